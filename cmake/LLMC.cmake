@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+# The wrappers every CMakeLists of llmc uses. Two worlds are kept apart:
+#   compiler world: llmc_add_library -> object libraries joined into libllmc.so,
+#                   which links the one shared libMLIR and libLLVM;
+#   runtime world:  llmc_add_runtime_library -> static libraries that never see
+#                   MLIR and take JSON, hashing and files from the static
+#                   libLLVMSupport.a.
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(LLMC_CCACHE ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${CCACHE_PROGRAM})
+  set(CMAKE_C_COMPILER_LAUNCHER ${LLMC_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${LLMC_CCACHE})
+endif()
+
+# Flags of every C and C++ unit.
+add_compile_options(-Wall -Wextra -Wno-unused-parameter -fvisibility-inlines-hidden)
+if(LLMC_WERROR)
+  add_compile_options(-Werror)
+endif()
+if(LLMC_SANITIZE)
+  add_compile_options(-fsanitize=${LLMC_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${LLMC_SANITIZE})
+endif()
+add_link_options(-fuse-ld=lld)
+
+# Code that links LLVM or MLIR: no exceptions, no RTTI, LLVM headers as SYSTEM.
+add_library(llmc_llvm_flags INTERFACE)
+target_compile_options(llmc_llvm_flags INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions;-fno-rtti>)
+target_include_directories(llmc_llvm_flags SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
+target_include_directories(llmc_llvm_flags INTERFACE
+  ${CMAKE_SOURCE_DIR}/include ${CMAKE_BINARY_DIR}/include)
+
+# The one precompiled header. Every compiler-world library reuses it.
+add_library(llmc_pch OBJECT ${CMAKE_SOURCE_DIR}/cmake/pch.cpp)
+target_link_libraries(llmc_pch PRIVATE llmc_llvm_flags)
+target_precompile_headers(llmc_pch PRIVATE ${CMAKE_SOURCE_DIR}/cmake/pch.h)
+target_compile_options(llmc_pch PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
+
+set_property(GLOBAL PROPERTY LLMC_OBJECT_LIBRARIES "")
+
+# llmc_add_library(Name SOURCES a.cpp … [DEPENDS tablegen targets])
+# Object library of the compiler world; joined into libllmc.so.
+function(llmc_add_library name)
+  cmake_parse_arguments(ARG "NO_PCH" "" "SOURCES;DEPENDS" ${ARGN})
+  add_library(${name} OBJECT ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE llmc_llvm_flags)
+  if(NOT ARG_NO_PCH)
+    target_precompile_headers(${name} REUSE_FROM llmc_pch)
+    target_compile_options(${name} PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
+  endif()
+  add_dependencies(${name} llmc_tablegen ${ARG_DEPENDS})
+  set_property(GLOBAL APPEND PROPERTY LLMC_OBJECT_LIBRARIES ${name})
+endfunction()
+
+# llmc_add_runtime_library(Name SOURCES … [LIBS …])
+# Static library of the runtime world: no MLIR. LLVM's headers are visible for
+# Support (JSON, hashing); the final link takes the static libLLVMSupport.a.
+function(llmc_add_runtime_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PUBLIC llmc_llvm_flags ${ARG_LIBS})
+endfunction()
+
+# All tablegen steps hang on this target, so that libraries may be built in any order.
+add_custom_target(llmc_tablegen)
+
+# llmc_tablegen_file(TD OUTPUT_FOLDER (OUTPUT GENERATOR…)…)
+# Runs mlir-tblgen on include/llmc/<TD>; each further pair "file|flags" makes
+# one file beside it in the build tree.
+function(llmc_tablegen td)
+  get_filename_component(folder ${td} DIRECTORY)
+  get_filename_component(stem ${td} NAME_WE)
+  set(LLVM_TARGET_DEFINITIONS ${CMAKE_SOURCE_DIR}/include/llmc/${td})
+  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/include/llmc/${folder})
+  set(outputs)
+  foreach(pair ${ARGN})
+    string(REPLACE "|" ";" parts ${pair})
+    list(POP_FRONT parts file)
+    set(out ${CMAKE_BINARY_DIR}/include/llmc/${folder}/${file})
+    add_custom_command(OUTPUT ${out}
+      COMMAND ${MLIR_TABLEGEN_EXE} ${parts} -I ${CMAKE_SOURCE_DIR}/include -I ${MLIR_INCLUDE_DIRS}
+              ${LLVM_TARGET_DEFINITIONS} -d ${out}.d --write-if-changed -o ${out}
+      DEPENDS ${LLVM_TARGET_DEFINITIONS}
+      DEPFILE ${out}.d
+      COMMENT "tablegen ${folder}/${file}" VERBATIM)
+    list(APPEND outputs ${out})
+  endforeach()
+  string(MAKE_C_IDENTIFIER "llmc_td_${td}" target)
+  add_custom_target(${target} DEPENDS ${outputs})
+  add_dependencies(llmc_tablegen ${target})
+endfunction()
+
+# llmc_add_unittest(Name SOURCES … [LIBS …])
+# GoogleTest program of the compiler world (links libllmc.so).
+function(llmc_add_unittest name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE llmc_llvm_flags llmc_shared ${ARG_LIBS} GTest::gtest GTest::gtest_main)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test/Unit
+    BUILD_RPATH "/usr/lib/llvm-22/lib;${CMAKE_BINARY_DIR}/lib")
+  add_dependencies(${name} llmc_tablegen)
+  set_property(GLOBAL APPEND PROPERTY LLMC_TEST_TARGETS ${name})
+endfunction()
+
+# llmc_add_runtime_unittest(Name SOURCES … [LIBS …]): the same without the compiler.
+function(llmc_add_runtime_unittest name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE llmc_llvm_flags ${ARG_LIBS} GTest::gtest GTest::gtest_main)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test/Unit)
+  set_property(GLOBAL APPEND PROPERTY LLMC_TEST_TARGETS ${name})
+endfunction()
