@@ -1,0 +1,105 @@
+//===- NNDialect.cpp - Registration and attributes of the nn dialect ------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Dialect/NN/NNOps.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace llmc::nn;
+
+#include "llmc/Dialect/NN/NNDialect.cpp.inc"
+#include "llmc/Dialect/NN/NNEnums.cpp.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "llmc/Dialect/NN/NNAttributes.cpp.inc"
+
+void NNDialect::initialize() {
+  registerAttributes();
+  registerElementwiseOps();
+  registerUnaryOps();
+  registerActivationOps();
+  registerShapeOps();
+  registerGatherOps();
+  registerReduceOps();
+  registerLinearOps();
+  registerAttentionOps();
+  registerConvOps();
+  registerWeightOps();
+}
+
+void NNDialect::registerAttributes() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "llmc/Dialect/NN/NNAttributes.cpp.inc"
+      >();
+}
+
+Operation *NNDialect::materializeConstant(OpBuilder &builder, Attribute value,
+                                          Type type, Location loc) {
+  return arith::ConstantOp::materialize(builder, value, type, loc);
+}
+
+LogicalResult NNDialect::verifyOperationAttribute(Operation *op,
+                                                  NamedAttribute attr) {
+  return op->emitOpError() << "attribute '" << attr.getName()
+                           << "' belongs on arguments and results of functions";
+}
+
+LogicalResult NNDialect::verifyRegionArgAttribute(Operation *op,
+                                                  unsigned region, unsigned arg,
+                                                  NamedAttribute attr) {
+  auto function = dyn_cast<FunctionOpInterface>(op);
+  if (!function)
+    return op->emitOpError()
+           << "attribute '" << attr.getName() << "' belongs on functions";
+  Type type = function.getArgumentTypes()[arg];
+  StringRef name = attr.getName();
+  auto refuse = [&](StringRef what) {
+    return op->emitOpError()
+           << "argument " << arg << ": '" << name << "' " << what << " but got "
+           << attr.getValue() << " on " << type;
+  };
+  if (name == kName || name == kSymbol) {
+    if (!isa<StringAttr>(attr.getValue()))
+      return refuse("expected a string");
+    if (name == kSymbol && !type.isIndex())
+      return refuse("expected an argument of type index");
+    return success();
+  }
+  if (name == kDims) {
+    auto dims = dyn_cast<ArrayAttr>(attr.getValue());
+    auto shaped = dyn_cast<ShapedType>(type);
+    if (!dims || !shaped || !shaped.hasRank() ||
+        static_cast<int64_t>(dims.size()) != shaped.getRank() ||
+        !llvm::all_of(dims, llvm::IsaPred<StringAttr, IntegerAttr>))
+      return refuse("expected one integer or string per extent");
+    return success();
+  }
+  if (name == kState) {
+    auto index = dyn_cast<IntegerAttr>(attr.getValue());
+    if (!index || index.getInt() < -1 ||
+        index.getInt() >= static_cast<int64_t>(function.getNumResults()))
+      return refuse("expected the number of a result");
+    return success();
+  }
+  return op->emitOpError() << "argument " << arg << ": unknown attribute '"
+                           << name << "'";
+}
+
+LogicalResult NNDialect::verifyRegionResultAttribute(Operation *op, unsigned,
+                                                     unsigned result,
+                                                     NamedAttribute attr) {
+  StringRef name = attr.getName();
+  if (name == kName && isa<StringAttr>(attr.getValue()))
+    return success();
+  if (name == kDims && isa<ArrayAttr>(attr.getValue()))
+    return success();
+  return op->emitOpError() << "result " << result << ": unknown attribute '"
+                           << name << "'";
+}

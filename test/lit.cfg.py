@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""lit configuration: .mlir and .test files, run with llmc-opt, llmc and FileCheck."""
+import os
+
+import lit.formats
+
+config.name = "llmc"
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".mlir", ".test"]
+config.excludes = ["models", "Unit", "EndToEnd"]
+config.test_source_root = os.path.join(config.llmc_source_dir, "test")
+config.test_exec_root = os.path.join(config.llmc_binary_dir, "test")
+config.environment["PATH"] = os.pathsep.join(
+    [os.path.join(config.llmc_binary_dir, "bin"), config.llvm_tools_dir, config.environment.get("PATH", "")]
+)
+config.substitutions.append(("%models", os.path.join(config.test_source_root, "models")))
+config.substitutions.append(("%llmc_src", config.llmc_source_dir))
