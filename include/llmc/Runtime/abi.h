@@ -10,9 +10,9 @@
  * For every entry E the object exports three functions:
  *
  *   void    llmc_run_E  (llmc_ctx *, const int64_t *symbols,
- *                        void *const *buffers, const void *weights, void *arena);
- *   int64_t llmc_arena_E(const int64_t *symbols);
- *   void    llmc_shape_E(const int64_t *symbols, int64_t *dims);
+ *                        void *const *buffers, const void *weights, void
+ **arena); int64_t llmc_arena_E(const int64_t *symbols); void llmc_shape_E(const
+ *int64_t *symbols, int64_t *dims);
  *
  * symbols  the values of the entry's symbols ("seq", "past", ...) in the order
  *          of the manifest.

@@ -1,0 +1,75 @@
+//===- CompileRequest.h - What `llmc compile` asks of the compiler --------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The one boundary between the program `llmc`, which never loads MLIR by
+// itself, and the compiler library. The program fills one of these structs,
+// opens libllmc.so and calls the function of the same section. Both sides are
+// built together, so C++ types may cross.
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_DRIVER_COMPILEREQUEST_H
+#define LLMC_DRIVER_COMPILEREQUEST_H
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace llmc {
+
+/// The words `--emit` takes, in the order of the pipeline.
+inline constexpr const char *kEmitKinds[] = {"nn",  "linalg", "llvm",
+                                             "asm", "obj",    "bundle"};
+
+/// One `llmc compile`.
+struct CompileRequest {
+  /// ONNX file, or a folder that holds `model.onnx`.
+  std::string model;
+  /// Folder of the bundle, or the file of another `--emit`; "-" is stdout.
+  std::string output;
+  /// "host" or the name of a CPU.
+  std::string target = "host";
+  /// One of kEmitKinds.
+  std::string emit = "bundle";
+  /// "auto" (both where there is a language model), "main" or "lm".
+  std::string entry = "auto";
+  std::string recipe = "f32";
+  /// Default context of a session in tokens; 0: what the model names.
+  int64_t context = 0;
+  /// Longest piece of a prompt in tokens; 0: the compiler's choice.
+  int64_t chunk = 0;
+  /// Threads of the compiler; 0: physical cores this process may use.
+  unsigned threads = 0;
+  /// No progress and no notes, errors only.
+  bool quiet = false;
+  /// Name every step and decision.
+  bool verbose = false;
+  /// Print the time of every step.
+  bool timing = false;
+  /// Colored messages on stderr.
+  bool color = false;
+  /// Replace a bundle that stands at `output`.
+  bool force = false;
+  /// Values for named dimensions of the model (`--dim batch=1`).
+  std::vector<std::pair<std::string, int64_t>> dims;
+};
+
+/// One `llmc info` of an ONNX model.
+struct InfoRequest {
+  /// ONNX file, or a folder that holds `model.onnx`.
+  std::string model;
+  /// Print one JSON object instead of text.
+  bool json = false;
+  bool color = false;
+};
+
+} // namespace llmc
+
+/// Exported by libllmc.so. Writes results to stdout or files and messages to
+/// stderr; returns the exit code (0 done, 1 the model is at fault, 2 usage,
+/// 3 the machine).
+extern "C" int llmc_compiler_main(const llmc::CompileRequest *request);
+extern "C" int llmc_compiler_info(const llmc::InfoRequest *request);
+
+#endif // LLMC_DRIVER_COMPILEREQUEST_H

@@ -1,0 +1,149 @@
+//===- Bundle.cpp - Check the files of a bundle ---------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Runtime/Bundle.h"
+#include "llmc/Runtime/Team.h"
+#include "llmc/Support/Hash.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/Triple.h"
+#include <atomic>
+#include <mutex>
+
+using namespace llmc;
+
+/// Largest manifest we read; SmolLM2's has 50 KB.
+static constexpr uint64_t kManifestLimit = UINT64_C(1) << 26;
+
+Fault llmc::readManifest(const std::string &folder, Manifest &out) {
+  MappedFile file;
+  std::string path = folder + "/manifest.json";
+  if (Fault fault = MappedFile::open(path, file)) {
+    if (fault.blame == Blame::Input)
+      fault.text = "'" + folder + "' is not a bundle: " + fault.text;
+    return fault;
+  }
+  if (file.size() > kManifestLimit)
+    return Fault::input("'" + path + "' has " + std::to_string(file.size()) +
+                        " bytes, more than any manifest");
+  Fault fault = parseManifest(file.text(), out);
+  if (fault)
+    fault.text = "bundle '" + folder + "': " + fault.text;
+  return fault;
+}
+
+static Fault checkSize(const std::string &path, const MappedFile &file,
+                       uint64_t expected) {
+  if (file.size() == expected)
+    return {};
+  return Fault::input("'" + path + "' has " + std::to_string(file.size()) +
+                      " bytes, expected " + std::to_string(expected) +
+                      "; the bundle is damaged or incomplete");
+}
+
+Fault llmc::openWeights(const std::string &folder, const Manifest &manifest,
+                        Weights &out) {
+  std::string path = folder + "/" + manifest.weights.file;
+  if (Fault fault = MappedFile::open(path, out.file))
+    return fault;
+  if (Fault fault = checkSize(path, out.file, manifest.weights.bytes))
+    return fault;
+  if (Fault fault = readSafetensors({out.file.data(), out.file.size()},
+                                    out.tensors, out.dataOffset)) {
+    fault.text = "'" + path + "': " + fault.text;
+    return fault;
+  }
+  llvm::StringMap<bool> stored;
+  for (const StoredTensor &tensor : out.tensors)
+    stored[tensor.name] = true;
+  for (const WeightSpec &tensor : manifest.tensors)
+    if (!stored.contains(tensor.name))
+      return Fault::input("'" + path + "' lacks the tensor '" + tensor.name +
+                          "' of the manifest");
+  if (stored.size() != manifest.tensors.size())
+    return Fault::input("'" + path + "' has " + std::to_string(stored.size()) +
+                        " tensors, expected " +
+                        std::to_string(manifest.tensors.size()) +
+                        " as in the manifest");
+  return {};
+}
+
+Fault llmc::verifyWeights(const Manifest &manifest, const Weights &weights,
+                          Team &team) {
+  llvm::StringMap<const WeightSpec *> specs;
+  for (const WeightSpec &spec : manifest.tensors)
+    specs[spec.name] = &spec;
+  // Tensors differ in size, so threads take the next one from a counter.
+  struct Job {
+    const Weights &weights;
+    llvm::StringMap<const WeightSpec *> &specs;
+    std::atomic<size_t> next{0};
+    std::mutex mutex;
+    size_t badIndex;
+    std::string badHash;
+  } job{weights, specs, {}, {}, SIZE_MAX, {}};
+  auto body = [](void *arg, int64_t, int64_t) {
+    Job &job = *static_cast<Job *>(arg);
+    while (true) {
+      size_t i = job.next.fetch_add(1, std::memory_order_relaxed);
+      if (i >= job.weights.tensors.size())
+        return;
+      const StoredTensor &tensor = job.weights.tensors[i];
+      std::string hash = hashText(job.weights.file.data() +
+                                      job.weights.dataOffset + tensor.begin,
+                                  tensor.end - tensor.begin);
+      if (hash == job.specs.lookup(tensor.name)->xxh3)
+        continue;
+      std::lock_guard<std::mutex> lock(job.mutex);
+      if (i < job.badIndex) {
+        job.badIndex = i;
+        job.badHash = hash;
+      }
+    }
+  };
+  team.parallelFor(body, &job, team.size(), team.size());
+  if (job.badIndex == SIZE_MAX)
+    return {};
+  const StoredTensor &tensor = weights.tensors[job.badIndex];
+  return Fault::input("weight '" + tensor.name + "' has the hash " +
+                      job.badHash + ", expected " +
+                      specs.lookup(tensor.name)->xxh3 +
+                      "; the bundle is damaged");
+}
+
+Fault llmc::checkCode(const std::string &folder, const Manifest &manifest) {
+  std::string path = folder + "/" + manifest.code.file;
+  MappedFile file;
+  if (Fault fault = MappedFile::open(path, file))
+    return fault;
+  if (Fault fault = checkSize(path, file, manifest.code.bytes))
+    return fault;
+  std::string hash = hashText(file.data(), file.size());
+  if (hash != manifest.code.xxh3)
+    return Fault::input("'" + path + "' has the hash " + hash + ", expected " +
+                        manifest.code.xxh3 + "; its code is not run");
+  return {};
+}
+
+Fault llmc::checkProcessor(const Manifest &manifest) {
+  llvm::Triple wanted(manifest.triple), host(llvm::sys::getProcessTriple());
+  if (wanted.getArch() != host.getArch() || wanted.getOS() != host.getOS())
+    return Fault::input("the bundle was compiled for " + manifest.triple +
+                        " but this machine is " + host.str() +
+                        "; compile the model again with --target=host");
+  llvm::StringMap<bool> available = llvm::sys::getHostCPUFeatures();
+  std::string missing;
+  for (llvm::StringRef feature : manifest.features) {
+    feature.consume_front("+");
+    if (!available.lookup(feature))
+      missing += (missing.empty() ? "" : ", ") + feature.str();
+  }
+  if (missing.empty())
+    return {};
+  return Fault::input("the bundle was compiled for " + manifest.cpu +
+                      " and needs " + missing + ", which this CPU (" +
+                      llvm::sys::getHostCPUName().str() +
+                      ") lacks; compile the model again with --target=host");
+}

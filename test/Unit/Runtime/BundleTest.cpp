@@ -1,0 +1,214 @@
+//===- BundleTest.cpp - Damaged and hostile bundles -----------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Each case is one clear error that names the place, and no code is loaded.
+//
+//===----------------------------------------------------------------------===//
+#include "ToyBundle.h"
+#include "llmc/Runtime/Manifest.h"
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+using namespace llmc;
+using testing::TempDir;
+
+/// Opens, expects the model at fault, and `part` in the message.
+static void expectRefusal(ToyBundle &bundle, const std::string &part,
+                          bool verify = false) {
+  bundle.write();
+  llmc_status status;
+  std::string text = openError(bundle, status, verify);
+  EXPECT_EQ(status, LLMC_BAD_INPUT) << text;
+  EXPECT_NE(text.find(part), std::string::npos)
+      << "expected \"" << part << "\" in \"" << text << "\"";
+}
+
+TEST(Bundle, OpensWhenWhole) {
+  ToyBundle bundle;
+  llmc_status status;
+  EXPECT_EQ(openError(bundle, status, true), "opened");
+}
+
+TEST(Bundle, RefusesMissingFiles) {
+  for (const char *name :
+       {"manifest.json", "model.so", "weights.safetensors"}) {
+    ToyBundle bundle;
+    unlink((bundle.folder + "/" + name).c_str());
+    llmc_status status;
+    std::string text = openError(bundle, status);
+    EXPECT_EQ(status, LLMC_BAD_INPUT);
+    EXPECT_NE(text.find(std::string(name) + "': No such file"),
+              std::string::npos)
+        << text;
+  }
+}
+
+TEST(Bundle, RefusesFilesThatAreNone) {
+  ToyBundle bundle;
+  std::string path = bundle.folder + "/model.so";
+  unlink(path.c_str());
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  llmc_status status;
+  std::string text = openError(bundle, status);
+  EXPECT_EQ(status, LLMC_BAD_INPUT);
+  EXPECT_NE(text.find("is not a regular file"), std::string::npos) << text;
+}
+
+TEST(Bundle, RefusesChangedCode) {
+  ToyBundle bundle;
+  bundle.code[bundle.code.size() / 2] ^= 1;
+  expectRefusal(bundle, "model.so' has the hash ");
+}
+
+TEST(Bundle, RefusesCutFiles) {
+  ToyBundle code;
+  code.code.resize(code.code.size() - 1);
+  expectRefusal(code, "bytes, expected ");
+  ToyBundle weights;
+  weights.weights.resize(weights.weights.size() - 64);
+  expectRefusal(weights, "bytes, expected ");
+  ToyBundle manifest;
+  manifest.manifest.resize(manifest.manifest.size() / 2);
+  expectRefusal(manifest, "manifest.json: ");
+  ToyBundle empty;
+  empty.manifest.clear();
+  expectRefusal(empty, "manifest.json: ");
+}
+
+TEST(Bundle, FindsChangedWeightsWhenAsked) {
+  ToyBundle bundle;
+  bundle.weights.back() ^= 1;
+  bundle.write();
+  llmc_status status;
+  EXPECT_EQ(openError(bundle, status), "opened");
+  expectRefusal(bundle, "weight 'w' has the hash ", true);
+}
+
+TEST(Bundle, RefusesAnotherProcessor) {
+  ToyBundle feature;
+  feature.edit("\"features\": []", "\"features\": [\"sse2\", \"avx1024\"]");
+  expectRefusal(feature, "needs avx1024, which this CPU (");
+  ToyBundle triple;
+  triple.edit("\"triple\": \"", "\"triple\": \"sparc-unknown-linux-gnu,");
+  expectRefusal(triple, "compiled for sparc-unknown-linux-gnu");
+}
+
+TEST(Bundle, RefusesBadManifests) {
+  struct {
+    const char *from, *to, *message;
+  } cases[] = {
+      {"\"format\": 1", "\"format\": 2", "expected format 1 but got 2"},
+      {"\"format\": 1,", "", "expected format to be a whole number"},
+      {"\"model.so\"", "\"../model.so\"", "expected code.file to be the name"},
+      {"\"model.so\"", "\"\"", "expected code.file to be the name"},
+      {"\"weights.safetensors\"", "\"/etc/passwd\"", "expected weights.file"},
+      {"\"xxh3\": \"", "\"xxh3\": \"0", "to be 32 hexadecimal digits"},
+      {"\"dtype\": \"f32\"", "\"dtype\": \"f33\"",
+       "entries[0].inputs[0].dtype to be a known element type but got \"f33\""},
+      {"\"shape\": [\"n\"]", "\"shape\": [-1]",
+       "extents that are not negative"},
+      {"\"shape\": [\"n\"]", "\"shape\": [1.5]", "numbers and texts"},
+      {"\"min\": 0", "\"min\": -1", "entries[0].symbols[0].min"},
+      {"\"max\": 100000", "\"max\": 1e40", "entries[0].symbols[0].max"},
+      {"\"name\": \"lm\"", "\"name\": \"main\"",
+       "entries[1].name to be used once"},
+      {"\"name\": \"lm\"", "\"name\": \"l m\"", "made of letters"},
+      {"\"name\": \"b\"", "\"name\": \"a\"", "inputs[1].name to be used once"},
+      {"\"entry\": \"lm\"", "\"entry\": \"ml\"", "the name of an entry"},
+      {"\"vocabulary\": 32", "\"vocabulary\": 0", "language_model.vocabulary"},
+      {"\"eos\": [2]", "\"eos\": [\"2\"]", "language_model.eos"},
+      {"\"entries\": [", "\"entries\": [7, ", "entries[0] to be an object"},
+      {"\"tensors\": {",
+       "\"tensors\": {\"v\": {\"xxh3\": "
+       "\"00000000000000000000000000000000\"}, ",
+       "lacks the tensor 'v'"},
+      {"\"name\": \"lm\"", "\"name\": \"ml\"", "to be the name of an entry"},
+  };
+  for (auto &[from, to, message] : cases) {
+    ToyBundle bundle;
+    bundle.edit(from, to);
+    expectRefusal(bundle, message);
+  }
+  ToyBundle deep;
+  deep.manifest = std::string(1000000, '[');
+  expectRefusal(deep, "nests deeper than 32 levels");
+}
+
+TEST(Bundle, RefusesEntriesTheCodeLacks) {
+  ToyBundle bundle;
+  bundle.edit("\"name\": \"main\"", "\"name\": \"other\"");
+  expectRefusal(bundle, "lacks a function of the entry 'other'");
+}
+
+TEST(Bundle, RefusesManifestsThatContradictTheCode) {
+  ToyBundle bundle;
+  bundle.edit("\"shape\": [\"n\"]", "\"shape\": [\"n\", 1, 1]");
+  bundle.write();
+  llmc_model *model = llmc_model_open(bundle.folder.c_str(), nullptr, nullptr);
+  ASSERT_NE(model, nullptr);
+  llmc_error *error = nullptr;
+  EXPECT_EQ(llmc_session_create(model, "main", nullptr, &error), nullptr);
+  EXPECT_STREQ(llmc_error_text(error),
+               "entry 'main': the code has 3 extents but the manifest has 5");
+  llmc_error_free(error);
+  llmc_model_free(model);
+}
+
+TEST(Bundle, RefusesHostileSafetensors) {
+  struct {
+    const char *header;
+    size_t data;
+    const char *message;
+  } cases[] = {
+      {"[]", 64, "is not a JSON object"},
+      {"{", 64, "is not JSON"},
+      {R"({"w":{"dtype":"F32","shape":[16]}})", 64, "lacks a dtype"},
+      {R"({"w":{"dtype":"F99","shape":[16],"data_offsets":[0,64]}})", 64,
+       "unknown dtype 'F99'"},
+      {R"({"w":{"dtype":"F32","shape":[-1],"data_offsets":[0,64]}})", 64,
+       "impossible shape"},
+      {R"({"w":{"dtype":"F32","shape":[4611686018427387904,4,4],"data_offsets":[0,64]}})",
+       64, "impossible shape"},
+      {R"({"w":{"dtype":"F32","shape":[17],"data_offsets":[0,64]}})", 64,
+       "has 64 bytes but its shape needs 68"},
+      {R"({"w":{"dtype":"F32","shape":[32],"data_offsets":[0,128]}})", 64,
+       "outside of the 64 bytes of data"},
+      {R"({"w":{"dtype":"F32","shape":[0],"data_offsets":[64,0]}})", 64,
+       "outside of the 64 bytes"},
+      {R"({"w":{"dtype":"F32","shape":[16],"data_offsets":[32,96]}})", 128,
+       "begins at byte 32, expected a multiple of 64"},
+      {R"({"v":{"dtype":"F32","shape":[32],"data_offsets":[0,128]},"w":{"dtype":"F32","shape":[16],"data_offsets":[64,128]}})",
+       128, "tensor 'w' overlaps 'v'"},
+      {R"({"w":{"dtype":"F32","shape":[16],"data_offsets":[64,128]}})", 128,
+       "64 bytes of no tensor between the beginning"},
+      {R"({"w":{"dtype":"F32","shape":[16],"data_offsets":[0,64]}})", 256,
+       "192 bytes of no tensor after 'w'"},
+      {R"({"v":{"dtype":"F32","shape":[16],"data_offsets":[0,64]}})", 64,
+       "lacks the tensor 'w'"},
+      {R"({"v":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"w":{"dtype":"F32","shape":[16],"data_offsets":[0,64]}})",
+       64, "has 2 tensors, expected 1"},
+      {R"({"a":[[[[[[[[[[1]]]]]]]]]]})", 64, "nests deeper"},
+  };
+  for (auto &[header, data, message] : cases) {
+    ToyBundle bundle;
+    std::string before = std::to_string(bundle.weights.size());
+    bundle.setHeader(header, data);
+    bundle.edit("\"bytes\": " + before,
+                "\"bytes\": " + std::to_string(bundle.weights.size()));
+    expectRefusal(bundle, message);
+  }
+  // The length of the header itself.
+  for (uint64_t length : {UINT64_MAX, UINT64_MAX - 7, UINT64_C(1) << 40,
+                          UINT64_C(200), UINT64_C(57)}) {
+    ToyBundle bundle;
+    bundle.weights.replace(0, 8, reinterpret_cast<char *>(&length), 8);
+    expectRefusal(bundle, "weights.safetensors': the ");
+  }
+  ToyBundle tiny;
+  tiny.edit("\"bytes\": " + std::to_string(tiny.weights.size()),
+            "\"bytes\": 3");
+  tiny.weights.resize(3);
+  expectRefusal(tiny, "expected a header of at least 8 bytes");
+}
