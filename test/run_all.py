@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Runs every suite on a finished build and sums them up; scripts/check calls it.
+
+    run_all.py [--build FOLDER] [--full] [--suite NAME]... [--skip NAME]...
+
+Suites: lit, unit, python, e2e. Prints a line per suite, every failure with its
+output, why tests were skipped, and last `N passed, N failed[, N skipped]`.
+"""
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from harness import suites
+from harness.results import FAILED, PASSED, SKIPPED, Result, closing_line
+
+ROOT = Path(__file__).resolve().parent.parent
+LIT = Path("/usr/lib/llvm-22/bin/lit")
+
+
+def run_lit(build: Path, reports: Path) -> list[Result]:
+    return suites.lit(LIT, build / "test", reports / "lit.json")
+
+
+def run_unit(build: Path, reports: Path) -> list[Result]:
+    folder = build / "test/Unit"
+    programs = [p for p in sorted(folder.glob("*")) if p.is_file() and os.access(p, os.X_OK)]
+    found = [result for program in programs for result in suites.gtest(program, reports)]
+    return found or [Result("GoogleTest", "(programs)", FAILED, f"expected programs in {folder} but found none")]
+
+
+def run_python(build: Path, reports: Path) -> list[Result]:
+    os.environ["LLMC_BUILD"] = str(build)
+    folders = sorted({p.parent for p in (ROOT / "test").rglob("test_*.py")})
+    return [result for folder in folders for result in suites.python(folder, reports / f"python-{folder.name}.json")]
+
+
+def run_e2e(build: Path, reports: Path) -> list[Result]:
+    from EndToEnd import run as end_to_end
+    return end_to_end.run(build / "bin/llmc", reports / "e2e")
+
+
+SUITES = {"lit": run_lit, "unit": run_unit, "python": run_python, "e2e": run_e2e}
+
+
+def show(results: list[Result]) -> None:
+    for result in results:
+        if result.status == FAILED:
+            print(f"\nFAILED {result.suite}: {result.name}\n{result.detail}")
+    reasons = Counter((r.suite, r.detail.splitlines()[0] if r.detail else "") for r in results if r.status == SKIPPED)
+    for (suite, reason), count in reasons.items():
+        print(f"skipped {count} of {suite}: {reason}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Runs every suite on a finished build and sums them up.")
+    parser.add_argument("--build", type=Path, default=ROOT / "build", help="the build folder")
+    parser.add_argument("--full", action="store_true", help="the long tests too")
+    parser.add_argument("--suite", action="append", choices=SUITES, help="only this one; may be repeated")
+    parser.add_argument("--skip", action="append", choices=SUITES, default=[], help="all but this one; may be repeated")
+    options = parser.parse_args()
+    if options.full:
+        os.environ["LLMC_FULL"] = "1"
+    build = options.build.resolve()
+    reports = build / "test-results"
+    reports.mkdir(parents=True, exist_ok=True)
+
+    results: list[Result] = []
+    for name in options.suite or SUITES:
+        if name in options.skip:
+            continue
+        start = time.monotonic()
+        found = SUITES[name](build, reports)
+        print(f"{name}: {closing_line(found)} in {time.monotonic() - start:.0f} s", flush=True)
+        results += found
+    show(results)
+    slowest = sorted(results, key=lambda r: -r.seconds)[:5]
+    print("\nslowest: " + ", ".join(f"{r.name.rsplit('/', 1)[-1]} {r.seconds:.0f} s" for r in slowest))
+    print(closing_line(results))
+    return int(any(r.status == FAILED for r in results) or not any(r.status == PASSED for r in results))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
