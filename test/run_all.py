@@ -29,7 +29,7 @@ def run_lit(build: Path, reports: Path) -> list[Result]:
 
 def run_unit(build: Path, reports: Path) -> list[Result]:
     folder = build / "test/Unit"
-    programs = [p for p in sorted(folder.glob("*")) if p.is_file() and os.access(p, os.X_OK)]
+    programs = [p for p in sorted(folder.glob("*")) if p.is_file() and not p.suffix and os.access(p, os.X_OK)]
     found = [result for program in programs for result in suites.gtest(program, reports)]
     return found or [Result("GoogleTest", "(programs)", FAILED, f"expected programs in {folder} but found none")]
 
