@@ -65,8 +65,8 @@ struct RotaryProof {
   bool doubled = false;
 };
 
-/// Proves that `value` holds cosines or sines of rotary angles. `rowAxis` is the
-/// axis of time; the last axis is that of the channels.
+/// Proves that `value` holds cosines or sines of rotary angles. `rowAxis` is
+/// the axis of time; the last axis is that of the channels.
 std::optional<RotaryProof> proveRotaryAngle(SymbolicElements &elements,
                                             mlir::Value value, int64_t rowAxis);
 

@@ -7,8 +7,9 @@
 // known"; every builder that gets one returns one.
 //
 // * Integers are polynomials with 64-bit coefficients over atoms: symbols,
-//   index variables, floordiv, mod, min, max, select, elements of tensors and
-//   opaque functions. A coefficient that overflows makes the result unknown.
+//   index variables, floordiv, min, max, select, elements of tensors and opaque
+//   functions (a mod b is a - b * floordiv(a, b)). A coefficient that overflows
+//   makes the result unknown.
 // * Floats speak of real numbers: rounding is not modelled, so they serve to
 //   recognize what a graph computes, never to fold it.
 // * Booleans are true, false, `p >= 0`, `p == 0`, opaque predicates, and their
@@ -32,6 +33,7 @@
 #include "llvm/Support/Allocator.h"
 #include "llvm/Support/raw_ostream.h"
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -39,29 +41,29 @@ namespace llmc {
 
 class SymContext;
 class SymNode;
+struct Monomial;
 
 enum class SymType : uint8_t { Int, Float, Bool };
 
 enum class SymKind : uint8_t {
-  Constant,      ///< an integer: getValue()
-  Symbol,        ///< a named integer with a lower bound
-  Index,         ///< an index variable: operand 0 is its extent
-  Polynomial,    ///< a sum of at least two terms, or one with a factor: terms
-  FloorDiv,      ///< operand 0 divided by operand 1, rounded down
-  Mod,           ///< operand 0 - operand 1 * floordiv
-  Min,           ///< smaller of two
-  Max,           ///< larger of two
-  Real,          ///< a floating point constant: getReal()
-  Bool,          ///< true or false: getValue()
-  NonNegative,   ///< operand 0 >= 0
-  Zero,          ///< operand 0 == 0
-  And,           ///< all of the operands
-  Or,            ///< one of the operands
-  Not,           ///< operand 0 is false
-  Select,        ///< operand 1 where operand 0 holds, else operand 2
-  Element,       ///< an element of a tensor (getHandle(), getName()) at the operands
-  Apply,         ///< an opaque function getName() of the operands
-  Tuple,         ///< the operands, in order; a key for memo tables
+  Constant,    ///< an integer: getValue()
+  Symbol,      ///< a named integer with a lower bound
+  Index,       ///< an index variable: operand 0 is its extent
+  Polynomial,  ///< a sum of at least two terms, or one with a factor: terms
+  FloorDiv,    ///< operand 0 divided by operand 1, rounded down
+  Min,         ///< smaller of two
+  Max,         ///< larger of two
+  Real,        ///< a floating point constant: getReal()
+  Bool,        ///< true or false: getValue()
+  NonNegative, ///< operand 0 >= 0
+  Zero,        ///< operand 0 == 0
+  And,         ///< all of the operands
+  Or,          ///< one of the operands
+  Not,         ///< operand 0 is false
+  Select,      ///< operand 1 where operand 0 holds, else operand 2
+  Element, ///< an element of a tensor (getHandle(), getName()) at the operands
+  Apply,   ///< an opaque function getName() of the operands
+  Tuple,   ///< the operands, in order; a key for memo tables
 };
 
 /// A reference to a uniqued expression, or null: not known.
@@ -217,8 +219,8 @@ public:
   std::optional<int64_t>
   evaluate(SymExpr a,
            llvm::function_ref<std::optional<int64_t>(SymExpr)> lookup) const;
-  std::optional<int64_t> evaluate(SymExpr a,
-                                  const llvm::StringMap<int64_t> &symbols) const;
+  std::optional<int64_t>
+  evaluate(SymExpr a, const llvm::StringMap<int64_t> &symbols) const;
   /// Whether `atom` occurs in `a`.
   bool contains(SymExpr a, SymExpr atom) const;
   /// The coefficient polynomial of `atom` in `a`, and what is left, if `a` is
@@ -231,9 +233,15 @@ public:
   /// expression is a symbol by that name.
   SymExpr parse(llvm::StringRef text);
 
+  /// `p >= 0` or `p == 0` as it is; lessEqual and equal decide and normalize.
+  SymExpr comparison(SymKind kind, SymExpr p);
+
 private:
   struct Impl;
   struct Builder;
+  SymExpr junction(SymKind kind, SymExpr a, SymExpr b);
+  SymExpr junctionOf(SymKind kind, llvm::ArrayRef<SymExpr> parts);
+  friend SymExpr fromSum(SymContext &, const llvm::SmallVector<Monomial, 4> &);
   std::unique_ptr<Impl> impl;
 };
 

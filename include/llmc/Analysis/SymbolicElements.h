@@ -1,4 +1,5 @@
-//===- SymbolicElements.h - The value of any element of any tensor -*- C++ -*-===//
+//===- SymbolicElements.h - The value of any element of any tensor -*- C++
+//-*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -52,7 +53,8 @@ public:
 
   SymContext &context();
 
-  /// The extents of a ranked tensor; every one is known, if only as a new symbol.
+  /// The extents of a ranked tensor; every one is known, if only as a new
+  /// symbol.
   llvm::ArrayRef<SymExpr> shape(mlir::Value value);
   SymExpr dim(mlir::Value value, int64_t axis) { return shape(value)[axis]; }
 
