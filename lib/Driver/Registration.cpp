@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "llmc/Driver/Registration.h"
 #include "llmc/Dialect/NN/NNOps.h"
+#include "llmc/Passes/FusePasses.h"
 
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Transforms/Passes.h"
@@ -19,4 +20,8 @@ void llmc::registerAllDialects(DialectRegistry &registry) {
                   tensor::TensorDialect, vector::VectorDialect>();
 }
 
-void llmc::registerAllPasses() { registerTransformsPasses(); }
+void llmc::registerAllPasses() {
+  registerTransformsPasses();
+  registerFusePasses();
+  registerFusePipeline();
+}

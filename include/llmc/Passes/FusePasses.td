@@ -1,0 +1,173 @@
+//===- FusePasses.td - Recovering layers from exported graphs -------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Every example below stands in test/Passes/Fuse too.
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_PASSES_FUSEPASSES
+#define LLMC_PASSES_FUSEPASSES
+
+include "mlir/Pass/PassBase.td"
+
+def SimplifyPass : Pass<"llmc-simplify", "::mlir::func::FuncOp"> {
+  let summary = "Remove ops that do nothing";
+  let description = [{
+    Merges transpositions and reshapes that follow one another, drops slices,
+    expansions and casts that keep everything, products with one and sums with
+    zero, merges equal ops and erases dead ones.
+
+    Preconditions: none. It refuses nothing; what is not proved stays.
+
+    ```mlir
+    %1 = nn.transpose %0 {perm = array<i64: 1, 0>} : (tensor<?x4xf32>) -> tensor<4x?xf32>
+    %2 = nn.transpose %1 {perm = array<i64: 1, 0>} : (tensor<4x?xf32>) -> tensor<?x4xf32>
+    // becomes %0
+    ```
+  }];
+  let dependentDialects = ["::llmc::nn::NNDialect", "::mlir::arith::ArithDialect"];
+}
+
+def FuseLinearPass : Pass<"llmc-fuse-linear", "::mlir::func::FuncOp"> {
+  let summary = "Turn products with weight matrices into nn.linear";
+  let description = [{
+    A matrix product whose right side is a static matrix known when compiling
+    becomes `nn.linear` with the transposed matrix; a sum of a linear and a
+    vector known when compiling becomes its bias. The transposition is written
+    as an op on the weight and vanishes in `llmc-edit-weights`.
+
+    Preconditions: a bias is taken in only where the linear has no other user.
+
+    ```mlir
+    %1 = nn.matmul %x, %w : (tensor<?x4xf32>, tensor<4x8xf32>) -> tensor<?x8xf32>
+    // becomes
+    %t = nn.transpose %w {perm = array<i64: 1, 0>} : (tensor<4x8xf32>) -> tensor<8x4xf32>
+    %1 = nn.linear %x, %t : (tensor<?x4xf32>, tensor<8x4xf32>) -> tensor<?x8xf32>
+    ```
+  }];
+  let dependentDialects = ["::llmc::nn::NNDialect"];
+}
+
+def SplitLinearPass : Pass<"llmc-split-linear", "::mlir::func::FuncOp"> {
+  let summary = "Take apart a linear of which only slices are used";
+  let description = [{
+    A linear whose result is read only by slices with constant bounds along the
+    last axis (a packed q, k and v, or gate and up) becomes one linear for each
+    slice, with the rows of the weight (and of the bias) that it reads.
+
+    Preconditions: steps of one; the weight is known when compiling.
+
+    ```mlir
+    %1 = nn.linear %x, %w : (tensor<?x4xf32>, tensor<8x4xf32>) -> tensor<?x8xf32>
+    %2 = nn.slice %1 [%zero, %two] {axes = array<i64: 1>, steps = array<i64: 1>}
+       : (tensor<?x8xf32>, tensor<1xi64>, tensor<1xi64>) -> tensor<?x2xf32>
+    // becomes
+    %r = nn.slice %w [%zero, %two] {axes = array<i64: 0>, steps = array<i64: 1>}
+       : (tensor<8x4xf32>, tensor<1xi64>, tensor<1xi64>) -> tensor<2x4xf32>
+    %2 = nn.linear %x, %r : (tensor<?x4xf32>, tensor<2x4xf32>) -> tensor<?x2xf32>
+    ```
+  }];
+  let dependentDialects = ["::llmc::nn::NNDialect", "::mlir::arith::ArithDialect"];
+}
+
+def EditWeightsPass : Pass<"llmc-edit-weights", "::mlir::ModuleOp"> {
+  let summary = "Move ops on weights into the sources of the weights";
+  let description = [{
+    Transpositions, row slices, concatenations along axis 0, static reshapes,
+    casts, and sums and products with a number whose operand is a weight become
+    weights with an edited source. Floating point constants that stand as a
+    parameter of a linear, a normalization, a gather or an edit become weights.
+    Weights with equal sources become one symbol and unused ones vanish; a weight
+    that replaces another alone takes over its name.
+
+    A module pass, since it declares and erases symbols.
+
+    ```mlir
+    nn.weight @w : tensor<4x8xf32> from #nn.key<"w" : tensor<4x8xf32>>
+    ...
+    %0 = nn.get @w : tensor<4x8xf32>
+    %1 = nn.transpose %0 {perm = array<i64: 1, 0>} : (tensor<4x8xf32>) -> tensor<8x4xf32>
+    // becomes
+    nn.weight @w : tensor<8x4xf32> from #nn.transpose<#nn.key<"w" : tensor<4x8xf32>>, [1, 0]>
+    ...
+    %1 = nn.get @w : tensor<8x4xf32>
+    ```
+  }];
+  let dependentDialects = ["::llmc::nn::NNDialect"];
+}
+
+def FuseRmsNormPass : Pass<"llmc-fuse-rms-norm", "::mlir::func::FuncOp"> {
+  let summary = "Recover nn.rms_norm";
+  let description = [{
+    `x / sqrt(mean(x^2) + epsilon) * weight` along the last axis, whatever spells
+    the square (power or product), the root (rsqrt, reciprocal, quotient), and
+    with or without casts to single precision between.
+
+    Preconditions: the weight has rank 1 and the extent of the last axis; input
+    and result have one element type.
+
+    ```mlir
+    %sq = nn.mul %x, %x : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+    %mean = nn.reduce_mean %sq {axes = array<i64: 1>, keepdims} : (tensor<?x4xf32>) -> tensor<?x1xf32>
+    %sum = nn.add %mean, %eps : (tensor<?x1xf32>, tensor<f32>) -> tensor<?x1xf32>
+    %r = nn.rsqrt %sum : (tensor<?x1xf32>) -> tensor<?x1xf32>
+    %n = nn.mul %x, %r : (tensor<?x4xf32>, tensor<?x1xf32>) -> tensor<?x4xf32>
+    %y = nn.mul %n, %w : (tensor<?x4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
+    // becomes
+    %y = nn.rms_norm %x, %w {epsilon = 1.0e-5 : f64} : (tensor<?x4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
+    ```
+  }];
+  let dependentDialects = ["::llmc::nn::NNDialect"];
+}
+
+def FuseLayerNormPass : Pass<"llmc-fuse-layer-norm", "::mlir::func::FuncOp"> {
+  let summary = "Recover nn.layer_norm";
+  let description = [{
+    `(x - mean) / sqrt(mean((x - mean)^2) + epsilon) * weight + bias` along the
+    last axis, with or without the bias.
+
+    Preconditions: as for `llmc-fuse-rms-norm`, for weight and bias.
+
+    ```mlir
+    %mean = nn.reduce_mean %x {axes = array<i64: 1>, keepdims} : (tensor<?x4xf32>) -> tensor<?x1xf32>
+    %c = nn.sub %x, %mean : (tensor<?x4xf32>, tensor<?x1xf32>) -> tensor<?x4xf32>
+    %sq = nn.mul %c, %c : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+    %var = nn.reduce_mean %sq {axes = array<i64: 1>, keepdims} : (tensor<?x4xf32>) -> tensor<?x1xf32>
+    %sum = nn.add %var, %eps : (tensor<?x1xf32>, tensor<f32>) -> tensor<?x1xf32>
+    %root = nn.sqrt %sum : (tensor<?x1xf32>) -> tensor<?x1xf32>
+    %n = nn.div %c, %root : (tensor<?x4xf32>, tensor<?x1xf32>) -> tensor<?x4xf32>
+    %s = nn.mul %n, %w : (tensor<?x4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
+    %y = nn.add %s, %b : (tensor<?x4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
+    // becomes
+    %y = nn.layer_norm %x, %w, %b {epsilon = 1.0e-5 : f64}
+       : (tensor<?x4xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
+    ```
+  }];
+  let dependentDialects = ["::llmc::nn::NNDialect"];
+}
+
+def FuseActivationPass : Pass<"llmc-fuse-activation", "::mlir::func::FuncOp"> {
+  let summary = "Recover activation functions";
+  let description = [{
+    * `x * sigmoid(x)` becomes `nn.silu`;
+    * `1 / (1 + exp(-x))` becomes `nn.sigmoid`;
+    * `log(1 + exp(x))` becomes `nn.softplus`;
+    * `x/2 * (1 + erf(x / sqrt 2))` becomes `nn.gelu`;
+    * `x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3)))` becomes `nn.gelu`
+      with `tanh`.
+    Factors and summands may stand in any order and association; constants are
+    compared within the rounding of single precision.
+
+    Preconditions: none; another constant is another function and stays as it is.
+
+    ```mlir
+    %s = nn.sigmoid %x : (tensor<?x4xf32>) -> tensor<?x4xf32>
+    %y = nn.mul %x, %s : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+    // becomes
+    %y = nn.silu %x : (tensor<?x4xf32>) -> tensor<?x4xf32>
+    ```
+  }];
+  let dependentDialects = ["::llmc::nn::NNDialect"];
+}
+
+#endif // LLMC_PASSES_FUSEPASSES

@@ -1,0 +1,29 @@
+//===- Pipeline.cpp - The order of the fuse passes ----------------------- ===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Passes/FusePasses.h"
+
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
+
+using namespace mlir;
+
+void llmc::buildFusePipeline(OpPassManager &pm) {
+  OpPassManager &function = pm.nest<func::FuncOp>();
+  function.addPass(createSimplifyPass());
+  function.addPass(createFuseRmsNormPass());
+  function.addPass(createFuseLayerNormPass());
+  function.addPass(createFuseActivationPass());
+  function.addPass(createFuseLinearPass());
+  function.addPass(createSplitLinearPass());
+  function.addPass(createSimplifyPass());
+  pm.addPass(createEditWeightsPass());
+}
+
+void llmc::registerFusePipeline() {
+  PassPipelineRegistration<>("llmc-fuse",
+                             "Recover the layers of an exported graph",
+                             buildFusePipeline);
+}
