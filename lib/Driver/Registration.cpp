@@ -4,24 +4,42 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Driver/Registration.h"
+#include "llmc/Dialect/Kern/KernOps.h"
 #include "llmc/Dialect/NN/NNOps.h"
+#include "llmc/Dialect/Pack/PackOps.h"
 #include "llmc/Passes/FusePasses.h"
+#include "llmc/Passes/KernelPasses.h"
 
+#include "mlir/Dialect/Arith/Transforms/BufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/Bufferization/Transforms/FuncBufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/Bufferization/Transforms/Passes.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/Linalg/Transforms/BufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/SCF/Transforms/BufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/Tensor/Transforms/BufferizableOpInterfaceImpl.h"
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
 
 void llmc::registerAllDialects(DialectRegistry &registry) {
-  registry.insert<nn::NNDialect, affine::AffineDialect, arith::ArithDialect,
+  registry.insert<kern::KernDialect, nn::NNDialect, pack::PackDialect,
+                  affine::AffineDialect, arith::ArithDialect,
                   bufferization::BufferizationDialect, cf::ControlFlowDialect,
                   func::FuncDialect, linalg::LinalgDialect, LLVM::LLVMDialect,
                   math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
                   tensor::TensorDialect, vector::VectorDialect>();
+  arith::registerBufferizableOpInterfaceExternalModels(registry);
+  bufferization::func_ext::registerBufferizableOpInterfaceExternalModels(
+      registry);
+  linalg::registerBufferizableOpInterfaceExternalModels(registry);
+  scf::registerBufferizableOpInterfaceExternalModels(registry);
+  tensor::registerBufferizableOpInterfaceExternalModels(registry);
 }
 
 void llmc::registerAllPasses() {
   registerTransformsPasses();
   registerFusePasses();
   registerFusePipeline();
+  bufferization::registerBufferizationPasses();
+  registerKernelsPasses();
 }

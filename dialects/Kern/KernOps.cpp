@@ -1,0 +1,154 @@
+//===- KernOps.cpp - Rules, effects and shapes of the kernel ops ----------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Dialect/Kern/KernOps.h"
+
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+using namespace llmc;
+using namespace llmc::kern;
+
+#define GET_OP_CLASSES
+#include "llmc/Dialect/Kern/KernOps.cpp.inc"
+
+void KernDialect::registerOps() {
+  addOperations<
+#define GET_OP_LIST
+#include "llmc/Dialect/Kern/KernOps.cpp.inc"
+      >();
+}
+
+static bool agree(int64_t a, int64_t b) {
+  return a == b || ShapedType::isDynamic(a) || ShapedType::isDynamic(b);
+}
+
+static bool agree(ArrayRef<int64_t> a, ArrayRef<int64_t> b) {
+  return a.size() == b.size() &&
+         llvm::all_of(llvm::zip(a, b), [](std::tuple<int64_t, int64_t> pair) {
+           return agree(std::get<0>(pair), std::get<1>(pair));
+         });
+}
+
+LogicalResult LinearOp::verify() {
+  ArrayRef<int64_t> x = getInput().getType().getShape(),
+                    y = getInit().getType().getShape();
+  pack::TensorType w = getWeight().getType();
+  if (x.empty() || y.empty() || !agree(x.drop_back(), y.drop_back()) ||
+      !agree(x.back(), w.getColumns()) || !agree(y.back(), w.getRows())) // [C1]
+    return emitOpError("expected 'input' [..., ")
+           << w.getColumns() << "] and 'init' [..., " << w.getRows()
+           << "] but got " << nn::shapeText(x) << " and " << nn::shapeText(y);
+  if (Value bias = getBias()) {
+    ArrayRef<int64_t> b = cast<ShapedType>(bias.getType()).getShape();
+    if (b.size() != 1 || !agree(b[0], w.getRows())) // [C2]
+      return emitOpError("expected 'bias' of shape ")
+             << w.getRows() << " but got " << nn::shapeText(b);
+  }
+  return success();
+}
+
+LogicalResult GatherOp::verify() {
+  SmallVector<int64_t> expected(getIndices().getType().getShape());
+  expected.push_back(getWeight().getType().getColumns());
+  if (!agree(expected, getInit().getType().getShape())) // [C1]
+    return emitOpError("expected 'init' of shape ")
+           << nn::shapeText(expected) << " but got "
+           << nn::shapeText(getInit().getType().getShape());
+  return success();
+}
+
+LogicalResult AppendOp::verify() {
+  ArrayRef<int64_t> cache = getInit().getType().getShape(),
+                    x = getInput().getType().getShape();
+  if (cache.size() != 3 || x.size() != 3 || !agree(cache[0], x[1]) ||
+      !agree(cache[2], x[2])) // [C1]
+    return emitOpError("expected 'init' [heads, capacity, size] and 'input' "
+                       "[time, heads, size] but got ")
+           << nn::shapeText(cache) << " and " << nn::shapeText(x);
+  return success();
+}
+
+LogicalResult AttentionOp::verify() {
+  ArrayRef<int64_t> q = getQuery().getType().getShape(),
+                    k = getKey().getType().getShape(),
+                    v = getValue().getType().getShape(),
+                    o = getInit().getType().getShape();
+  if (q.size() != 3 || k.size() != 3 || v.size() != 3 || o.size() != 3 ||
+      !agree(k.drop_back(), v.drop_back()) || !agree(q[2], k[2]) ||
+      !agree(q.drop_back(), o.drop_back()) || !agree(o[2], v[2])) // [C1]
+    return emitOpError("expected query [time, heads, size], key and value "
+                       "[heads, capacity, size] and init as query but got ")
+           << nn::shapeText(q) << ", " << nn::shapeText(k) << ", "
+           << nn::shapeText(v) << " and " << nn::shapeText(o);
+  int64_t sizes[] = {q[1], q[2], k[0], v[2]};
+  if (llvm::any_of(sizes, [](int64_t size) { return size < 1; }) ||
+      q[1] % k[0]) // [C2]
+    return emitOpError("expected static sizes, and query heads that are a "
+                       "multiple of key heads, but got ")
+           << nn::shapeText(q) << " and " << nn::shapeText(k);
+  if (getWindow() && static_cast<int64_t>(*getWindow()) < 1) // [C3]
+    return emitOpError("expected a positive 'window'");
+  return success();
+}
+
+/// On memrefs: reads every operand, writes (and in the case of a cache, keeps
+/// most of) the destination. On tensors: nothing.
+static void
+addEffects(DestinationStyleOpInterface op,
+           SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
+  for (OpOperand &operand : op->getOpOperands()) {
+    if (!isa<MemRefType>(operand.get().getType()))
+      continue;
+    if (op.isDpsInit(&operand))
+      effects.emplace_back(MemoryEffects::Write::get(), &operand);
+    else
+      effects.emplace_back(MemoryEffects::Read::get(), &operand);
+  }
+}
+
+static LogicalResult reify(DestinationStyleOpInterface op, OpBuilder &builder,
+                           ReifiedRankedShapedTypeDims &shapes) {
+  if (!op.hasPureTensorSemantics())
+    return failure();
+  for (OpOperand &init : op.getDpsInitsMutable())
+    shapes.push_back(tensor::getMixedSizes(builder, op.getLoc(), init.get()));
+  return success();
+}
+
+void LinearOp::getEffects(
+    SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
+  addEffects(*this, effects);
+}
+void GatherOp::getEffects(
+    SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
+  addEffects(*this, effects);
+}
+void AppendOp::getEffects(
+    SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
+  addEffects(*this, effects);
+}
+void AttentionOp::getEffects(
+    SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
+  addEffects(*this, effects);
+}
+
+LogicalResult LinearOp::reifyResultShapes(OpBuilder &builder,
+                                          ReifiedRankedShapedTypeDims &shapes) {
+  return reify(*this, builder, shapes);
+}
+LogicalResult GatherOp::reifyResultShapes(OpBuilder &builder,
+                                          ReifiedRankedShapedTypeDims &shapes) {
+  return reify(*this, builder, shapes);
+}
+LogicalResult AppendOp::reifyResultShapes(OpBuilder &builder,
+                                          ReifiedRankedShapedTypeDims &shapes) {
+  return reify(*this, builder, shapes);
+}
+LogicalResult
+AttentionOp::reifyResultShapes(OpBuilder &builder,
+                               ReifiedRankedShapedTypeDims &shapes) {
+  return reify(*this, builder, shapes);
+}

@@ -1,0 +1,69 @@
+//===- PackOps.cpp - Inference of the ops over packed matrices ------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Dialect/Pack/PackOps.h"
+
+using namespace mlir;
+using namespace llmc;
+using namespace llmc::pack;
+
+#define GET_OP_CLASSES
+#include "llmc/Dialect/Pack/PackOps.cpp.inc"
+
+void PackDialect::registerOps() {
+  addOperations<
+#define GET_OP_LIST
+#include "llmc/Dialect/Pack/PackOps.cpp.inc"
+      >();
+}
+
+static bool agree(int64_t a, int64_t b) {
+  return a == b || ShapedType::isDynamic(a) || ShapedType::isDynamic(b);
+}
+
+LogicalResult
+LinearOp::inferReturnTypes(MLIRContext *, nn::MaybeLoc loc, ValueRange operands,
+                           DictionaryAttr attrs, OpaqueProperties props,
+                           RegionRange regions, SmallVectorImpl<Type> &types) {
+  Adaptor adaptor(operands, attrs, props, regions);
+  auto x = cast<RankedTensorType>(adaptor.getInput().getType());
+  auto w = cast<pack::TensorType>(adaptor.getWeight().getType());
+  if (x.getRank() < 1 || !agree(x.getShape().back(), w.getColumns())) // [C1]
+    return nn::inferError(loc, getOperationName(),
+                          "expected 'input' of " + Twine(w.getColumns()) +
+                              " columns but got shape " +
+                              nn::shapeText(x.getShape()));
+  Type element = w.getFormat().getComputeType();
+  bool typed = x.getElementType() == element;
+  if (Value bias = adaptor.getBias()) {
+    auto b = cast<RankedTensorType>(bias.getType());
+    if (b.getRank() != 1 || !agree(b.getDimSize(0), w.getRows())) // [C2]
+      return nn::inferError(loc, getOperationName(),
+                            "expected 'bias' of shape " + Twine(w.getRows()) +
+                                " but got " + nn::shapeText(b.getShape()));
+    typed &= b.getElementType() == element;
+  }
+  if (!typed) // [C3]
+    return nn::inferError(loc, getOperationName(),
+                          "expected operands of the element type in which "
+                          "'weight' computes");
+  SmallVector<int64_t> shape(x.getShape());
+  shape.back() = w.getRows();
+  types.push_back(RankedTensorType::get(shape, element));
+  return success();
+}
+
+LogicalResult
+GatherOp::inferReturnTypes(MLIRContext *, nn::MaybeLoc loc, ValueRange operands,
+                           DictionaryAttr attrs, OpaqueProperties props,
+                           RegionRange regions, SmallVectorImpl<Type> &types) {
+  Adaptor adaptor(operands, attrs, props, regions);
+  auto w = cast<pack::TensorType>(adaptor.getWeight().getType());
+  auto indices = cast<RankedTensorType>(adaptor.getIndices().getType());
+  SmallVector<int64_t> shape(indices.getShape());
+  shape.push_back(w.getColumns());
+  types.push_back(RankedTensorType::get(shape, w.getFormat().getComputeType()));
+  return success();
+}

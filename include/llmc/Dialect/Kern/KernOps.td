@@ -1,0 +1,142 @@
+//===- KernOps.td - Kernels in destination-passing style ------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The ops for which llmc generates its own code. Each writes into its last
+// operand: on tensors the result is the new value of that operand, on memrefs
+// there is no result. One-shot bufferization turns one form into the other in
+// place. What lowering to loops cannot reach (register tiles, packed weights,
+// the private order of caches) is hidden behind them until
+// `llmc-expand-kernels`.
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_DIALECT_KERN_KERNOPS
+#define LLMC_DIALECT_KERN_KERNOPS
+
+include "llmc/Dialect/Pack/PackBase.td"
+include "mlir/IR/OpBase.td"
+include "mlir/Interfaces/DestinationStyleOpInterface.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+def Kern_Dialect : Dialect {
+  let name = "kern";
+  let cppNamespace = "::llmc::kern";
+  let summary = "Kernels that llmc generates, in destination-passing style";
+  let dependentDialects = ["::llmc::pack::PackDialect", "::mlir::tensor::TensorDialect"];
+  let extraClassDeclaration = [{
+    void registerOps();
+    void registerBufferization();
+  }];
+}
+
+def Kern_F32 : AnyTypeOf<[RankedTensorOf<[F32]>, MemRefOf<[F32]>], "ranked tensor or memref of f32", "::mlir::ShapedType">;
+def Kern_Index : AnyTypeOf<[RankedTensorOf<[I32, I64]>, MemRefOf<[I32, I64]>], "ranked tensor or memref of integers", "::mlir::ShapedType">;
+
+class Kern_Op<string mnemonic>
+    : Op<Kern_Dialect, mnemonic,
+         [DestinationStyleOpInterface,
+          DeclareOpInterfaceMethods<MemoryEffectsOpInterface>,
+          DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
+  let results = (outs Optional<AnyRankedTensor>:$result);
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    mlir::MutableOperandRange getDpsInitsMutable() { return getInitMutable(); }
+  }];
+}
+
+def Kern_LinearOp : Kern_Op<"linear"> {
+  let summary = "Product with a packed weight matrix";
+  let description = [{
+    `init[..., n] = sum_k input[..., k] * weight[n, k] + bias[n]`. Each output is
+    one chain of fused multiply-adds in the order of k, so that a row does not
+    depend on the rows beside it.
+
+    [C1] `input` and `init` agree but for the last extent: the columns and rows of `weight`
+    [C2] `bias` has rank 1 and as many entries as the weight has rows
+
+    ```mlir
+    %1 = kern.linear ins(%x, %w : tensor<?x64xf32>, !pack.tensor<172x64, #pack.dense<f32>, #pack.rows<32>>)
+                     outs(%0 : tensor<?x172xf32>) -> tensor<?x172xf32>
+    ```
+  }];
+  let arguments = (ins Kern_F32:$input, Pack_TensorType:$weight, Optional<Kern_F32>:$bias, Kern_F32:$init);
+  let assemblyFormat = [{
+    `ins` `(` $input `,` $weight (`,` $bias^)? `:` type($input) `,` qualified(type($weight)) (`,` type($bias)^)? `)`
+    `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($result)^)?
+  }];
+}
+
+def Kern_GatherOp : Kern_Op<"gather"> {
+  let summary = "Rows of a packed matrix";
+  let description = [{
+    `init[..., c] = weight[indices[...], c]`, with the reading of indices of
+    `pack.gather`.
+
+    [C1] `init` has the extents of `indices` and then the columns of `weight`
+
+    ```mlir
+    %1 = kern.gather ins(%w, %i : !pack.tensor<512x64, #pack.dense<f32>, #pack.rows<32>>, tensor<?xi64>)
+                     outs(%0 : tensor<?x64xf32>) -> tensor<?x64xf32>
+    ```
+  }];
+  let arguments = (ins Pack_TensorType:$weight, Kern_Index:$indices, Kern_F32:$init);
+  let assemblyFormat = [{
+    `ins` `(` $weight `,` $indices `:` qualified(type($weight)) `,` type($indices) `)`
+    `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($result)^)?
+  }];
+}
+
+def Kern_AppendOp : Kern_Op<"append"> {
+  let summary = "Writes new rows into a cache";
+  let description = [{
+    Writes the rows of `input` `[time, heads, size]` to the positions from
+    `position` on of the cache `init` `[heads, capacity, size]`; the rest of the
+    cache stays. Rows past the capacity are dropped. The order of a cache in
+    memory is known to `kern.append` and `kern.attention` alone:
+    * values: `[heads][capacity][size]`;
+    * `keys`: `[heads][capacity / 16][size][16]`, sixteen positions side by side.
+      The last block of a head is as narrow as what is left of the capacity, so
+      that any capacity takes exactly its declared bytes.
+
+    [C1] `init` and `input` have rank 3 and agree in heads and size
+
+    ```mlir
+    %1 = kern.append ins(%x, %p : tensor<?x2x64xf32>) outs(%0 : tensor<2x?x64xf32>) {keys} -> tensor<2x?x64xf32>
+    ```
+  }];
+  let arguments = (ins Kern_F32:$input, Index:$position, Kern_F32:$init, UnitAttr:$keys);
+  let assemblyFormat = [{
+    `ins` `(` $input `,` $position `:` type($input) `)`
+    `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($result)^)?
+  }];
+}
+
+def Kern_AttentionOp : Kern_Op<"attention"> {
+  let summary = "Causal attention of new rows over a cache";
+  let description = [{
+    As `nn.cached_attention`: row s of `query` `[time, heads, size]` sees the
+    positions `t <= position + s` (and `t > position + s - window`) of `key` and
+    `value` `[heads, capacity, size]`, in the order that `kern.append` gave
+    them. The cache is read in chunks of 256 positions that are combined in
+    order, so that a row does not depend on the rows beside it.
+
+    [C1] all have rank 3; key and value agree in heads and capacity, query and key in size, query and init but for the size, which is that of value
+    [C2] the query heads are a multiple of the key heads; heads and sizes are static
+    [C3] `window` is positive
+
+    ```mlir
+    %1 = kern.attention ins(%q, %k, %v, %p : tensor<?x4x64xf32>, tensor<2x?x64xf32>, tensor<2x?x64xf32>)
+                        outs(%0 : tensor<?x4x64xf32>) {scale = 0.125 : f64} -> tensor<?x4x64xf32>
+    ```
+  }];
+  let arguments = (ins Kern_F32:$query, Kern_F32:$key, Kern_F32:$value, Index:$position,
+                   Kern_F32:$init, F64Attr:$scale, OptionalAttr<I64Attr>:$window,
+                   OptionalAttr<F64Attr>:$softcap);
+  let assemblyFormat = [{
+    `ins` `(` $query `,` $key `,` $value `,` $position `:` type($query) `,` type($key) `,` type($value) `)`
+    `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($result)^)?
+  }];
+}
+
+#endif // LLMC_DIALECT_KERN_KERNOPS

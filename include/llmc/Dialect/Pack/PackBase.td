@@ -1,0 +1,87 @@
+//===- PackBase.td - The pack dialect, its type and formats ---------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A packed tensor is a matrix whose bytes are already in the order and the
+// precision in which a kernel reads them. Its type carries both: a format says
+// what the values are, a layout in which order they lie. The bytes themselves
+// are outside the IR, as those of every weight.
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_DIALECT_PACK_PACKBASE
+#define LLMC_DIALECT_PACK_PACKBASE
+
+include "mlir/IR/OpBase.td"
+include "mlir/IR/AttrTypeBase.td"
+
+def Pack_Dialect : Dialect {
+  let name = "pack";
+  let cppNamespace = "::llmc::pack";
+  let summary = "Packed matrices and the ops that read them";
+  let description = [{
+    Formats implement the interface `PackedFormat`. The operand of type
+    `!pack.tensor` comes from `nn.get`, so that a packed weight is a symbol with
+    a source like every other.
+  }];
+  let useDefaultTypePrinterParser = 1;
+  let useDefaultAttributePrinterParser = 1;
+  let extraClassDeclaration = [{
+    void registerAttributesAndTypes();
+    void registerOps();
+  }];
+}
+
+def Pack_PackedFormat : AttrInterface<"PackedFormat"> {
+  let cppNamespace = "::llmc::pack";
+  let description = "What the values of a packed tensor are, and how many bytes they take.";
+  let methods = [
+    InterfaceMethod<"The element type in which kernels compute and gathers answer.",
+                    "::mlir::Type", "getComputeType">,
+    InterfaceMethod<[{
+      Bytes of a packed matrix, a multiple of 64; empty where they do not fit
+      64 signed bits. `blockRows` is the number of rows of a block.
+    }], "std::optional<int64_t>", "getPackedBytes",
+        (ins "int64_t":$rows, "int64_t":$columns, "int64_t":$blockRows)>
+  ];
+}
+
+class Pack_Attr<string name, string mnemonic_, list<Trait> traits = []>
+    : AttrDef<Pack_Dialect, name, traits> {
+  let mnemonic = mnemonic_;
+}
+
+def Pack_DenseAttr : Pack_Attr<"Dense", "dense",
+    [DeclareAttrInterfaceMethods<Pack_PackedFormat>]> {
+  let summary = "Every value as a floating point number: f32 or bf16";
+  let description = "Example: `#pack.dense<bf16>`. Kernels compute in f32.";
+  let parameters = (ins "::mlir::Type":$storage);
+  let assemblyFormat = "`<` $storage `>`";
+  let genVerifyDecl = 1;
+}
+
+def Pack_RowsAttr : Pack_Attr<"Rows", "rows"> {
+  let summary = "Blocks of rows, column by column";
+  let description = [{
+    With N rows per block: `[ceil(rows / N)][columns][N]`. The rows that pad the
+    last block hold zeros.
+  }];
+  let parameters = (ins "int64_t":$count);
+  let assemblyFormat = "`<` $count `>`";
+  let genVerifyDecl = 1;
+}
+
+def Pack_TensorType : TypeDef<Pack_Dialect, "Tensor"> {
+  let mnemonic = "tensor";
+  let summary = "A packed matrix";
+  let description = "Example: `!pack.tensor<172x64, #pack.dense<f32>, #pack.rows<32>>`.";
+  let parameters = (ins "int64_t":$rows, "int64_t":$columns,
+                    "::llmc::pack::PackedFormat":$format, "::llmc::pack::RowsAttr":$layout);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// Bytes of the packed matrix.
+    int64_t getBytes() const;
+  }];
+}
+
+#endif // LLMC_DIALECT_PACK_PACKBASE

@@ -1,0 +1,59 @@
+//===- PackOps.td - Ops over packed matrices ------------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_DIALECT_PACK_PACKOPS
+#define LLMC_DIALECT_PACK_PACKOPS
+
+include "llmc/Dialect/Pack/PackBase.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+// As with the nn dialect, the result type is inferred and a more static one is
+// accepted; a label [C1] is a line of the verifier and a case in invalid.mlir.
+class Pack_Op<string mnemonic>
+    : Op<Pack_Dialect, mnemonic, [Pure, DeclareOpInterfaceMethods<InferTypeOpInterface>]> {
+  let extraClassDeclaration = [{
+    static bool isCompatibleReturnTypes(mlir::TypeRange inferred, mlir::TypeRange actual);
+  }];
+  let extraClassDefinition = [{
+    bool $cppClass::isCompatibleReturnTypes(mlir::TypeRange inferred, mlir::TypeRange actual) {
+      return llmc::nn::areCompatibleTypes(inferred, actual);
+    }
+  }];
+  let results = (outs AnyRankedTensor:$result);
+}
+
+def Pack_LinearOp : Pack_Op<"linear"> {
+  let summary = "Product with a packed weight matrix, and a bias";
+  let description = [{
+    `result[..., n] = sum_k input[..., k] * weight[n, k] + bias[n]`.
+
+    [C1] the input has rank 1 or more and as many columns as the weight
+    [C2] `bias` has rank 1 and as many entries as the weight has rows
+    [C3] the element types are the compute type of the weight's format
+
+    ```mlir
+    %1 = pack.linear %x, %w : (tensor<?x64xf32>, !pack.tensor<172x64, #pack.dense<f32>, #pack.rows<32>>) -> tensor<?x172xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$input, Pack_TensorType:$weight, Optional<AnyRankedTensor>:$bias);
+  let assemblyFormat = "$input `,` $weight (`,` $bias^)? attr-dict `:` functional-type(operands, results)";
+}
+
+def Pack_GatherOp : Pack_Op<"gather"> {
+  let summary = "Rows of a packed matrix, chosen by index";
+  let description = [{
+    `result[..., c] = weight[indices[...], c]`. Negative indices count from the
+    end; an index outside reads the nearest row that exists.
+
+    ```mlir
+    %1 = pack.gather %w, %i : (!pack.tensor<512x64, #pack.dense<f32>, #pack.rows<32>>, tensor<?xi64>) -> tensor<?x64xf32>
+    ```
+  }];
+  let arguments = (ins Pack_TensorType:$weight, RankedTensorOf<[I32, I64]>:$indices);
+  let assemblyFormat = "$weight `,` $indices attr-dict `:` functional-type(operands, results)";
+}
+
+#endif // LLMC_DIALECT_PACK_PACKOPS

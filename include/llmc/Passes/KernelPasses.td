@@ -1,0 +1,65 @@
+//===- KernelPasses.td - Packed weights and generated kernels -------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Every example below stands in test/Passes/Kernels too.
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_PASSES_KERNELPASSES
+#define LLMC_PASSES_KERNELPASSES
+
+include "mlir/Pass/PassBase.td"
+
+def PackWeightsPass : Pass<"llmc-pack-weights", "::mlir::ModuleOp"> {
+  let summary = "Store the matrices of linear layers in the order of the kernels";
+  let description = [{
+    A weight of type tensor<RxCxf32> that `nn.linear` multiplies by, or from
+    which `nn.gather` takes rows (axis 0), becomes packed, and these ops become
+    `pack.linear` and `pack.gather`. All uses of one weight share one packed
+    tensor. A weight that is also used otherwise keeps its dense form beside the
+    packed one, which is then called NAME.packed. Refuses nothing: what is not
+    such a matrix stays. A module pass, since weights are symbols of the module.
+
+    ```mlir
+    nn.weight @w : tensor<8x4xf32> from #nn.key<"w" : tensor<8x4xf32>>
+    %w = nn.get @w : tensor<8x4xf32>
+    %1 = nn.linear %x, %w : (tensor<?x4xf32>, tensor<8x4xf32>) -> tensor<?x8xf32>
+    // becomes
+    nn.weight @w : !pack.tensor<8x4, #pack.dense<f32>, #pack.rows<16>> from #nn.key<"w" : tensor<8x4xf32>>
+    %w = nn.get @w : !pack.tensor<8x4, #pack.dense<f32>, #pack.rows<16>>
+    %1 = pack.linear %x, %w : (tensor<?x4xf32>, !pack.tensor<8x4, #pack.dense<f32>, #pack.rows<16>>) -> tensor<?x8xf32>
+    ```
+  }];
+  let options = [
+    Option<"format", "format", "std::string", "\"f32\"", "how values are stored: f32 or bf16">,
+    Option<"rows", "rows", "int64_t", "0", "rows per block, a power of two up to 256; 0 means what suits the processor">,
+    Option<"cpu", "cpu", "std::string", "\"host\"", "LLVM name of the processor, or host">,
+    Option<"features", "features", "std::string", "\"\"", "changes to the processor's features: +a,-b">,
+    Option<"triple", "triple", "std::string", "\"\"", "LLVM target triple; empty means the host's">
+  ];
+  let dependentDialects = ["::llmc::nn::NNDialect", "::llmc::pack::PackDialect"];
+}
+
+def LowerToKernPass : Pass<"llmc-lower-to-kern", "::mlir::func::FuncOp"> {
+  let summary = "Turn packed products, gathers, appends and cached attention into kernels";
+  let description = [{
+    `pack.linear`, `pack.gather`, `nn.append` and `nn.cached_attention` become
+    `kern` ops that write into a `tensor.empty`, or into the cache. Whether a
+    cache holds keys or values (the two lie differently in memory) follows from
+    the attention that reads the appended value.
+
+    Preconditions: element type f32. Refuses an append that no attention of the
+    function reads, or one reads as key and one as value: its order in memory
+    would be unknown.
+
+    ```mlir
+    %1 = nn.append %cache, %x at %p : (tensor<2x?x4xf32>, tensor<?x2x4xf32>, index) -> tensor<2x?x4xf32>
+    // becomes, where %1 is read as key
+    %1 = kern.append ins(%x, %p : tensor<?x2x4xf32>) outs(%cache : tensor<2x?x4xf32>) {keys} -> tensor<2x?x4xf32>
+    ```
+  }];
+  let dependentDialects = ["::llmc::kern::KernDialect", "::mlir::tensor::TensorDialect",
+                           "::mlir::arith::ArithDialect"];
+}
+
+#endif // LLMC_PASSES_KERNELPASSES

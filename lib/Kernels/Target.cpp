@@ -1,0 +1,110 @@
+//===- Target.cpp - From processor names to what kernels use --------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Codegen/Target.h"
+
+#include "llvm/ADT/StringMap.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/Triple.h"
+#include "llvm/TargetParser/X86TargetParser.h"
+
+using namespace llvm;
+using namespace llmc;
+
+SmallVector<int64_t> Target::rowTiles(int64_t blockRows) const {
+  int64_t columns = std::max<int64_t>(1, blockRows / lanes());
+  // One register is left for the broadcast of an input, one for masks or
+  // addresses that the allocator keeps in vectors.
+  int64_t most =
+      std::clamp<int64_t>((registers - columns - 2) / columns, 1, 12);
+  SmallVector<int64_t> tiles;
+  for (int64_t tile : {12, 8, 6, 4, 3, 2, 1})
+    if (tile <= most)
+      tiles.push_back(tile);
+  return tiles;
+}
+
+/// Names of features that are on; for x86 with all they imply.
+using Features = StringMap<bool>;
+
+static void setFeature(Features &features, const Triple &triple, StringRef name,
+                       bool on) {
+  features[name] = on;
+  if (triple.isX86())
+    X86::updateImpliedFeatures(name, on, features);
+}
+
+static void describeX86(Target &target, const Features &has) {
+  // A processor that prefers 256-bit vectors has slow 512-bit ones.
+  bool wide = has.lookup("avx512f") && has.lookup("avx512vl") &&
+              !has.lookup("prefer-256-bit");
+  target.vectorBits = wide ? 512 : has.lookup("avx") ? 256 : 128;
+  target.registers = has.lookup("avx512vl") ? 32 : 16;
+  target.fma = has.lookup("fma");
+  target.cacheBytes = has.lookup("avx512f") ? 1024 * 1024 : 512 * 1024;
+}
+
+Expected<Target> Target::resolve(StringRef cpu, StringRef features,
+                                 StringRef tripleText) {
+  Target target;
+  Triple triple(tripleText.empty() ? sys::getDefaultTargetTriple()
+                                   : Triple::normalize(tripleText));
+  target.triple = triple.str();
+  Features has;
+  SmallVector<StringRef> changes;
+  features.split(changes, ',', -1, /*KeepEmpty=*/false);
+
+  std::string text;
+  if (cpu == "host") {
+    if (triple.getArch() != Triple(sys::getDefaultTargetTriple()).getArch())
+      return createStringError("the processor 'host' is not of the target '" +
+                               target.triple + "'");
+    target.cpu = sys::getHostCPUName().str();
+    StringMap<bool> host = sys::getHostCPUFeatures();
+    SmallVector<StringRef> names;
+    for (auto &entry : host)
+      names.push_back(entry.getKey());
+    llvm::sort(names);
+    for (StringRef name : names) {
+      text +=
+          (text.empty() ? "" : ",") + ((host[name] ? "+" : "-") + name).str();
+      has[name] = host[name];
+    }
+  } else {
+    target.cpu = cpu.str();
+    if (triple.isX86()) {
+      SmallVector<StringRef> implied;
+      StringRef known = cpu.empty() ? "x86-64" : cpu;
+      if (X86::parseArchX86(known, /*Only64Bit=*/true) == X86::CK_None)
+        return createStringError("unknown processor '" + cpu.str() + "' for '" +
+                                 target.triple + "'");
+      target.cpu = known.str();
+      X86::getFeaturesForCPU(known, implied);
+      for (StringRef name : implied) {
+        name.consume_front("+");
+        setFeature(has, triple, name, true);
+      }
+    }
+  }
+  for (StringRef change : changes) {
+    StringRef name = change.drop_front();
+    if (!change.starts_with("+") && !change.starts_with("-"))
+      return createStringError("expected '+' or '-' before the feature '" +
+                               change.str() + "'");
+    setFeature(has, triple, name, change.starts_with("+"));
+    text += (text.empty() ? "" : ",") + change.str();
+  }
+  target.features = text;
+  if (triple.isX86()) {
+    describeX86(target, has);
+  } else if (triple.isAArch64()) {
+    target.registers = 32;
+    target.fma = true;
+  } else {
+    // Vectors of 128 bits are legal or taken apart everywhere.
+    target.fma = triple.isRISCV();
+  }
+  return target;
+}

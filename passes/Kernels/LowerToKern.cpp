@@ -1,0 +1,118 @@
+//===- LowerToKern.cpp - Packed ops and caches become kernels -------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Dialect/Kern/KernOps.h"
+#include "llmc/Dialect/NN/NNOps.h"
+#include "llmc/Passes/KernelPasses.h"
+
+namespace llmc {
+#define GEN_PASS_DEF_LOWERTOKERNPASS
+#include "llmc/Passes/KernelPasses.h.inc"
+} // namespace llmc
+
+using namespace mlir;
+using namespace llmc;
+
+namespace {
+
+/// A tensor of `type` whose first extents are those of `like`.
+Value emptyLike(OpBuilder &builder, Location loc, RankedTensorType type,
+                Value like) {
+  SmallVector<Value> sizes;
+  for (int64_t i = 0; i < type.getRank(); ++i)
+    if (type.isDynamicDim(i))
+      sizes.push_back(tensor::DimOp::create(builder, loc, like, i));
+  return tensor::EmptyOp::create(builder, loc, type, sizes);
+}
+
+struct LowerToKern : llmc::impl::LowerToKernPassBase<LowerToKern> {
+  void runOnOperation() override {
+    SmallVector<Operation *> work;
+    bool failed = false;
+    getOperation().walk([&](Operation *op) {
+      if (!isa<pack::LinearOp, pack::GatherOp, nn::AppendOp,
+               nn::CachedAttentionOp>(op))
+        return;
+      auto type = cast<RankedTensorType>(op->getResult(0).getType());
+      if (!type.getElementType().isF32()) {
+        op->emitOpError("expected element type f32 but got ")
+            << type.getElementType();
+        failed = true;
+      }
+      work.push_back(op);
+    });
+    // The order of a cache is decided while all ops still stand.
+    llvm::DenseMap<Operation *, bool> holdsKeys;
+    for (Operation *op : work)
+      if (auto append = dyn_cast<nn::AppendOp>(op)) {
+        std::optional<bool> keys = findRole(append);
+        failed |= !keys;
+        holdsKeys[op] = keys.value_or(false);
+      }
+    if (failed)
+      return signalPassFailure();
+    for (Operation *op : work) {
+      Value result = lower(op, holdsKeys);
+      op->getResult(0).replaceAllUsesWith(result);
+      op->erase();
+    }
+  }
+
+  /// Whether attention reads the appended cache as key; empty after a report.
+  std::optional<bool> findRole(nn::AppendOp append) {
+    bool key = false, value = false;
+    SmallVector<nn::AppendOp> appended{append};
+    for (unsigned i = 0; i < appended.size(); ++i)
+      for (OpOperand &use : appended[i]->getUses()) {
+        if (auto attention = dyn_cast<nn::CachedAttentionOp>(use.getOwner())) {
+          unsigned number = use.getOperandNumber();
+          key |= number == attention.getKeyMutable().getOperandNumber();
+          value |= number == attention.getValueMutable().getOperandNumber();
+        } else if (auto next = dyn_cast<nn::AppendOp>(use.getOwner());
+                   next && use.get() == next.getCache()) {
+          appended.push_back(next);
+        }
+      }
+    if (key != value)
+      return key;
+    append.emitOpError("expected its result to be read by attention either as "
+                       "key or as value but got ")
+        << (key ? "both" : "neither");
+    return std::nullopt;
+  }
+
+  Value lower(Operation *op, llvm::DenseMap<Operation *, bool> &holdsKeys) {
+    OpBuilder builder(op);
+    Location loc = op->getLoc();
+    auto type = cast<RankedTensorType>(op->getResult(0).getType());
+    if (auto linear = dyn_cast<pack::LinearOp>(op)) {
+      Value init = emptyLike(builder, loc, type, linear.getInput());
+      return kern::LinearOp::create(builder, loc, type, linear.getInput(),
+                                    linear.getWeight(), linear.getBias(), init)
+          .getResult();
+    }
+    if (auto gather = dyn_cast<pack::GatherOp>(op)) {
+      Value init = emptyLike(builder, loc, type, gather.getIndices());
+      return kern::GatherOp::create(builder, loc, type, gather.getWeight(),
+                                    gather.getIndices(), init)
+          .getResult();
+    }
+    if (auto append = dyn_cast<nn::AppendOp>(op))
+      return kern::AppendOp::create(builder, loc, type, append.getInput(),
+                                    append.getPosition(), append.getCache(),
+                                    holdsKeys.lookup(op))
+          .getResult();
+    auto attention = cast<nn::CachedAttentionOp>(op);
+    Value init = emptyLike(builder, loc, type, attention.getQuery());
+    return kern::AttentionOp::create(
+               builder, loc, type, attention.getQuery(), attention.getKey(),
+               attention.getValue(), attention.getPosition(), init,
+               attention.getScaleAttr(), attention.getWindowAttr(),
+               attention.getSoftcapAttr())
+        .getResult();
+  }
+};
+
+} // namespace

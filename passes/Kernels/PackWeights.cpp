@@ -1,0 +1,131 @@
+//===- PackWeights.cpp - Matrices in the order of the kernels -------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Only types and uses change here: the bytes are packed when the weights are
+// written, from the same source.
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Codegen/Target.h"
+#include "llmc/Dialect/NN/NNOps.h"
+#include "llmc/Dialect/Pack/PackOps.h"
+#include "llmc/Passes/KernelPasses.h"
+
+namespace llmc {
+#define GEN_PASS_DEF_PACKWEIGHTSPASS
+#include "llmc/Passes/KernelPasses.h.inc"
+} // namespace llmc
+
+using namespace mlir;
+using namespace llmc;
+
+namespace {
+
+/// Whether the use reads the weight in a way that a packed tensor offers.
+bool readsPacked(OpOperand &use) {
+  if (auto linear = dyn_cast<nn::LinearOp>(use.getOwner()))
+    return use.get() == linear.getWeight() &&
+           use.getOperandNumber() ==
+               linear.getWeightMutable().getOperandNumber();
+  if (auto gather = dyn_cast<nn::GatherOp>(use.getOwner()))
+    return use.getOperandNumber() == 0 && gather.getAxis() == 0;
+  return false;
+}
+
+struct PackWeights : llmc::impl::PackWeightsPassBase<PackWeights> {
+  using PackWeightsPassBase::PackWeightsPassBase;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    MLIRContext *context = &getContext();
+    Type storage;
+    if (format == "f32")
+      storage = Float32Type::get(context);
+    else if (format == "bf16")
+      storage = BFloat16Type::get(context);
+    else {
+      module.emitError("option 'format': expected f32 or bf16 but got ")
+          << format;
+      return signalPassFailure();
+    }
+    int64_t count = rows;
+    if (count == 0) {
+      llvm::Expected<Target> target = Target::resolve(cpu, features, triple);
+      if (!target) {
+        module.emitError(llvm::toString(target.takeError()));
+        return signalPassFailure();
+      }
+      count = target->blockRows();
+    }
+    auto emitError = [&] { return module.emitError("option 'rows': "); };
+    auto layout = pack::RowsAttr::getChecked(emitError, context, count);
+    if (!layout)
+      return signalPassFailure();
+
+    SymbolTable symbols(module);
+    llvm::MapVector<StringAttr, SmallVector<nn::GetOp>> gets;
+    module.walk([&](nn::GetOp get) {
+      gets[get.getWeightAttr().getAttr()].push_back(get);
+    });
+    for (auto &[name, users] : gets) {
+      auto weight = symbols.lookup<nn::WeightOp>(name);
+      auto type = weight ? dyn_cast<RankedTensorType>(weight.getType())
+                         : RankedTensorType();
+      if (!type || type.getRank() != 2 || !type.hasStaticShape() ||
+          type.getNumElements() == 0 || !type.getElementType().isF32())
+        continue;
+      pack(symbols, weight, users,
+           pack::TensorType::get(
+               context, type.getDimSize(0), type.getDimSize(1),
+               pack::DenseAttr::get(context, storage), layout));
+    }
+  }
+
+  void pack(SymbolTable &symbols, nn::WeightOp weight, ArrayRef<nn::GetOp> gets,
+            pack::TensorType type) {
+    bool dense = false, packed = false;
+    for (nn::GetOp get : gets)
+      for (OpOperand &use : get->getUses())
+        (readsPacked(use) ? packed : dense) = true;
+    if (!packed)
+      return;
+    nn::WeightOp target = weight;
+    if (dense) {
+      OpBuilder builder(weight->getContext());
+      builder.setInsertionPointAfter(weight);
+      target = cast<nn::WeightOp>(builder.clone(*weight));
+      target.setSymName((weight.getSymName() + ".packed").str());
+      symbols.insert(target, std::next(weight->getIterator()));
+    }
+    target.setType(type);
+    for (nn::GetOp get : gets) {
+      OpBuilder builder(get);
+      Value value =
+          nn::GetOp::create(builder, get.getLoc(), type, target.getSymName());
+      for (OpOperand &use : llvm::make_early_inc_range(get->getUses()))
+        if (readsPacked(use))
+          replace(use.getOwner(), value);
+      if (get->use_empty())
+        get->erase();
+      if (value.use_empty())
+        value.getDefiningOp()->erase();
+    }
+  }
+
+  void replace(Operation *op, Value weight) {
+    OpBuilder builder(op);
+    Value result;
+    if (auto linear = dyn_cast<nn::LinearOp>(op))
+      result =
+          pack::LinearOp::create(builder, op->getLoc(), linear.getType(),
+                                 linear.getInput(), weight, linear.getBias());
+    else
+      result = pack::GatherOp::create(builder, op->getLoc(),
+                                      op->getResult(0).getType(), weight,
+                                      cast<nn::GatherOp>(op).getIndices());
+    op->getResult(0).replaceAllUsesWith(result);
+    op->erase();
+  }
+};
+
+} // namespace

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// One case per rule of the pack dialect.
+// RUN: llmc-opt %s -split-input-file -verify-diagnostics
+
+func.func @linear_c1(%x: tensor<2x5xf32>, %w: !pack.tensor<8x4, #pack.dense<f32>, #pack.rows<16>>) {
+  // expected-error @+2 {{'pack.linear' op expected 'input' of 4 columns but got shape 2x5}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = pack.linear %x, %w : (tensor<2x5xf32>, !pack.tensor<8x4, #pack.dense<f32>, #pack.rows<16>>) -> tensor<2x8xf32>
+  return
+}
+
+// -----
+func.func @linear_c2(%x: tensor<2x4xf32>, %w: !pack.tensor<8x4, #pack.dense<f32>, #pack.rows<16>>, %b: tensor<7xf32>) {
+  // expected-error @+2 {{'pack.linear' op expected 'bias' of shape 8 but got 7}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = pack.linear %x, %w, %b : (tensor<2x4xf32>, !pack.tensor<8x4, #pack.dense<f32>, #pack.rows<16>>, tensor<7xf32>) -> tensor<2x8xf32>
+  return
+}
+
+// -----
+func.func @linear_c3(%x: tensor<2x4xf16>, %w: !pack.tensor<8x4, #pack.dense<f32>, #pack.rows<16>>) {
+  // expected-error @+2 {{'pack.linear' op expected operands of the element type in which 'weight' computes}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = pack.linear %x, %w : (tensor<2x4xf16>, !pack.tensor<8x4, #pack.dense<f32>, #pack.rows<16>>) -> tensor<2x8xf16>
+  return
+}
+
+// -----
+// expected-error @+1 {{expected a storage type of f32 or bf16 but got 'i8'}}
+func.func private @dense_storage(!pack.tensor<8x4, #pack.dense<i8>, #pack.rows<16>>)
+
+// -----
+// expected-error @+1 {{expected a power of two of at most 256 rows per block but got 24}}
+func.func private @rows_count(!pack.tensor<8x4, #pack.dense<f32>, #pack.rows<24>>)
+
+// -----
+// expected-error @+1 {{expected one row and column or more but got 0x4}}
+func.func private @tensor_empty(!pack.tensor<0x4, #pack.dense<f32>, #pack.rows<16>>)
+
+// -----
+// expected-error @+1 {{expected a size that fits 64 bits but got 9223372036854775807x4}}
+func.func private @tensor_size(!pack.tensor<9223372036854775807x4, #pack.dense<f32>, #pack.rows<16>>)

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Round trip of the packed type and its ops through their textual form.
+// RUN: llmc-opt %s | llmc-opt | FileCheck %s
+
+// CHECK: nn.weight @w : !pack.tensor<8x4, #pack.dense<f32>, #pack.rows<16>> from #nn.key
+nn.weight @w : !pack.tensor<8x4, #pack.dense<f32>, #pack.rows<16>> from #nn.key<"w" : tensor<8x4xf32>>
+// CHECK: nn.weight @h : !pack.tensor<3x4, #pack.dense<bf16>, #pack.rows<32>> from #nn.key
+nn.weight @h : !pack.tensor<3x4, #pack.dense<bf16>, #pack.rows<32>> from #nn.key<"h" : tensor<3x4xf32>>
+
+// CHECK-LABEL: func.func @tied
+func.func @tied(%ids: tensor<?xi64>, %b: tensor<8xf32>) -> tensor<?x8xf32> {
+  // CHECK: %[[W:.*]] = nn.get @w
+  %w = nn.get @w : !pack.tensor<8x4, #pack.dense<f32>, #pack.rows<16>>
+  // CHECK: %[[X:.*]] = pack.gather %[[W]], %{{.*}} : (!pack.tensor<8x4, #pack.dense<f32>, #pack.rows<16>>, tensor<?xi64>) -> tensor<?x4xf32>
+  %x = pack.gather %w, %ids : (!pack.tensor<8x4, #pack.dense<f32>, #pack.rows<16>>, tensor<?xi64>) -> tensor<?x4xf32>
+  // CHECK: pack.linear %[[X]], %[[W]], %{{.*}} : (tensor<?x4xf32>, !pack.tensor<8x4, #pack.dense<f32>, #pack.rows<16>>, tensor<8xf32>) -> tensor<?x8xf32>
+  %y = pack.linear %x, %w, %b : (tensor<?x4xf32>, !pack.tensor<8x4, #pack.dense<f32>, #pack.rows<16>>, tensor<8xf32>) -> tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// From packed ops and caches to kernels, and on through bufferization: state is
+// updated in place and nothing is copied.
+// RUN: llmc-opt %s -llmc-lower-to-kern | FileCheck %s
+// RUN: llmc-opt %s -llmc-lower-to-kern -one-shot-bufferize="bufferize-function-boundaries=true function-boundary-type-conversion=identity-layout-map" | FileCheck %s --check-prefix=MEMORY
+
+!w = !pack.tensor<8x4, #pack.dense<f32>, #pack.rows<16>>
+
+// CHECK-LABEL: func.func @linear
+// MEMORY-LABEL: func.func @linear
+func.func @linear(%i: tensor<?xi64>, %w: !w) -> tensor<?x8xf32> {
+  // CHECK: %[[D:.*]] = tensor.dim
+  // CHECK: %[[E:.*]] = tensor.empty(%[[D]]) : tensor<?x4xf32>
+  // CHECK: %[[X:.*]] = kern.gather ins({{.*}}) outs(%[[E]] : tensor<?x4xf32>)
+  // MEMORY: %[[E:.*]] = memref.alloc({{.*}}) {{.*}} : memref<?x4xf32>
+  // MEMORY: kern.gather ins({{.*}}) outs(%[[E]] : memref<?x4xf32>)
+  %0 = pack.gather %w, %i : (!w, tensor<?xi64>) -> tensor<?x4xf32>
+  // CHECK: kern.linear ins(%[[X]], {{.*}}) outs({{.*}}) -> tensor<?x8xf32>
+  // MEMORY: %[[Y:.*]] = memref.alloc({{.*}}) {{.*}} : memref<?x8xf32>
+  // MEMORY: kern.linear ins(%[[E]], {{.*}}) outs(%[[Y]] : memref<?x8xf32>)
+  %1 = pack.linear %0, %w : (tensor<?x4xf32>, !w) -> tensor<?x8xf32>
+  return %1 : tensor<?x8xf32>
+}
+
+// CHECK-LABEL: func.func @cache
+// MEMORY-LABEL: func.func @cache
+// MEMORY-SAME: %{{.*}}: memref<?x4x8xf32>, %[[K:.*]]: memref<2x?x8xf32> {{.*}}, %[[V:.*]]: memref<2x?x8xf32>
+func.func @cache(%q: tensor<?x4x8xf32>, %k: tensor<2x?x8xf32> {nn.state = 1 : i64}, %v: tensor<2x?x8xf32> {nn.state = 2 : i64},
+                 %x: tensor<?x2x8xf32>, %p: index) -> (tensor<?x4x8xf32>, tensor<2x?x8xf32>, tensor<2x?x8xf32>) {
+  // CHECK: %[[K:.*]] = kern.append {{.*}} {keys} ->
+  // CHECK: %[[V:.*]] = kern.append
+  // CHECK-NOT: keys
+  // MEMORY-NOT: memref.copy
+  // MEMORY: kern.append ins({{.*}}) outs(%[[K]] : {{.*}}) {keys}
+  // MEMORY: kern.append ins({{.*}}) outs(%[[V]] : memref<2x?x8xf32>)
+  %0 = nn.append %k, %x at %p : (tensor<2x?x8xf32>, tensor<?x2x8xf32>, index) -> tensor<2x?x8xf32>
+  %1 = nn.append %v, %x at %p : (tensor<2x?x8xf32>, tensor<?x2x8xf32>, index) -> tensor<2x?x8xf32>
+  // CHECK: kern.attention ins(%{{.*}}, %[[K]], %[[V]], {{.*}}) outs({{.*}}) {scale = 5.000000e-01 : f64, window = 3 : i64}
+  // MEMORY: kern.attention ins({{.*}}, %[[K]], %[[V]], {{.*}}) outs({{.*}} : memref<?x4x8xf32>)
+  // MEMORY-NOT: memref.copy
+  %2 = nn.cached_attention %q, %0, %1 at %p {scale = 0.5 : f64, window = 3 : i64} : (tensor<?x4x8xf32>, tensor<2x?x8xf32>, tensor<2x?x8xf32>, index) -> tensor<?x4x8xf32>
+  return %2, %0, %1 : tensor<?x4x8xf32>, tensor<2x?x8xf32>, tensor<2x?x8xf32>
+}
