@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """lit configuration: .mlir and .test files, run with llmc-opt, llmc and FileCheck."""
 import os
+import sys
 
 import lit.formats
 
@@ -15,3 +16,5 @@ config.environment["PATH"] = os.pathsep.join(
 )
 config.substitutions.append(("%models", os.path.join(config.test_source_root, "models")))
 config.substitutions.append(("%llmc_src", config.llmc_source_dir))
+config.substitutions.append(("%python", sys.executable))
+config.substitutions.append(("%toy_bundle", os.path.join(config.llmc_binary_dir, "test", "Unit", "toy-bundle")))

@@ -67,6 +67,14 @@ static void replace(std::string &text, const std::string &from,
 ToyBundle::ToyBundle() {
   folder = testing::TempDir() + "/llmc-toy-XXXXXX";
   EXPECT_NE(mkdtemp(folder.data()), nullptr);
+  fill();
+}
+
+ToyBundle::ToyBundle(const std::string &folder) : folder(folder), stays(true) {
+  fill();
+}
+
+void ToyBundle::fill() {
   manifest = kManifest;
   code = readFile(TOY_MODEL);
   setHeader(R"({"w":{"dtype":"F32","shape":[16],"data_offsets":[0,64]}})", 64);
@@ -82,6 +90,8 @@ ToyBundle::ToyBundle() {
 }
 
 ToyBundle::~ToyBundle() {
+  if (stays)
+    return;
   for (const char *name : {"manifest.json", "model.so", "weights.safetensors"})
     unlink((folder + "/" + name).c_str());
   rmdir(folder.c_str());

@@ -16,6 +16,8 @@ namespace llmc {
 class ToyBundle {
 public:
   ToyBundle();
+  /// In an existing folder, where it stays.
+  explicit ToyBundle(const std::string &folder);
   ~ToyBundle();
 
   /// Writes the three files from the texts below.
@@ -26,6 +28,10 @@ public:
   void setHeader(std::string header, size_t dataBytes);
 
   std::string folder, manifest, code, weights;
+
+private:
+  void fill();
+  bool stays = false;
 };
 
 /// Opens the bundle and expects an error; its status and text.

@@ -1,0 +1,252 @@
+//===- Verbs.cpp - The table of verbs, and what they share ----------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "Verbs.h"
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <dlfcn.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+using namespace llmc;
+
+static const OptionSpec kThreads = {
+    "threads", "N", "threads to use [physical cores this process may use]"};
+static const OptionSpec kContext = {
+    "context", "N", "most tokens a session holds [what the model names]"};
+static const OptionSpec kVerify = {
+    "verify", nullptr, "compare the hash of every weight before the start"};
+static const OptionSpec kJson = {"json", nullptr, "print one JSON object"};
+
+const std::vector<OptionSpec> &llmc::commonOptions() {
+  static const std::vector<OptionSpec> options = {
+      {"help,h", nullptr, "show this help"},
+      {"quiet,q", nullptr, "errors only"},
+      {"no-color", nullptr, "no color, as with NO_COLOR=1"},
+  };
+  return options;
+}
+
+const std::vector<VerbSpec> &llmc::verbs() {
+  static const std::vector<VerbSpec> table = {
+      {"compile",
+       "turn an ONNX model into a bundle of native code and weights",
+       "  llmc compile model.onnx -o bundle        for this machine\n"
+       "  llmc compile model/ -o b --context 4096  a folder with model.onnx\n"
+       "  llmc compile m.onnx --emit=nn            print the model as llmc "
+       "sees it\n",
+       {"MODEL"},
+       {{"output,o", "PATH",
+         "folder of the bundle, or file of another --emit; "
+         "- is stdout"},
+        {"target", "CPU", "CPU to compile for [host]"},
+        {"emit", "KIND",
+         "what to make: nn, linalg, llvm, asm, obj or bundle "
+         "[bundle]",
+         "nn linalg llvm asm obj bundle"},
+        {"entry", "NAME",
+         "what callers can run: main is the model's own "
+         "signature, lm the language model [auto]",
+         "auto main lm"},
+        {"recipe", "NAME", "how weights are stored [f32]"},
+        {"context", "N", "default context of sessions, in tokens"},
+        {"chunk", "N", "longest piece of a prompt, in tokens"},
+        {"dim", "NAME=N", "fix a named dimension; may be repeated"},
+        {"force,f", nullptr, "replace a bundle that is there already"},
+        {"threads", "N", "threads of the compiler [physical cores]"},
+        {"timing", nullptr, "print the time of every step"},
+        {"verbose,v", nullptr, "name every step and decision"}},
+       nullptr,
+       runCompile},
+      {"run",
+       "run a model on arrays",
+       "  llmc run bundle --input x=a.npy --output-dir out\n"
+       "  llmc run bundle --input arrays.npz       every array under its name\n"
+       "  llmc run bundle --input a.npy            a model with one input; "
+       "prints\n",
+       {"DIR"},
+       {{"input,i", "[NAME=]FILE",
+         "an input: npy, or npz for several; may be "
+         "repeated"},
+        {"output-dir,o", "DIR",
+         "write each output to DIR/NAME.npy; without it "
+         "outputs are printed"},
+        {"entry", "NAME", "which entry [main, or the only one]"},
+        {"dim", "NAME=N", "a symbol that no input determines; may be repeated"},
+        kContext,
+        kThreads,
+        kVerify},
+       "Values that are printed are cut to eight per output, and it says so.\n",
+       runRun},
+      {"generate",
+       "continue a text with a language model",
+       "  llmc generate bundle --ids 1,403,407 --max-tokens 10\n",
+       {"DIR"},
+       {{"ids", "1,2,3", "token ids to continue; ids are printed, too"},
+        {"max-tokens,n", "N",
+         "most tokens to generate [until the model ends or "
+         "the context is full]"},
+        {"temperature", "T",
+         "0 takes the most probable token, 1 draws as the "
+         "model says [0]"},
+        {"min-p", "P",
+         "only tokens at least P times as probable as the first "
+         "[0]"},
+        {"top-k", "K", "only the K most probable tokens [0: all]"},
+        {"top-p", "P",
+         "only the most probable tokens that together reach P "
+         "[1: all]"},
+        {"seed", "N", "of the random numbers [0]"},
+        kContext,
+        kThreads,
+        kVerify},
+       "The same seed gives the same text. The filters apply in the order "
+       "above.\n",
+       runGenerate},
+      {"info",
+       "show what a bundle or a model contains; runs no code of it",
+       "  llmc info bundle\n"
+       "  llmc info model.onnx --json\n",
+       {"PATH"},
+       {kJson},
+       nullptr,
+       runInfo},
+      {"bench",
+       "measure prefill and decode, beside what the memory allows",
+       "  llmc bench bundle\n"
+       "  llmc bench bundle --threads 1 --prompt-tokens 128 --json\n",
+       {"DIR"},
+       {{"prompt-tokens", "N", "length of the prompt [512, or what fits]"},
+        {"decode-tokens", "N", "tokens to decode [64, or what fits]"},
+        {"repetitions", "N", "runs of each; the median counts [5]"},
+        kJson,
+        kContext,
+        kThreads,
+        kVerify},
+       "Ids are made up: speed does not depend on what is said.\n",
+       runBench},
+      {"help",
+       "explain a verb",
+       "  llmc help generate\n",
+       {},
+       {},
+       nullptr,
+       runHelp},
+      {"completion",
+       "print a script that completes words in a shell",
+       "  source <(llmc completion bash)\n"
+       "  llmc completion fish > ~/.config/fish/completions/llmc.fish\n",
+       {"SHELL"},
+       {},
+       "SHELL is bash, zsh or fish.\n",
+       runCompletion},
+  };
+  return table;
+}
+
+Fault llmc::takeError(llmc_error *error) {
+  Fault fault{static_cast<Blame>(llmc_error_status(error)),
+              llmc_error_text(error)};
+  llmc_error_free(error);
+  return fault;
+}
+
+Fault llmc::openModel(const Arguments &arguments, ModelHandle &out) {
+  int64_t threads = 0;
+  if (Fault fault = arguments.number("threads", 1, 1024, threads))
+    return fault;
+  llmc_model_options options = {sizeof(options), static_cast<unsigned>(threads),
+                                arguments.has("verify")};
+  llmc_error *error = nullptr;
+  out.reset(llmc_model_open(arguments.positional[0].c_str(), &options, &error));
+  return out ? Fault() : takeError(error);
+}
+
+Fault llmc::parseDims(const Arguments &arguments,
+                      std::vector<std::pair<std::string, int64_t>> &dims) {
+  for (const std::string &text : arguments.all("dim")) {
+    size_t equals = text.rfind('=');
+    char *end = nullptr;
+    errno = 0;
+    long long value = equals == std::string::npos
+                          ? -1
+                          : strtoll(text.c_str() + equals + 1, &end, 10);
+    if (!end || end == text.c_str() + equals + 1 || *end || errno ||
+        value < 0 || equals == 0)
+      return Fault::usage("expected --dim to be NAME=NUMBER but got '" + text +
+                          "'");
+    dims.emplace_back(text.substr(0, equals), value);
+  }
+  return {};
+}
+
+Fault llmc::parseIds(const std::string &text, std::vector<int64_t> &ids) {
+  const char *at = text.c_str();
+  while (true) {
+    at += strspn(at, ", \t\n\r");
+    if (!*at)
+      return {};
+    char *end;
+    errno = 0;
+    long long id = strtoll(at, &end, 10);
+    if (end == at || errno || (*end && !strchr(", \t\n\r", *end)))
+      return Fault::usage("expected token ids like 1,2,3 but got '" +
+                          std::string(at, strcspn(at, ", \t\n\r")) + "'");
+    ids.push_back(id);
+    at = end;
+  }
+}
+
+Fault llmc::findCompiler(const char *function, void *&address) {
+  std::string self(4096, '\0');
+  ssize_t length = readlink("/proc/self/exe", self.data(), self.size());
+  self.resize(length > 0 ? length : 0);
+  std::string folder = self.substr(0, self.rfind('/') + 1);
+  std::string path = folder + "../lib/libllmc.so";
+  void *library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!library)
+    return Fault::machine(std::string("cannot load the compiler: ") +
+                          dlerror());
+  address = dlsym(library, function);
+  if (!address)
+    return Fault::machine("'" + path + "' is of another version: it lacks " +
+                          function);
+  return {};
+}
+
+std::string llmc::bytesText(uint64_t bytes) {
+  if (bytes < 1024)
+    return fmt::format("{} B", bytes);
+  double value = bytes;
+  const char *unit = "B";
+  for (const char *next : {"KiB", "MiB", "GiB", "TiB"}) {
+    if (value < 1024)
+      break;
+    value /= 1024;
+    unit = next;
+  }
+  int digits = value < 10 ? 2 : value < 100 ? 1 : 0;
+  return fmt::format("{:.{}f} {}", value, digits, unit);
+}
+
+double llmc::secondsNow() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec + 1e-9 * now.tv_nsec;
+}
+
+std::string llmc::jsonText(const std::string &text) {
+  std::string out = "\"";
+  for (unsigned char c : text) {
+    if (c == '"' || c == '\\')
+      out += {'\\', static_cast<char>(c)};
+    else if (c < 0x20)
+      out += fmt::format("\\u{:04x}", c);
+    else
+      out += static_cast<char>(c);
+  }
+  return out + "\"";
+}

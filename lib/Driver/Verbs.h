@@ -1,0 +1,56 @@
+//===- Verbs.h - What the verbs share -------------------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_LIB_DRIVER_VERBS_H
+#define LLMC_LIB_DRIVER_VERBS_H
+
+#include "llmc/Driver/CommandLine.h"
+#include "llmc/Runtime/llmc.h"
+#include <memory>
+#include <vector>
+
+namespace llmc {
+
+int runCompile(const Arguments &arguments, Terminal &terminal);
+int runRun(const Arguments &arguments, Terminal &terminal);
+int runGenerate(const Arguments &arguments, Terminal &terminal);
+int runInfo(const Arguments &arguments, Terminal &terminal);
+int runBench(const Arguments &arguments, Terminal &terminal);
+int runHelp(const Arguments &arguments, Terminal &terminal);
+int runCompletion(const Arguments &arguments, Terminal &terminal);
+
+struct FreeModel {
+  void operator()(llmc_model *model) const { llmc_model_free(model); }
+};
+using ModelHandle = std::unique_ptr<llmc_model, FreeModel>;
+
+/// Takes the error of a C call.
+Fault takeError(llmc_error *error);
+
+/// Opens the bundle args.positional[0] with --threads and --verify.
+Fault openModel(const Arguments &arguments, ModelHandle &out);
+
+/// "name=value" pairs of --dim.
+Fault parseDims(const Arguments &arguments,
+                std::vector<std::pair<std::string, int64_t>> &dims);
+
+/// "1,2,3" or "1 2 3".
+Fault parseIds(const std::string &text, std::vector<int64_t> &ids);
+
+/// Finds a function of libllmc.so, which is loaded here and stays loaded.
+Fault findCompiler(const char *function, void *&address);
+
+/// "512", "1.5 KiB", "513 MiB".
+std::string bytesText(uint64_t bytes);
+
+/// Seconds since some fixed moment.
+double secondsNow();
+
+/// `text` as a JSON string with its quotation marks.
+std::string jsonText(const std::string &text);
+
+} // namespace llmc
+
+#endif // LLMC_LIB_DRIVER_VERBS_H
