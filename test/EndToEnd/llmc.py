@@ -71,10 +71,11 @@ def main_inputs(bundle: Path) -> list[dict]:
     return next(entry["inputs"] for entry in manifest["entries"] if entry["name"] == "main")
 
 
-def step_inputs(signature: list[dict], ids: np.ndarray, mask: np.ndarray, past: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def step_inputs(signature: list[dict], ids: np.ndarray, mask: np.ndarray, past: dict[str, np.ndarray],
+                head_size: int = 0) -> dict[str, np.ndarray]:
     """What a language model's ONNX signature wants for new `ids` [batch, new]
     after `past`; `mask` [batch, past + new] is 0 for padding. Without `past`,
-    pasts are empty."""
+    pasts are empty; `head_size` is for signatures that leave it open."""
     feed = {}
     for wanted in signature:
         name, dtype = wanted["name"], DTYPES[wanted["dtype"]]
@@ -89,7 +90,7 @@ def step_inputs(signature: list[dict], ids: np.ndarray, mask: np.ndarray, past: 
             feed[name] = past[name]
         elif name.startswith("past"):
             batch, heads, _, size = wanted["shape"]
-            feed[name] = np.zeros((len(ids), heads, 0, size), dtype)
+            feed[name] = np.zeros((len(ids), heads, 0, size if isinstance(size, int) else head_size), dtype)
         else:
             raise ValueError(f"expected inputs of a language model but got '{name}'")
     return feed

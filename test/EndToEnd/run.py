@@ -20,13 +20,17 @@ import json
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from EndToEnd import smollm2
 from EndToEnd.llmc import CommandFailed, Llmc, distance, main_inputs, step_inputs
 from harness.results import FAILED, PASSED, SKIPPED, Result, apply_expected, closing_line, read_expected
 
@@ -35,7 +39,7 @@ TINY = ROOT / "test/models"
 SHARED = ROOT.parent / "shared/models"
 TOLERANCE = 1e-4  # of max|Δ| / max|logit|
 STORIES = ["optimum", "dynamo", "dynamo23", "genai_fp32"]
-ORT_FORMS = ["optimum", "dynamo", "dynamo23"]
+ORT_BATCH = ["optimum", "dynamo", "onnx"]  # ONNX Runtime refuses the others' rotary tables or heads
 
 
 def check(condition: bool, message: str) -> None:
@@ -54,6 +58,19 @@ def same_ids(got: list[int], want: list[int], prompt: list[int]) -> None:
         raise AssertionError(f"prompt {prompt[:8]}…: expected {want} but got {got}; they part at {at}")
 
 
+class Oracle:
+    """ONNX Runtime on the same model: inputs by name to outputs by name."""
+
+    def __init__(self, model: Path):
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        self.session = onnxruntime.InferenceSession(str(model / "model.onnx"), options, providers=["CPUExecutionProvider"])
+        self.names = [o.name for o in self.session.get_outputs()]
+
+    def __call__(self, feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return dict(zip(self.names, self.session.run(None, feed)))
+
+
 class LanguageModel:
     """The checks of one form of one causal language model."""
 
@@ -68,7 +85,9 @@ class LanguageModel:
     def whole(self, ids: list[int], *options) -> np.ndarray:
         """Logits [1, n, vocabulary] of a prompt, by the ONNX signature."""
         rows = np.array([ids])
-        feed = step_inputs(main_inputs(self.bundle), rows, np.ones_like(rows), {})
+        config = self.model / "genai_config.json"
+        size = json.loads(config.read_text())["model"]["decoder"]["head_size"] if config.is_file() else 0
+        feed = step_inputs(main_inputs(self.bundle), rows, np.ones_like(rows), {}, size)
         return logits_of(self.llmc.run(self.bundle, feed, *options))
 
     def logits(self) -> None:
@@ -82,37 +101,29 @@ class LanguageModel:
         check(one.tobytes() == two.tobytes(), "expected the same logits with one thread and with two")
 
     def batch(self) -> None:
-        import onnxruntime
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        session = onnxruntime.InferenceSession(str(self.model / "model.onnx"), options, providers=["CPUExecutionProvider"])
-        names = [o.name for o in session.get_outputs()]
-        signature = main_inputs(self.bundle)
+        oracle, signature = Oracle(self.model), main_inputs(self.bundle)
         masked = any(i["name"] == "attention_mask" for i in signature)
-        ids = np.array([[0, 0, 5, 9, 200 % 384, 31], [7, 3, 3, 44, 8, 90]])
+        ids = np.array([[0, 0, 5, 9, 200, 31], [7, 3, 3, 44, 8, 90]])
         mask = np.ones_like(ids)
-        if masked:
-            mask[0, :2] = 0
+        mask[0, :2] = not masked
         rows = mask.astype(bool)
         feed = step_inputs(signature, ids, mask, {})
-        want = dict(zip(names, session.run(None, feed)))
-        got = self.llmc.run(self.bundle, feed)
-        close(logits_of(got)[rows], logits_of(want)[rows], "batch of two")
-        past = {n.replace("present", "past_key_values"): v for n, v in want.items() if n.startswith("present")}
-        if past and masked:
-            feed = step_inputs(signature, np.array([[12], [60]]), np.concatenate([mask, [[1], [1]]], 1), past)
-            want = dict(zip(names, session.run(None, feed)))
-            got = self.llmc.run(self.bundle, feed)
-            close(logits_of(got), logits_of(want), "a step after a cache")
-            for name in past:
-                name = name.replace("past_key_values", "present")
-                close(got[name][1], want[name][1], name)
+        want = oracle(feed)
+        close(logits_of(self.llmc.run(self.bundle, feed))[rows], logits_of(want)[rows], "batch of two")
+        past = {name.replace("present", "past_key_values"): v for name, v in want.items() if name.startswith("present")}
+        if not past:
+            return
+        feed = step_inputs(signature, np.array([[12], [60]]), np.concatenate([mask, [[1], [1]]], 1), past)
+        want, got = oracle(feed), self.llmc.run(self.bundle, feed)
+        close(logits_of(got), logits_of(want), "a step after a cache")
+        for name in (n for n in want if n.startswith("present")):
+            close(got[name][1], want[name][1], name)
 
     def checks(self) -> list[str]:
         names = ["greedy"]
         if any("logits" in case for case in self.cases):
             names += ["logits", "threads"]
-        if self.model.name in ORT_FORMS:
+        if self.model.name in ORT_BATCH:
             names.append("batch")
         return names
 
@@ -143,42 +154,59 @@ class Encoder:
         return ["outputs"]
 
 
-def forms(work: Path) -> list[tuple[str, Path, list[dict]]]:
-    """Name, model folder and recorded cases of every form."""
+@dataclass(frozen=True)
+class Form:
+    name: str  # MODEL/FORM
+    model: Path  # the folder to compile
+    cases: Callable[[], list[dict]]  # recorded or computed; may make the folder
+    missing: str = ""  # why it cannot be examined here
+
+
+def forms(work: Path) -> list[Form]:
     found = []
     for golden in sorted(TINY.glob("*/*/golden.json")):
         if (golden.parent / "model.onnx").is_file():
             name = f"{golden.parent.parent.name}/{golden.parent.name}"
-            found.append((name, golden.parent, json.loads(golden.read_text(encoding="utf-8"))["cases"]))
-    stories = SHARED / "stories260K/golden_greedy.json"
-    ids = json.loads(stories.read_text(encoding="utf-8"))["ids"] if stories.is_file() else []
-    found += [(f"stories260K/{form}", SHARED / "exports" / form, [{"input_ids": ids[:1], "greedy": ids[1:]}]) for form in STORIES]
+            found.append(Form(name, golden.parent, lambda golden=golden: json.loads(golden.read_text())["cases"]))
+
+    def stories() -> list[dict]:
+        ids = json.loads((SHARED / "stories260K/golden_greedy.json").read_text())["ids"]
+        return [{"input_ids": ids[:1], "greedy": ids[1:]}]
+
+    missing = "" if SHARED.is_dir() else "no shared/models beside this tree"
+    found += [Form(f"stories260K/{form}", SHARED / "exports" / form, stories, missing) for form in STORIES]
+    missing = "" if smollm2.MODEL.is_file() else "SmolLM2 has not been fetched"
+    found.append(Form("smollm2/onnx", work / "smollm2/onnx", lambda: smollm2.cases(work / "smollm2/onnx", Oracle), missing))
     return found
 
 
-def examine(llmc: Llmc, name: str, model: Path, cases: list[dict], work: Path) -> list[Result]:
+def examine(llmc: Llmc, form: Form, work: Path) -> list[Result]:
     """All results of one form: compile, and the other checks if that succeeds."""
-    bundle = work / name.replace("/", "-")
-    shutil.rmtree(bundle, ignore_errors=True)
-    subject = (Encoder if "outputs" in cases[0] else LanguageModel)(llmc, model, bundle, cases)
-    if not (model / "model.onnx").is_file():
-        return [Result("e2e", f"{name}:{c}", SKIPPED, f"no {model.parent.name} beside this tree") for c in ["compile", *subject.checks()]]
-    results = []
+    if form.missing:
+        return [Result("e2e", f"{form.name}:(all)", SKIPPED, form.missing)]
+    results: list[Result] = []
 
     def attempt(label: str, action) -> bool:
         start, status, detail = time.monotonic(), PASSED, ""
         try:
             action()
-        except (CommandFailed, AssertionError, ValueError, KeyError, StopIteration, OSError) as error:
+        except Exception as error:  # whatever it is, it is a result of this case
             status, detail = FAILED, f"{error}" if isinstance(error, (CommandFailed, AssertionError)) else repr(error)
             if isinstance(error, CommandFailed) and not error.clean:
                 label += " (crash)"  # not a name that can be expected
-        results.append(Result("e2e", f"{name}:{label}", status, detail, time.monotonic() - start))
+        results.append(Result("e2e", f"{form.name}:{label}", status, detail, time.monotonic() - start))
         return status == PASSED
 
-    if not attempt("compile", lambda: llmc.compile(model, bundle)):
+    cases: list[dict] = []
+    if not attempt("prepare", lambda: cases.extend(form.cases())):
+        return results
+    results.clear()  # only a failure to prepare is worth a line
+    bundle = work / form.name.replace("/", "-")
+    shutil.rmtree(bundle, ignore_errors=True)
+    subject = (Encoder if "outputs" in cases[0] else LanguageModel)(llmc, form.model, bundle, cases)
+    if not attempt("compile", lambda: llmc.compile(form.model, bundle)):
         if bundle.exists():
-            results.append(Result("e2e", f"{name}:compile (leftover)", FAILED, f"a failed compile left {bundle.name} behind"))
+            results.append(Result("e2e", f"{form.name}:compile (leftover)", FAILED, f"a failed compile left {bundle.name} behind"))
         return results
     for label in subject.checks():
         attempt(label, getattr(subject, label))
@@ -193,12 +221,11 @@ def run(tool: Path, work: Path, patterns: tuple[str, ...] = ("*",)) -> list[Resu
         return apply_expected([missing], expected, set(expected))
     work.mkdir(parents=True, exist_ok=True)
     llmc, every = Llmc(tool), forms(work)
-    chosen = [form for form in every if any(fnmatch.fnmatch(form[0], p) for p in patterns)]
+    chosen = [form for form in every if any(fnmatch.fnmatch(form.name, p) for p in patterns)]
     with ThreadPoolExecutor(2) as pool:
-        results = [r for part in pool.map(lambda form: examine(llmc, *form, work), chosen) for r in part]
-    left_out = {form[0] for form in every} - {form[0] for form in chosen}
-    known = {case for case in expected if case.partition(":")[0] in left_out}
-    return apply_expected(results, expected, known)
+        results = [r for part in pool.map(lambda form: examine(llmc, form, work), chosen) for r in part]
+    left_out = {form.name for form in every if form not in chosen or form.missing}
+    return apply_expected(results, expected, {case for case in expected if case.partition(":")[0] in left_out})
 
 
 def main() -> int:

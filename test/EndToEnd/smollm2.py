@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""SmolLM2-135M-Instruct as an ONNX folder, and what ONNX Runtime says of it."""
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+MODEL = Path(os.environ.get("LLMC_MODELS") or ROOT / "models") / "SmolLM2-135M-Instruct.Q4_1.gguf"
+PROMPT_IDS = 64
+STEPS = 32
+TEXT = ("Once a compiler has read a model, it knows every number in it. It can therefore choose how each matrix is laid out in "
+        "memory, which loops to join, and what to leave out. None of this changes what the model says; it changes how long we wait "
+        "for it to speak. The first rule of such a compiler is that")
+
+
+def cases(folder: Path, oracle_class) -> list[dict]:
+    """Converts the model to `folder`; greedy ids and first logits of one prompt."""
+    from tokenizers import Tokenizer
+
+    command = [sys.executable, ROOT / "scripts/convert/gguf_to_onnx.py", MODEL, "-o", folder, "--force"]
+    subprocess.run(list(map(str, command)), check=True, capture_output=True, timeout=300)
+    ids = Tokenizer.from_file(str(folder / "tokenizer.json")).encode(TEXT, add_special_tokens=False).ids[:PROMPT_IDS]
+    assert len(ids) == PROMPT_IDS
+    oracle = oracle_class(folder)
+    past = {i.name: np.zeros((1, i.shape[1], 0, i.shape[3]), np.float32)
+            for i in oracle.session.get_inputs() if i.name.startswith("past")}
+    new, seen, greedy, first, margin = ids, 0, [], None, np.inf
+    while len(greedy) < STEPS:
+        feed = {"input_ids": np.array([new]), "attention_mask": np.ones((1, seen + len(new)), np.int64),
+                "position_ids": np.arange(seen, seen + len(new))[None], **past}
+        found = oracle(feed)
+        past = {name: found[name.replace("past_key_values", "present")] for name in past}
+        last = found["logits"][0, -1]
+        first = last if first is None else first
+        top = np.sort(last)[-2:]
+        margin = min(margin, float(top[1] - top[0]) / float(np.abs(last).max()))
+        seen, new = seen + len(new), [int(last.argmax())]
+        greedy += new
+    assert margin > 1e-3, f"expected a prompt without near ties but got a margin of {margin:.2g}"
+    return [{"input_ids": ids, "greedy": greedy, "logits": first.tolist()}]
