@@ -53,7 +53,7 @@ class Llmc:
         return [int(number) for number in re.findall(r"\d+", text)]
 
     def run(self, bundle: Path, inputs: dict[str, np.ndarray], *options) -> dict[str, np.ndarray]:
-        """Runs the entry `main`; its outputs by name."""
+        """Runs an entry, `main` if the options name none; its outputs by name."""
         with tempfile.TemporaryDirectory() as folder:
             given = []
             for index, (name, value) in enumerate(inputs.items()):
@@ -65,10 +65,10 @@ class Llmc:
             return {file.stem: np.load(file, allow_pickle=False) for file in out.glob("*.npy")}
 
 
-def main_inputs(bundle: Path) -> list[dict]:
-    """Name, dtype and shape of what the ONNX model takes."""
+def entries(bundle: Path) -> dict[str, dict]:
+    """The entries of a bundle by name."""
     manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
-    return next(entry["inputs"] for entry in manifest["entries"] if entry["name"] == "main")
+    return {entry["name"]: entry for entry in manifest["entries"]}
 
 
 def step_inputs(signature: list[dict], ids: np.ndarray, mask: np.ndarray, past: dict[str, np.ndarray],

@@ -4,7 +4,8 @@
 A case is named MODEL/FORM:CHECK. The checks of a language model are
   compile  the bundle is made; a refusal is clean and leaves nothing behind
   greedy   the recorded ids, from ids
-  logits   the recorded logits of the first step, by the ONNX signature
+  lm       the recorded logits of the first step, by the entry `lm`
+  logits   the same by the ONNX signature, the entry `main`
   threads  the same bits with one thread and with two
   batch    two rows, one of them padded, and then one step with a cache, as
            ONNX Runtime computes them
@@ -31,7 +32,7 @@ import onnxruntime
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from EndToEnd import smollm2
-from EndToEnd.llmc import CommandFailed, Llmc, distance, main_inputs, step_inputs
+from EndToEnd.llmc import CommandFailed, Llmc, distance, entries, step_inputs
 from harness.results import FAILED, PASSED, SKIPPED, Result, apply_expected, closing_line, read_expected
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,13 +83,30 @@ class LanguageModel:
             got = self.llmc.greedy(self.bundle, case["input_ids"], len(case["greedy"]))
             same_ids(got, case["greedy"], case["input_ids"])
 
+    def main(self) -> Path:
+        """A bundle with the entry `main`; llmc leaves it out where it makes `lm`, unless asked."""
+        if "main" in entries(self.bundle):
+            return self.bundle
+        bundle = self.bundle.with_name(f"{self.bundle.name}-main")
+        if not bundle.exists():
+            self.llmc.compile(self.model, bundle, "--entry", "main")
+        return bundle
+
+    def signature(self) -> list[dict]:
+        return entries(self.main())["main"]["inputs"]
+
+    def lm(self) -> None:
+        for case in (c for c in self.cases if "logits" in c):
+            got = self.llmc.run(self.bundle, {"ids": np.array(case["input_ids"])}, "--entry", "lm", "--dim", "n_logits=1")
+            close(logits_of(got)[-1], np.array(case["logits"]), f"prompt of {len(case['input_ids'])}")
+
     def whole(self, ids: list[int], *options) -> np.ndarray:
         """Logits [1, n, vocabulary] of a prompt, by the ONNX signature."""
         rows = np.array([ids])
         config = self.model / "genai_config.json"
         size = json.loads(config.read_text())["model"]["decoder"]["head_size"] if config.is_file() else 0
-        feed = step_inputs(main_inputs(self.bundle), rows, np.ones_like(rows), {}, size)
-        return logits_of(self.llmc.run(self.bundle, feed, *options))
+        feed = step_inputs(self.signature(), rows, np.ones_like(rows), {}, size)
+        return logits_of(self.llmc.run(self.main(), feed, *options))
 
     def logits(self) -> None:
         for case in self.cases:
@@ -101,7 +119,7 @@ class LanguageModel:
         check(one.tobytes() == two.tobytes(), "expected the same logits with one thread and with two")
 
     def batch(self) -> None:
-        oracle, signature = Oracle(self.model), main_inputs(self.bundle)
+        oracle, signature = Oracle(self.model), self.signature()
         masked = any(i["name"] == "attention_mask" for i in signature)
         ids = np.array([[0, 0, 5, 9, 200, 31], [7, 3, 3, 44, 8, 90]])
         mask = np.ones_like(ids)
@@ -109,12 +127,12 @@ class LanguageModel:
         rows = mask.astype(bool)
         feed = step_inputs(signature, ids, mask, {})
         want = oracle(feed)
-        close(logits_of(self.llmc.run(self.bundle, feed))[rows], logits_of(want)[rows], "batch of two")
+        close(logits_of(self.llmc.run(self.main(), feed))[rows], logits_of(want)[rows], "batch of two")
         past = {name.replace("present", "past_key_values"): v for name, v in want.items() if name.startswith("present")}
         if not past:
             return
         feed = step_inputs(signature, np.array([[12], [60]]), np.concatenate([mask, [[1], [1]]], 1), past)
-        want, got = oracle(feed), self.llmc.run(self.bundle, feed)
+        want, got = oracle(feed), self.llmc.run(self.main(), feed)
         close(logits_of(got), logits_of(want), "a step after a cache")
         for name in (n for n in want if n.startswith("present")):
             close(got[name][1], want[name][1], name)
@@ -122,7 +140,7 @@ class LanguageModel:
     def checks(self) -> list[str]:
         names = ["greedy"]
         if any("logits" in case for case in self.cases):
-            names += ["logits", "threads"]
+            names += ["lm", "logits", "threads"]
         if self.model.name in ORT_BATCH:
             names.append("batch")
         return names
@@ -142,8 +160,7 @@ class Encoder:
         self.llmc, self.model, self.bundle, self.cases = llmc, model, bundle, cases
 
     def outputs(self) -> None:
-        manifest = json.loads((self.bundle / "manifest.json").read_text(encoding="utf-8"))
-        main = next(entry for entry in manifest["entries"] if entry["name"] == "main")
+        main = entries(self.bundle)["main"]
         for case in self.cases:
             feed = {i["name"]: np.array(case[i["name"]], np.int64) for i in main["inputs"]}
             got = self.llmc.run(self.bundle, feed)
@@ -202,7 +219,8 @@ def examine(llmc: Llmc, form: Form, work: Path) -> list[Result]:
         return results
     results.clear()  # only a failure to prepare is worth a line
     bundle = work / form.name.replace("/", "-")
-    shutil.rmtree(bundle, ignore_errors=True)
+    for folder in (bundle, bundle.with_name(f"{bundle.name}-main")):
+        shutil.rmtree(folder, ignore_errors=True)
     subject = (Encoder if "outputs" in cases[0] else LanguageModel)(llmc, form.model, bundle, cases)
     if not attempt("compile", lambda: llmc.compile(form.model, bundle)):
         if bundle.exists():
@@ -210,7 +228,8 @@ def examine(llmc: Llmc, form: Form, work: Path) -> list[Result]:
         return results
     for label in subject.checks():
         attempt(label, getattr(subject, label))
-    shutil.rmtree(bundle, ignore_errors=True)
+    for folder in (bundle, bundle.with_name(f"{bundle.name}-main")):
+        shutil.rmtree(folder, ignore_errors=True)
     return results
 
 
