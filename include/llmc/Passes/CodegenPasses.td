@@ -1,0 +1,224 @@
+//===- CodegenPasses.td - From tensors to memory to LLVM ------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The passes between the lowering of nn (linalg and kern on tensors) and LLVM
+// code. They share these conventions:
+//  * raw memory is `memref<1099511627776xi8>` (2^40 bytes; never allocated);
+//    with the bare-pointer convention it is one pointer;
+//  * attributes of arguments: `llmc.out` (result number: destination of a
+//    result), `llmc.weights`, `llmc.arena`, `llmc.ctx` (unit);
+//  * a call with the attribute `llmc.parallel` passes a range [0, n) as its
+//    first two operands; the callee may be called with any partition of it;
+//  * a function with the attribute `llmc.kernel` is a micro-kernel: it has its
+//    final signature from the start and is left alone.
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_PASSES_CODEGENPASSES
+#define LLMC_PASSES_CODEGENPASSES
+
+include "mlir/Pass/PassBase.td"
+
+def AddDestinations : Pass<"llmc-add-destinations", "mlir::ModuleOp"> {
+  let summary = "Give every function its results' memory as arguments";
+  let description = [{
+    Each tensor result that is not tied to a state argument gets an argument
+    `llmc.out` of its type into which it is materialized; call sites pass a
+    `tensor.empty`. A result with dynamic extents must have `nn.dims` over
+    symbols that are index arguments (`nn.symbol`) of its function and of every
+    caller. A module pass, since callers and callees change together.
+
+    ```mlir
+    func.func @f(%n: index {nn.symbol = "n"}, %x: tensor<?xf32>) -> (tensor<?xf32> {nn.dims = ["n"]}) {
+      %0 = math.exp %x : tensor<?xf32>
+      return %0 : tensor<?xf32>
+    }
+    // becomes
+    func.func @f(%n: index {nn.symbol = "n"}, %x: tensor<?xf32>, %out: tensor<?xf32> {llmc.out = 0 : i64, nn.dims = ["n"]})
+        -> (tensor<?xf32> {nn.dims = ["n"]}) {
+      %0 = math.exp %x : tensor<?xf32>
+      %1 = bufferization.materialize_in_destination %0 in %out : (tensor<?xf32>, tensor<?xf32>) -> tensor<?xf32>
+      return %1 : tensor<?xf32>
+    }
+    ```
+  }];
+  let dependentDialects = ["mlir::arith::ArithDialect", "mlir::tensor::TensorDialect",
+                           "mlir::bufferization::BufferizationDialect"];
+}
+
+def BindWeights : Pass<"llmc-bind-weights", "mlir::ModuleOp"> {
+  let summary = "Turn weights into places in one mapped file";
+  let description = [{
+    Every public function gets an argument `llmc.weights`; each `nn.get` in it
+    becomes a view of that memory at the offset that `llmc.offset` on the
+    `nn.weight` states. Dense weights become read-only tensors, packed ones keep
+    their type behind a cast from raw memory. Refuses an `nn.get` in a private
+    function (weights are arguments there) and a weight without offset.
+
+    ```mlir
+    nn.weight @w : tensor<4xf32> from #nn.key<"w" : tensor<4xf32>> {llmc.offset = 64 : i64}
+    func.func @f() {
+      %0 = nn.get @w : tensor<4xf32>
+      "use"(%0) : (tensor<4xf32>) -> ()
+      return
+    }
+    // becomes
+    func.func @f(%weights: memref<1099511627776xi8> {llmc.weights}) {
+      %c64 = arith.constant 64 : index
+      %0 = memref.view %weights[%c64][] : memref<1099511627776xi8> to memref<4xf32>
+      %1 = bufferization.to_tensor %0 restrict : memref<4xf32> to tensor<4xf32>
+      "use"(%1) : (tensor<4xf32>) -> ()
+      return
+    }
+    ```
+  }];
+  let dependentDialects = ["mlir::arith::ArithDialect", "mlir::memref::MemRefDialect",
+                           "mlir::bufferization::BufferizationDialect"];
+}
+
+def VerifyNoHiddenCopies : Pass<"llmc-verify-no-hidden-copies", "mlir::ModuleOp"> {
+  let summary = "Refuse code in which bufferization copied state";
+  let description = [{
+    After bufferization: each result tied to a state argument must be that
+    argument, seen through views, and no copy may read state; both are followed
+    through calls. Then results that are arguments are dropped from public
+    functions. It changes nothing else and fails, naming the function and the
+    argument, where MLIR silently would have copied a whole cache or left the
+    old one in place. A module pass, since state is followed through calls.
+
+    ```mlir
+    func.func @f(%s: memref<4xf32> {nn.state = 0 : i64}) -> memref<4xf32> {
+      return %s : memref<4xf32>
+    }
+    // becomes
+    func.func @f(%s: memref<4xf32> {nn.state = -1 : i64}) {
+      return
+    }
+    ```
+  }];
+}
+
+def PlanArena : Pass<"llmc-plan-arena", "mlir::ModuleOp"> {
+  let summary = "Put every allocation into one arena";
+  let description = [{
+    Callees first, each allocation of a function gets an offset into an argument
+    `llmc.arena`; buffers whose lives do not overlap share a place where their
+    sizes agree. Offsets and the total are expressions of the function's index
+    arguments; the function `NAME_arena_size` computes the total. A callee works
+    in the tail of its caller's arena. Refuses an allocation inside a region,
+    one that escapes, and a size that is no expression of index arguments.
+
+    ```mlir
+    func.func @f(%n: index) {
+      %0 = memref.alloc(%n) : memref<?xf32>
+      "use"(%0) : (memref<?xf32>) -> ()
+      return
+    }
+    // becomes
+    func.func @f(%n: index, %arena: memref<1099511627776xi8> {llmc.arena}) {
+      %0 = memref.view %arena[%offset][%n] : memref<1099511627776xi8> to memref<?xf32>
+      ...
+    }
+    func.func private @f_arena_size(%n: index) -> index
+    ```
+  }];
+  let dependentDialects = ["mlir::arith::ArithDialect", "mlir::memref::MemRefDialect",
+                           "mlir::func::FuncDialect"];
+}
+
+def RawAbi : Pass<"llmc-raw-abi", "mlir::ModuleOp"> {
+  let summary = "Pass memory as plain pointers";
+  let description = [{
+    Dynamic memrefs at function boundaries become raw memory and a view whose
+    extents come from `nn.dims`; packed weights become raw memory behind a cast.
+    Every function that is not a kernel gets the argument `llmc.ctx` first.
+    Private functions become internal. Refuses dynamic arguments without
+    `nn.dims`. A module pass, since callers and callees change together.
+  }];
+  let dependentDialects = ["mlir::LLVM::LLVMDialect", "mlir::memref::MemRefDialect",
+                           "mlir::arith::ArithDialect"];
+}
+
+def LowerLinalgToLoops : Pass<"llmc-lower-linalg-to-loops", "mlir::func::FuncOp"> {
+  let summary = "Turn linalg on memory into loops that carry their reductions";
+  let description = [{
+    Parallel iterators become one `scf.parallel`, reductions `scf.for` loops
+    inside it whose accumulators are loop-carried values, not memory: LLVM cannot
+    keep an accumulator in a register where source and destination may overlap.
+    Floating point combiners of reductions may be reassociated; nothing else may.
+    Copies become loops too. Refuses a linalg op without buffers.
+
+    ```mlir
+    linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>],
+                    iterator_types = ["parallel", "reduction"]}
+        ins(%x : memref<4x8xf32>) outs(%y : memref<4xf32>) {
+    ^bb0(%a: f32, %b: f32):
+      %s = arith.addf %a, %b : f32
+      linalg.yield %s : f32
+    }
+    // becomes
+    scf.parallel (%i) = (%c0) to (%c4) step (%c1) {
+      %0 = memref.load %y[%i] : memref<4xf32>
+      %1 = scf.for %j = %c0 to %c8 step %c1 iter_args(%b = %0) -> (f32) {
+        %a = memref.load %x[%i, %j] : memref<4x8xf32>
+        %s = arith.addf %a, %b fastmath<reassoc,contract> : f32
+        scf.yield %s : f32
+      }
+      memref.store %1, %y[%i] : memref<4xf32>
+      scf.reduce
+    }
+    ```
+  }];
+  let dependentDialects = ["mlir::scf::SCFDialect", "mlir::memref::MemRefDialect",
+                           "mlir::affine::AffineDialect", "mlir::arith::ArithDialect"];
+}
+
+def OutlineParallel : Pass<"llmc-outline-parallel", "mlir::ModuleOp"> {
+  let summary = "Make bodies of parallel loops functions over a range";
+  let description = [{
+    The first dimension of each outermost `scf.parallel` that is worth it (its
+    extent is dynamic, or it has the attribute `llmc.parallel`) becomes a private
+    function (begin, end, captured values), called with `llmc.parallel`. Views
+    and index arithmetic that the body captures are cloned into it, so that only
+    raw memory, static memrefs and numbers cross. All other parallel loops become
+    sequential ones. A module pass, since it adds functions.
+  }];
+  let dependentDialects = ["mlir::scf::SCFDialect", "mlir::func::FuncDialect",
+                           "mlir::LLVM::LLVMDialect"];
+}
+
+def EmitEntries : Pass<"llmc-emit-entries", "mlir::ModuleOp"> {
+  let summary = "Describe each entry's arguments and compute its shapes";
+  let description = [{
+    For each public function E writes `llmc.signature` (where each argument comes
+    from: a symbol, a buffer, weights, arena, ctx), and the functions
+    `llmc_shape_E` and `llmc_arena_E` of the binary contract
+    (llmc/Runtime/abi.h). A function with `llmc.variant_of` is a special case of
+    another entry for the symbol values in `llmc.when`; it gets no functions of
+    its own.
+  }];
+  let dependentDialects = ["mlir::arith::ArithDialect", "mlir::memref::MemRefDialect",
+                           "mlir::func::FuncDialect"];
+}
+
+def ConvertToLLVM : Pass<"llmc-convert-to-llvm", "mlir::ModuleOp"> {
+  let summary = "Convert everything that is left to the LLVM dialect, in one go";
+  let description = [{
+    All upstream conversion patterns in one pass with the bare-pointer
+    convention: several separate passes take three times as long.
+  }];
+  let dependentDialects = ["mlir::LLVM::LLVMDialect"];
+}
+
+def EmitDispatch : Pass<"llmc-emit-dispatch", "mlir::ModuleOp"> {
+  let summary = "Turn parallel calls and entries into the binary contract";
+  let description = [{
+    In the LLVM dialect: calls marked `llmc.parallel` become calls of the
+    context's `parallel_for` with a closure, and each function with
+    `llmc.signature` gets its `llmc_run_E`, which unpacks symbols and buffers and
+    chooses among variants.
+  }];
+  let dependentDialects = ["mlir::LLVM::LLVMDialect"];
+}
+
+#endif // LLMC_PASSES_CODEGENPASSES
