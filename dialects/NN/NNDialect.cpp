@@ -74,9 +74,11 @@ LogicalResult NNDialect::verifyRegionArgAttribute(Operation *op,
   }
   if (name == kDims) {
     auto dims = dyn_cast<ArrayAttr>(attr.getValue());
-    auto shaped = dyn_cast<ShapedType>(type);
-    if (!dims || !shaped || !shaped.hasRank() ||
-        static_cast<int64_t>(dims.size()) != shaped.getRank() ||
+    // A tensor that became memory may have become raw memory: it keeps its dims.
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    if (!dims ||
+        (tensor ? static_cast<int64_t>(dims.size()) != tensor.getRank()
+                : !isa<MemRefType>(type)) ||
         !llvm::all_of(dims, llvm::IsaPred<StringAttr, IntegerAttr>))
       return refuse("expected one integer or string per extent");
     return success();

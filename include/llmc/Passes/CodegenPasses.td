@@ -201,6 +201,23 @@ def EmitEntries : Pass<"llmc-emit-entries", "mlir::ModuleOp"> {
                            "mlir::func::FuncDialect"];
 }
 
+def ExpandMath : Pass<"llmc-expand-math", "mlir::func::FuncOp"> {
+  let summary = "Replace mathematical functions by polynomials";
+  let description = [{
+    exp, log, tanh, erf, sin, cos and their kin of 32-bit floats become
+    polynomials (upstream's, from Cephes), so that loops over them can be
+    vectorized; powers become exp and log or multiplications. What has no
+    polynomial is left and becomes a call of the C library.
+
+    ```mlir
+    %0 = math.exp %x : f32
+    // becomes arithmetic only
+    ```
+  }];
+  let dependentDialects = ["mlir::arith::ArithDialect", "mlir::math::MathDialect",
+                           "mlir::vector::VectorDialect"];
+}
+
 def ConvertToLLVM : Pass<"llmc-convert-to-llvm", "mlir::ModuleOp"> {
   let summary = "Convert everything that is left to the LLVM dialect, in one go";
   let description = [{

@@ -1,0 +1,159 @@
+//===- Emit.cpp - From the LLVM dialect to machine code -------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Codegen/Emit.h"
+
+#include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/Analysis/CGSCCPassManager.h"
+#include "llvm/Analysis/LoopAnalysisManager.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/IR/Verifier.h"
+#include "llvm/MC/MCSubtargetInfo.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Program.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/SubtargetFeature.h"
+
+using namespace llvm;
+using namespace llmc;
+
+static Error fail(const Twine &message) {
+  return createStringError(inconvertibleErrorCode(), message);
+}
+
+static void initializeTargets() {
+  InitializeNativeTarget();
+  InitializeNativeTargetAsmPrinter();
+}
+
+Expected<TargetChoice> llmc::resolveTarget(StringRef name) {
+  initializeTargets();
+  TargetChoice choice;
+  choice.triple = sys::getDefaultTargetTriple();
+  if (name.empty() || name == "host") {
+    choice.cpu = sys::getHostCPUName().str();
+    SubtargetFeatures features;
+    for (const auto &feature : sys::getHostCPUFeatures())
+      features.AddFeature(feature.first(), feature.second);
+    choice.features = features.getString();
+    return choice;
+  }
+  std::string message;
+  Triple triple(choice.triple);
+  const Target *target = TargetRegistry::lookupTarget(triple, message);
+  if (!target)
+    return fail(message);
+  std::unique_ptr<MCSubtargetInfo> info(
+      target->createMCSubtargetInfo(triple, "", ""));
+  std::vector<StringRef> names;
+  for (const SubtargetSubTypeKV &entry : info->getAllProcessorDescriptions())
+    names.push_back(entry.Key);
+  if (llvm::is_contained(names, name)) {
+    choice.cpu = name.str();
+    return choice;
+  }
+  StringRef nearest;
+  unsigned best = std::max<unsigned>(2, name.size() / 3) + 1;
+  for (StringRef candidate : names)
+    if (unsigned distance = name.edit_distance(candidate); distance < best) {
+      best = distance;
+      nearest = candidate;
+    }
+  return fail("unknown target '" + name + "' for " + choice.triple +
+              (nearest.empty() ? "" : "; did you mean '" + nearest + "'?"));
+}
+
+Expected<std::unique_ptr<TargetMachine>>
+llmc::createTargetMachine(const TargetChoice &choice) {
+  initializeTargets();
+  std::string message;
+  Triple triple(choice.triple);
+  const Target *target = TargetRegistry::lookupTarget(triple, message);
+  if (!target)
+    return fail(message);
+  TargetOptions options;
+  options.AllowFPOpFusion = FPOpFusion::Standard;
+  std::unique_ptr<TargetMachine> machine(target->createTargetMachine(
+      triple, choice.cpu, choice.features, options, Reloc::PIC_, std::nullopt,
+      CodeGenOptLevel::Aggressive));
+  if (!machine)
+    return fail("no code can be made for " + choice.triple);
+  return machine;
+}
+
+static void optimize(Module &module, TargetMachine &machine) {
+  LoopAnalysisManager lam;
+  FunctionAnalysisManager fam;
+  CGSCCAnalysisManager cgam;
+  ModuleAnalysisManager mam;
+  PipelineTuningOptions tuning;
+  tuning.LoopVectorization = true;
+  tuning.SLPVectorization = true;
+  PassBuilder builder(&machine, tuning);
+  builder.registerModuleAnalyses(mam);
+  builder.registerCGSCCAnalyses(cgam);
+  builder.registerFunctionAnalyses(fam);
+  builder.registerLoopAnalyses(lam);
+  builder.crossRegisterProxies(lam, fam, cgam, mam);
+  builder.buildPerModuleDefaultPipeline(OptimizationLevel::O3).run(module, mam);
+}
+
+Error llmc::emitCode(mlir::ModuleOp op, TargetMachine &machine, CodeKind kind,
+                     SmallVectorImpl<char> &code) {
+  LLVMContext context;
+  std::unique_ptr<Module> module = mlir::translateModuleToLLVMIR(op, context);
+  if (!module)
+    return fail("the module could not be translated to LLVM IR");
+  module->setDataLayout(machine.createDataLayout());
+  module->setTargetTriple(machine.getTargetTriple());
+  for (Function &function : *module)
+    if (!function.isDeclaration()) {
+      function.addFnAttr("target-cpu", machine.getTargetCPU());
+      function.addFnAttr("target-features", machine.getTargetFeatureString());
+      function.addFnAttr("prefer-vector-width", "512");
+      function.addFnAttr(Attribute::NoUnwind);
+    }
+  optimize(*module, machine);
+  raw_svector_ostream stream(code);
+  if (kind == CodeKind::LLVMText) {
+    module->print(stream, nullptr);
+    return Error::success();
+  }
+  legacy::PassManager passes;
+  auto file = kind == CodeKind::Object ? CodeGenFileType::ObjectFile
+                                       : CodeGenFileType::AssemblyFile;
+  if (machine.addPassesToEmitFile(passes, stream, nullptr, file))
+    return fail("the target cannot emit this kind of file");
+  passes.run(*module);
+  return Error::success();
+}
+
+Error llmc::linkShared(StringRef object, StringRef library) {
+  std::string linker = LLMC_LLVM_BINDIR "/ld.lld";
+  if (!sys::fs::can_execute(linker)) {
+    auto found = sys::findProgramByName("ld.lld");
+    if (!found)
+      return fail(
+          "the linker ld.lld was not found; install the package lld-22");
+    linker = *found;
+  }
+  SmallVector<StringRef> arguments{
+      linker,       "-shared",     "-o",
+      library,      object,        "--no-undefined-version",
+      "-z",         "noexecstack", "--build-id=none",
+      "--strip-all"};
+  std::string message;
+  int code =
+      sys::ExecuteAndWait(linker, arguments, std::nullopt, {}, 0, 0, &message);
+  if (code != 0)
+    return fail("linking failed with code " + Twine(code) +
+                (message.empty() ? "" : ": " + message));
+  return Error::success();
+}
