@@ -18,3 +18,4 @@ config.substitutions.append(("%models", os.path.join(config.test_source_root, "m
 config.substitutions.append(("%llmc_src", config.llmc_source_dir))
 config.substitutions.append(("%python", sys.executable))
 config.substitutions.append(("%toy_bundle", os.path.join(config.llmc_binary_dir, "test", "Unit", "toy-bundle")))
+config.substitutions.append(("%llmc_lib", os.path.join(config.llmc_binary_dir, "lib")))
