@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! Ids of a text and text of ids, by the `tokenizers` crate.
+
+use std::panic::catch_unwind;
+use std::sync::Arc;
+
+use tokenizers::Tokenizer;
+
+use crate::{panic_text, Outcome};
+
+/// Levels of arrays and objects a tokenizer.json may have. Real ones stay below
+/// ten; the crate buffers nested parts anew on every level, so that a deep file
+/// would cost exponential time.
+const MAX_JSON_DEPTH: usize = 24;
+
+pub struct TextTokenizer {
+    inner: Arc<Tokenizer>,
+    vocabulary_size: u64,
+}
+
+/// Depth of nesting, without parsing: brackets inside strings do not count.
+fn json_depth(json: &[u8]) -> usize {
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0usize, 0usize, false, false);
+    for &byte in json {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'{' | b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+impl TextTokenizer {
+    pub fn open(json: &[u8]) -> Outcome<TextTokenizer> {
+        let depth = json_depth(json);
+        if depth > MAX_JSON_DEPTH {
+            return Err(format!(
+                "malformed tokenizer: expected at most {MAX_JSON_DEPTH} levels of nesting but got {depth}"
+            ));
+        }
+        // Syntax first: the crate panics on some files that end early.
+        serde_json::from_slice::<serde::de::IgnoredAny>(json)
+            .map_err(|e| format!("malformed tokenizer: {e}"))?;
+        let mut inner = catch_unwind(|| Tokenizer::from_bytes(json))
+            .map_err(|payload| format!("malformed tokenizer: {}", panic_text(payload.as_ref())))?
+            .map_err(|e| format!("malformed tokenizer: {e}"))?;
+        inner.with_truncation(None).map_err(|e| format!("malformed tokenizer: {e}"))?;
+        inner.with_padding(None);
+        let largest = inner.get_vocab(true).values().copied().max();
+        let vocabulary_size = largest.map_or(0, |id| u64::from(id) + 1);
+        if vocabulary_size == 0 {
+            return Err("malformed tokenizer: the vocabulary is empty".to_string());
+        }
+        Ok(TextTokenizer { inner: Arc::new(inner), vocabulary_size })
+    }
+
+    pub fn share(&self) -> TextTokenizer {
+        TextTokenizer { inner: self.inner.clone(), vocabulary_size: self.vocabulary_size }
+    }
+
+    pub fn vocabulary_size(&self) -> u64 {
+        self.vocabulary_size
+    }
+
+    pub fn encode(&self, text: &str, add_special_tokens: bool) -> Outcome<Vec<u32>> {
+        let encoding = self
+            .inner
+            .encode_fast(text, add_special_tokens)
+            .map_err(|e| format!("cannot encode the text: {e}"))?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// Fails unless `id` names a token: the crate would decode it to nothing.
+    pub fn check(&self, id: u32) -> Outcome<()> {
+        if u64::from(id) >= self.vocabulary_size {
+            return Err(format!(
+                "expected a token id below {} but got {id}",
+                self.vocabulary_size
+            ));
+        }
+        match self.inner.id_to_token(id) {
+            Some(_) => Ok(()),
+            None => Err(format!("the vocabulary has no token of id {id}")),
+        }
+    }
+
+    pub fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> Outcome<String> {
+        ids.iter().try_for_each(|&id| self.check(id))?;
+        self.decode_checked(ids, skip_special_tokens)
+    }
+
+    /// `decode` for ids that passed `check` before.
+    pub fn decode_checked(&self, ids: &[u32], skip_special_tokens: bool) -> Outcome<String> {
+        self.inner
+            .decode(ids, skip_special_tokens)
+            .map_err(|e| format!("cannot decode the tokens: {e}"))
+    }
+
+    pub fn token_to_id(&self, token: &str) -> Option<u32> {
+        self.inner.token_to_id(token)
+    }
+
+    pub fn id_to_token(&self, id: u32) -> Outcome<String> {
+        self.check(id)?;
+        self.inner.id_to_token(id).ok_or_else(|| format!("the vocabulary has no token of id {id}"))
+    }
+}
