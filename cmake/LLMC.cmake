@@ -104,6 +104,7 @@ function(llmc_add_unittest name)
     BUILD_RPATH "/usr/lib/llvm-22/lib;${CMAKE_BINARY_DIR}/lib")
   add_dependencies(${name} llmc_tablegen)
   set_property(GLOBAL APPEND PROPERTY LLMC_TEST_TARGETS ${name})
+  set_property(GLOBAL APPEND PROPERTY LLMC_UNITTESTS ${name})
 endfunction()
 
 # llmc_add_runtime_unittest(Name SOURCES … [LIBS …]): the same without the compiler.
@@ -113,4 +114,5 @@ function(llmc_add_runtime_unittest name)
   target_link_libraries(${name} PRIVATE llmc_llvm_flags ${ARG_LIBS} GTest::gtest GTest::gtest_main)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test/Unit)
   set_property(GLOBAL APPEND PROPERTY LLMC_TEST_TARGETS ${name})
+  set_property(GLOBAL APPEND PROPERTY LLMC_UNITTESTS ${name})
 endfunction()

@@ -19,7 +19,7 @@ class CommandFailed(Exception):
     """`clean` tells an error that was reported from a crash or a time-out."""
 
     def __init__(self, command: list, code: int, output: str):
-        self.code, self.clean = code, code == 1 and "error: " in output
+        self.clean = code in (1, 2, 3) and "error: " in output
         words = " ".join(Path(str(c)).name if "/" in str(c) else str(c) for c in command)
         super().__init__(f"{words}: exit code {code}\n{output.strip()[-3000:]}")
 

@@ -27,6 +27,8 @@ def run(command: list, **options) -> tuple[int, str]:
         return done.returncode, done.stdout.decode("utf-8", "replace")
     except subprocess.TimeoutExpired as expired:
         return -1, (expired.stdout or b"").decode("utf-8", "replace") + f"\nnot done after {LIMIT} s"
+    except OSError as error:
+        return -1, str(error)
 
 
 def tail(text: str, lines: int = 40) -> str:
