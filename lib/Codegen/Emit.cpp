@@ -28,54 +28,40 @@ static Error fail(const Twine &message) {
   return createStringError(inconvertibleErrorCode(), message);
 }
 
+/// Features that code can fail without; tuning flags are not among them.
+static constexpr StringLiteral kCheckedFeatures[] = {
+    "sse4.2",  "avx",      "avx2",     "fma",      "f16c",       "bmi2",
+    "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni", "avx512bf16",
+    "avxvnni", "neon",     "dotprod",  "i8mm",     "sve"};
+
 static void initializeTargets() {
   InitializeNativeTarget();
   InitializeNativeTargetAsmPrinter();
 }
 
-Expected<TargetChoice> llmc::resolveTarget(StringRef name) {
+std::vector<std::string> llmc::getRequiredFeatures(const Target &target) {
   initializeTargets();
-  TargetChoice choice;
-  choice.triple = sys::getDefaultTargetTriple();
-  if (name.empty() || name == "host") {
-    choice.cpu = sys::getHostCPUName().str();
-    SubtargetFeatures features;
-    for (const auto &feature : sys::getHostCPUFeatures())
-      features.AddFeature(feature.first(), feature.second);
-    choice.features = features.getString();
-    return choice;
-  }
   std::string message;
-  Triple triple(choice.triple);
-  const Target *target = TargetRegistry::lookupTarget(triple, message);
-  if (!target)
-    return fail(message);
+  Triple triple(target.triple);
+  std::vector<std::string> result;
+  const llvm::Target *llvmTarget =
+      TargetRegistry::lookupTarget(triple, message);
+  if (!llvmTarget)
+    return result;
   std::unique_ptr<MCSubtargetInfo> info(
-      target->createMCSubtargetInfo(triple, "", ""));
-  std::vector<StringRef> names;
-  for (const SubtargetSubTypeKV &entry : info->getAllProcessorDescriptions())
-    names.push_back(entry.Key);
-  if (llvm::is_contained(names, name)) {
-    choice.cpu = name.str();
-    return choice;
-  }
-  StringRef nearest;
-  unsigned best = std::max<unsigned>(2, name.size() / 3) + 1;
-  for (StringRef candidate : names)
-    if (unsigned distance = name.edit_distance(candidate); distance < best) {
-      best = distance;
-      nearest = candidate;
-    }
-  return fail("unknown target '" + name + "' for " + choice.triple +
-              (nearest.empty() ? "" : "; did you mean '" + nearest + "'?"));
+      llvmTarget->createMCSubtargetInfo(triple, target.cpu, target.features));
+  for (const SubtargetFeatureKV &feature : info->getEnabledProcessorFeatures())
+    if (llvm::is_contained(kCheckedFeatures, StringRef(feature.Key)))
+      result.push_back(feature.Key);
+  return result;
 }
 
 Expected<std::unique_ptr<TargetMachine>>
-llmc::createTargetMachine(const TargetChoice &choice) {
+llmc::createTargetMachine(const llmc::Target &choice) {
   initializeTargets();
   std::string message;
   Triple triple(choice.triple);
-  const Target *target = TargetRegistry::lookupTarget(triple, message);
+  const llvm::Target *target = TargetRegistry::lookupTarget(triple, message);
   if (!target)
     return fail(message);
   TargetOptions options;

@@ -52,7 +52,7 @@ void llmc::buildBufferizePipeline(OpPassManager &pm) {
   pm.addPass(createCSEPass());
 }
 
-void llmc::buildLLVMPipeline(OpPassManager &pm) {
+void llmc::buildLLVMPipeline(OpPassManager &pm, const Target &target) {
   pm.addNestedPass<func::FuncOp>(createLowerLinalgToLoops());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());

@@ -6,30 +6,24 @@
 #ifndef LLMC_CODEGEN_EMIT_H
 #define LLMC_CODEGEN_EMIT_H
 
+#include "llmc/Codegen/Target.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/Support/Error.h"
 #include "llvm/Target/TargetMachine.h"
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace llmc {
 
-/// The machine that code is made for.
-struct TargetChoice {
-  std::string triple;
-  std::string cpu;
-  /// As LLVM writes them: "+avx2,+fma".
-  std::string features;
-};
+/// The x86 or Arm features that code for `target` may use, as the runtime
+/// checks them: names without sign.
+std::vector<std::string> getRequiredFeatures(const Target &target);
 
-/// "host", or the name of an LLVM CPU of the host's architecture; reports an
-/// unknown one with the nearest names.
-llvm::Expected<TargetChoice> resolveTarget(llvm::StringRef name);
-
-/// The LLVM machine of a choice.
+/// The LLVM machine of a target.
 llvm::Expected<std::unique_ptr<llvm::TargetMachine>>
-createTargetMachine(const TargetChoice &choice);
+createTargetMachine(const Target &target);
 
 /// What `emitCode` writes.
 enum class CodeKind { Object, Assembly, LLVMText };

@@ -6,6 +6,7 @@
 #ifndef LLMC_CODEGEN_PIPELINE_H
 #define LLMC_CODEGEN_PIPELINE_H
 
+#include "llmc/Codegen/Target.h"
 #include "mlir/Pass/PassManager.h"
 
 namespace llmc {
@@ -16,7 +17,7 @@ namespace llmc {
 void buildBufferizePipeline(mlir::OpPassManager &pm);
 
 /// Memory -> loops -> LLVM dialect with the entries of the binary contract.
-void buildLLVMPipeline(mlir::OpPassManager &pm);
+void buildLLVMPipeline(mlir::OpPassManager &pm, const Target &target);
 
 /// Registers both under `llmc-bufferize` and `llmc-to-llvm`.
 void registerCodegenPipelines();

@@ -19,6 +19,49 @@
 
 include "mlir/Pass/PassBase.td"
 
+def SpecializeSeq : Pass<"llmc-specialize-seq", "mlir::ModuleOp"> {
+  let summary = "Clone the language model for one token";
+  let description = [{
+    The function `function` is cloned as `NAME_seq1` with the symbols `seq` and
+    `n_logits` both one: types become static, and the kernels for one row are
+    chosen. The clone keeps the signature and is a variant of the entry
+    (`llmc.variant_of`, `llmc.when`). Does nothing where there is no such
+    function. A module pass, since it adds a function.
+
+    ```mlir
+    func.func @lm(%ids: tensor<?xi64> {nn.dims = ["seq"]}, %seq: index {nn.symbol = "seq"})
+    // adds
+    func.func @lm_seq1(%ids: tensor<1xi64> {nn.dims = [1]}, %seq: index {nn.symbol = "seq"})
+        attributes {llmc.variant_of = "lm", llmc.when = array<i64: 0, 1>}
+    ```
+  }];
+  let options = [Option<"function", "function", "std::string", "\"lm\"", "name of the function">];
+  let dependentDialects = ["mlir::arith::ArithDialect"];
+}
+
+def OutlineSegments : Pass<"llmc-outline-segments", "mlir::ModuleOp"> {
+  let summary = "Make one function of equal layers";
+  let description = [{
+    The body of each public function is cut where exactly one activation is live
+    (the residual stream). Segments that are equal, types included, become one
+    private function; weights, states and what does not depend on the input stay
+    at the call sites and are passed. So compile time does not grow with depth.
+    Segments that occur once stay where they are. A module pass, since it adds
+    functions.
+
+    ```mlir
+    %1 = nn.linear %0, %w0 : (tensor<?x4xf32>, tensor<4x4xf32>) -> tensor<?x4xf32>
+    %2 = nn.add %0, %1 : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+    %3 = nn.linear %2, %w1 : (tensor<?x4xf32>, tensor<4x4xf32>) -> tensor<?x4xf32>
+    %4 = nn.add %2, %3 : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+    // becomes
+    %2 = call @main_segment(%0, %w0) : (tensor<?x4xf32>, tensor<4x4xf32>) -> tensor<?x4xf32>
+    %4 = call @main_segment(%2, %w1) : (tensor<?x4xf32>, tensor<4x4xf32>) -> tensor<?x4xf32>
+    ```
+  }];
+  let dependentDialects = ["mlir::func::FuncDialect"];
+}
+
 def AddDestinations : Pass<"llmc-add-destinations", "mlir::ModuleOp"> {
   let summary = "Give every function its results' memory as arguments";
   let description = [{

@@ -1,0 +1,71 @@
+//===- Bundle.h - Describe and write a bundle -------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_CODEGEN_BUNDLE_H
+#define LLMC_CODEGEN_BUNDLE_H
+
+#include "llmc/Codegen/WeightFile.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/Support/Error.h"
+#include "llvm/Support/JSON.h"
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace llmc {
+
+/// What a language model's manifest says beside its entries.
+struct LanguageModelInfo {
+  std::string entry = "lm";
+  int64_t vocabulary = 0, context = 0, chunk = 0;
+  std::optional<int64_t> bos;
+  std::vector<int64_t> eos;
+  /// Bytes of weights that one decoded token reads.
+  int64_t bytesPerToken = 0;
+};
+
+/// The largest value each symbol may take; -1 stands for no bound.
+struct SymbolBounds {
+  int64_t chunk = -1, context = -1;
+};
+
+/// The entry of the manifest for a function whose symbols are index arguments:
+/// symbols, inputs, outputs, states.
+llvm::json::Object describeEntry(mlir::func::FuncOp function,
+                                 const SymbolBounds &bounds);
+
+struct BundleContents {
+  std::string triple, cpu;
+  std::vector<std::string> features;
+  std::string recipe;
+  std::string sourceFile, sourceHash, producer;
+  int64_t sourceBytes = 0;
+  llvm::json::Array entries;
+  std::optional<LanguageModelInfo> languageModel;
+  /// Files to take along (tokenizer, template), copied under their own name.
+  std::vector<std::string> files;
+  llvm::ArrayRef<char> object;
+};
+
+/// A bundle under construction: a folder beside its final place that takes its
+/// name when all is written. Removed again where it is not finished.
+class BundleWriter {
+public:
+  BundleWriter() = default;
+  ~BundleWriter();
+  /// Refuses a place where something other than a bundle stands.
+  llvm::Error begin(llvm::StringRef folder);
+  std::string path(llvm::StringRef file) const;
+  /// Writes model.so, model.h and manifest.json (weights are already there).
+  llvm::Error finish(BundleContents &contents, const WeightFile &weights);
+
+private:
+  std::string final, partial;
+};
+
+} // namespace llmc
+
+#endif // LLMC_CODEGEN_BUNDLE_H

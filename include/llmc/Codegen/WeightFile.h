@@ -1,0 +1,56 @@
+//===- WeightFile.h - weights.safetensors of a bundle -----------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The packed weights lie in one file in the order in which the model reads
+// them, each at a multiple of 64 bytes and in the order of its kernel. The file
+// is a valid safetensors file: what fills up to 64 bytes is a tensor of its own.
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_CODEGEN_WEIGHTFILE_H
+#define LLMC_CODEGEN_WEIGHTFILE_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/Error.h"
+#include <string>
+#include <vector>
+
+namespace llmc {
+
+class WeightStore;
+
+/// One weight and its place.
+struct PlacedWeight {
+  std::string name;
+  mlir::Type type;
+  mlir::Attribute source;
+  /// As safetensors spells them; the shape is that of the stored blocks.
+  std::string dtype;
+  std::vector<int64_t> shape;
+  /// For the manifest: "row-major", "f32 rows32".
+  std::string layout;
+  /// From the beginning of the data section, in bytes.
+  int64_t offset = 0, bytes = 0;
+  /// XXH3-128 of the stored bytes; known after writing.
+  std::string hash;
+};
+
+struct WeightFile {
+  std::vector<PlacedWeight> weights;
+  int64_t dataBytes = 0;
+  /// Header and data; known after writing.
+  int64_t fileBytes = 0;
+};
+
+/// Gives every weight that the code uses a place, in the order of first use,
+/// and writes it as `llmc.offset` into the module. Unused weights are erased.
+llvm::Expected<WeightFile> placeWeights(mlir::ModuleOp module);
+
+/// Writes the file, tensor by tensor, on `threads` threads. Memory beyond the
+/// mapped pages is a few row blocks per thread, whatever the model's size.
+llvm::Error writeWeightFile(WeightFile &file, const WeightStore &store,
+                            llvm::StringRef path, unsigned threads);
+
+} // namespace llmc
+
+#endif // LLMC_CODEGEN_WEIGHTFILE_H

@@ -1,0 +1,273 @@
+//===- Bundle.cpp - Describe and write a bundle ---------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Codegen/Bundle.h"
+#include "llmc/Codegen/Conventions.h"
+#include "llmc/Codegen/Emit.h"
+#include "llmc/Dialect/NN/NNDialect.h"
+#include "llmc/Driver/Version.h"
+#include "llmc/Support/Hash.h"
+
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+
+using namespace mlir;
+using namespace llmc;
+namespace fs = llvm::sys::fs;
+namespace json = llvm::json;
+
+static llvm::Error fail(const Twine &message) {
+  return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
+}
+
+static llvm::Error failAt(const Twine &what, StringRef path,
+                          std::error_code code) {
+  return llvm::createStringError(code,
+                                 what + " '" + path + "': " + code.message());
+}
+
+/// The manifest's name of an element type.
+static std::string getDtype(Type type) {
+  if (type.isF32())
+    return "f32";
+  if (type.isF64())
+    return "f64";
+  if (type.isF16())
+    return "f16";
+  if (type.isBF16())
+    return "bf16";
+  auto integer = cast<IntegerType>(type);
+  if (integer.getWidth() == 1)
+    return "bool";
+  return (integer.isUnsigned() ? "u" : "i") +
+         std::to_string(integer.getWidth());
+}
+
+static json::Object describeTensor(StringAttr name, RankedTensorType type,
+                                   ArrayAttr dims, const Twine &fallback) {
+  json::Array shape;
+  for (auto [i, extent] : llvm::enumerate(type.getShape())) {
+    if (!ShapedType::isDynamic(extent)) {
+      shape.push_back(extent);
+      continue;
+    }
+    Attribute dim = dims ? dims[i] : Attribute();
+    if (auto text = dyn_cast_or_null<StringAttr>(dim))
+      shape.push_back(text.getValue().str());
+    else
+      shape.push_back(cast<IntegerAttr>(dim).getInt());
+  }
+  return json::Object{{"name", name ? name.getValue().str() : fallback.str()},
+                      {"dtype", getDtype(type.getElementType())},
+                      {"shape", std::move(shape)}};
+}
+
+json::Object llmc::describeEntry(func::FuncOp function,
+                                 const SymbolBounds &bounds) {
+  using nn::NNDialect;
+  json::Array symbols, inputs, outputs, states;
+  llvm::SmallDenseSet<int64_t> tied;
+  for (unsigned i = 0; i < function.getNumArguments(); ++i) {
+    if (auto symbol =
+            function.getArgAttrOfType<StringAttr>(i, NNDialect::kSymbol)) {
+      StringRef name = symbol.getValue();
+      json::Object entry{{"name", name.str()}};
+      bool counts = name == "seq" || name == "context";
+      entry["min"] = counts ? 1 : 0;
+      if (name == "seq" && bounds.chunk >= 0)
+        entry["max"] = bounds.chunk;
+      if (name == "context" && bounds.context >= 0)
+        entry["max"] = bounds.context;
+      symbols.push_back(std::move(entry));
+      continue;
+    }
+    auto type = dyn_cast<RankedTensorType>(function.getArgumentTypes()[i]);
+    if (!type)
+      continue;
+    auto state = function.getArgAttrOfType<IntegerAttr>(i, NNDialect::kState);
+    json::Object tensor = describeTensor(
+        function.getArgAttrOfType<StringAttr>(i, NNDialect::kName), type,
+        function.getArgAttrOfType<ArrayAttr>(i, NNDialect::kDims),
+        "input" + Twine(i));
+    if (state) {
+      tied.insert(state.getInt());
+      states.push_back(std::move(tensor));
+    } else {
+      inputs.push_back(std::move(tensor));
+    }
+  }
+  for (unsigned i = 0; i < function.getNumResults(); ++i) {
+    if (tied.contains(i))
+      continue;
+    auto attr = [&](StringRef name) { return function.getResultAttr(i, name); };
+    outputs.push_back(
+        describeTensor(dyn_cast_or_null<StringAttr>(attr(NNDialect::kName)),
+                       cast<RankedTensorType>(function.getResultTypes()[i]),
+                       dyn_cast_or_null<ArrayAttr>(attr(NNDialect::kDims)),
+                       "output" + Twine(i)));
+  }
+  return json::Object{{"name", function.getName().str()},
+                      {"symbols", std::move(symbols)},
+                      {"inputs", std::move(inputs)},
+                      {"outputs", std::move(outputs)},
+                      {"states", std::move(states)}};
+}
+
+BundleWriter::~BundleWriter() {
+  if (!partial.empty())
+    fs::remove_directories(partial);
+}
+
+llvm::Error BundleWriter::begin(StringRef folder) {
+  SmallString<256> path(folder);
+  llvm::sys::path::remove_dots(path);
+  while (path.size() > 1 && path.ends_with("/"))
+    path.pop_back();
+  final = path.str().str();
+  if (fs::exists(final)) {
+    std::error_code code;
+    bool empty =
+        fs::is_directory(final) &&
+        fs::directory_iterator(final, code) == fs::directory_iterator();
+    if (!empty && !fs::exists(final + "/manifest.json"))
+      return fail("'" + final +
+                  "' exists and is no bundle; give another place with -o");
+  }
+  std::string place = final + ".partial";
+  fs::remove_directories(place);
+  if (std::error_code code = fs::create_directories(place))
+    return failAt("cannot create", place, code);
+  partial = place;
+  return llvm::Error::success();
+}
+
+std::string BundleWriter::path(StringRef file) const {
+  return (partial + "/" + file).str();
+}
+
+static llvm::Error writeFile(StringRef path, StringRef bytes) {
+  std::error_code code;
+  llvm::raw_fd_ostream stream(path, code);
+  if (code)
+    return failAt("cannot create", path, code);
+  stream << bytes;
+  stream.close();
+  if (stream.has_error()) {
+    code = stream.error();
+    stream.clear_error();
+    return failAt("cannot write", path, code);
+  }
+  return llvm::Error::success();
+}
+
+/// model.h: what a C program needs to call the entries by itself.
+static std::string buildHeaderFile(const json::Array &entries) {
+  std::string text = "/* Entries of this model; see llmc/Runtime/abi.h. */\n"
+                     "#ifndef LLMC_MODEL_H\n#define LLMC_MODEL_H\n\n"
+                     "#include \"llmc/Runtime/abi.h\"\n\n"
+                     "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n";
+  for (const json::Value &value : entries) {
+    const json::Object &entry = *value.getAsObject();
+    std::string name = entry.getString("name")->str();
+    text += "/* " + name + ": symbols";
+    for (const json::Value &symbol : *entry.getArray("symbols"))
+      text += " " + symbol.getAsObject()->getString("name")->str();
+    for (StringRef kind : {"inputs", "outputs", "states"}) {
+      const json::Array &tensors = *entry.getArray(kind);
+      text += "\n * " + kind.str() + ": " + std::to_string(tensors.size());
+    }
+    text += " */\n";
+    text += "void llmc_run_" + name +
+            "(llmc_ctx *ctx, const int64_t *symbols, void *const *buffers,\n"
+            "    const void *weights, void *arena);\n";
+    text += "int64_t llmc_arena_" + name + "(const int64_t *symbols);\n";
+    text += "void llmc_shape_" + name +
+            "(const int64_t *symbols, int64_t *dims);\n\n";
+  }
+  return text + "#ifdef __cplusplus\n}\n#endif\n\n#endif\n";
+}
+
+llvm::Error BundleWriter::finish(BundleContents &contents,
+                                 const WeightFile &weights) {
+  std::string object = path("model.o"), code = path("model.so");
+  if (llvm::Error error = writeFile(
+          object, StringRef(contents.object.data(), contents.object.size())))
+    return error;
+  if (llvm::Error error = linkShared(object, code))
+    return error;
+  fs::remove(object);
+  auto linked = llvm::MemoryBuffer::getFile(code);
+  if (!linked)
+    return failAt("cannot read", code, linked.getError());
+
+  json::Object tensors;
+  for (const PlacedWeight &weight : weights.weights)
+    tensors[weight.name] =
+        json::Object{{"xxh3", weight.hash}, {"layout", weight.layout}};
+  json::Array features(contents.features);
+  json::Object manifest{
+      {"format", 1},
+      {"llmc", LLMC_VERSION},
+      {"target", json::Object{{"triple", contents.triple},
+                              {"cpu", contents.cpu},
+                              {"features", std::move(features)}}},
+      {"code",
+       json::Object{{"file", "model.so"},
+                    {"bytes", static_cast<int64_t>((*linked)->getBufferSize())},
+                    {"xxh3", hashText((*linked)->getBufferStart(),
+                                      (*linked)->getBufferSize())}}},
+      {"weights", json::Object{{"file", "weights.safetensors"},
+                               {"bytes", weights.fileBytes},
+                               {"tensors", std::move(tensors)}}},
+      {"recipe", contents.recipe},
+      {"source", json::Object{{"file", contents.sourceFile},
+                              {"bytes", contents.sourceBytes},
+                              {"xxh3", contents.sourceHash},
+                              {"producer", contents.producer}}}};
+  if (llvm::Error error =
+          writeFile(path("model.h"), buildHeaderFile(contents.entries)))
+    return error;
+  manifest["entries"] = std::move(contents.entries);
+  if (contents.languageModel) {
+    const LanguageModelInfo &info = *contents.languageModel;
+    json::Object model{{"entry", info.entry},
+                       {"vocabulary", info.vocabulary},
+                       {"context", info.context},
+                       {"chunk", info.chunk},
+                       {"eos", json::Array(info.eos)},
+                       {"bytes_per_token", info.bytesPerToken},
+                       {"policy", json::Object{{"attention_mask", "ones"},
+                                               {"position_ids", "past + iota"},
+                                               {"past_key_values", "state"}}}};
+    if (info.bos)
+      model["bos"] = *info.bos;
+    manifest["language_model"] = std::move(model);
+  }
+  for (const std::string &file : contents.files) {
+    StringRef name = llvm::sys::path::filename(file);
+    if (std::error_code error = fs::copy_file(file, path(name)))
+      return failAt("cannot copy", file, error);
+  }
+  std::string text;
+  llvm::raw_string_ostream(text)
+      << llvm::formatv("{0:2}\n", json::Value(std::move(manifest)));
+  if (llvm::Error error = writeFile(path("manifest.json"), text))
+    return error;
+
+  std::string old = final + ".old";
+  bool replace = fs::exists(final);
+  if (replace) {
+    fs::remove_directories(old);
+    if (std::error_code error = fs::rename(final, old))
+      return failAt("cannot replace", final, error);
+  }
+  if (std::error_code error = fs::rename(partial, final))
+    return failAt("cannot create", final, error);
+  partial.clear();
+  if (replace)
+    fs::remove_directories(old);
+  return llvm::Error::success();
+}

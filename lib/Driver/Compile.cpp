@@ -1,0 +1,347 @@
+//===- Compile.cpp - From a model to a bundle -----------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The whole way of `llmc compile`, step by step:
+//   import -> fuse -> derive @lm -> pack -> specialize, outline -> lower ->
+//   bufferize -> kernels and loops -> LLVM -> object -> bundle.
+// Steps are timed and named; `--emit` stops after one of them.
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Codegen/Bundle.h"
+#include "llmc/Codegen/Conventions.h"
+#include "llmc/Codegen/Emit.h"
+#include "llmc/Codegen/Pipeline.h"
+#include "llmc/Codegen/Target.h"
+#include "llmc/Dialect/NN/NNOps.h"
+#include "llmc/Dialect/Pack/PackDialect.h"
+#include "llmc/Driver/CompileRequest.h"
+#include "llmc/Driver/ModelFolder.h"
+#include "llmc/Driver/Registration.h"
+#include "llmc/Import/Import.h"
+#include "llmc/Passes/CodegenPasses.h"
+#include "llmc/Passes/FusePasses.h"
+#include "llmc/Passes/KernelPasses.h"
+#include "llmc/Passes/LowerPasses.h"
+#include "llmc/Passes/RestructurePasses.h"
+
+#include "mlir/Transforms/Passes.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Threading.h"
+#include "llvm/Support/ToolOutputFile.h"
+#include <chrono>
+
+using namespace mlir;
+using namespace llmc;
+
+namespace {
+
+/// Exit codes of the program.
+enum ExitCode {
+  Done = 0,
+  ModelAtFault = 1,
+  UsageAtFault = 2,
+  MachineAtFault = 3
+};
+
+/// Longest piece of a prompt that goes through the model at once, in tokens:
+/// bounds the arena.
+constexpr int64_t kDefaultChunk = 512;
+/// Context of a model whose files name none.
+constexpr int64_t kDefaultContext = 2048;
+
+class Compilation {
+public:
+  explicit Compilation(const CompileRequest &request) : request(request) {}
+
+  int run() {
+    registerAllDialects(registry);
+    context.appendDialectRegistry(registry);
+    context.loadAllAvailableDialects();
+    context.getDiagEngine().registerHandler(
+        [&](Diagnostic &diagnostic) { return report(diagnostic); });
+    // Passes on functions would run on MLIR's own threads; models have few
+    // functions, and two threads are better spent on weights.
+    context.disableMultithreading();
+
+    if (request.recipe != "f32")
+      return fail(UsageAtFault, "unknown recipe '" + request.recipe +
+                                    "'; this version knows: f32");
+    auto resolved = Target::resolve(request.target);
+    if (!resolved)
+      return fail(UsageAtFault, llvm::toString(resolved.takeError()));
+    target = *resolved;
+
+    if (int code = step("import", [&] { return importModel(); }))
+      return code;
+    if (int code = step("fuse", [&] { return fuse(); }))
+      return code;
+    if (request.emit == "nn")
+      return printModule();
+    if (int code = step("pack", [&] { return packAndOutline(); }))
+      return code;
+    if (int code = step("lower", [&] { return lower(); }))
+      return code;
+    if (request.emit == "linalg")
+      return printModule();
+    if (request.emit == "bundle") {
+      if (llvm::Error error = writer.begin(request.output))
+        return fail(ModelAtFault, llvm::toString(std::move(error)));
+      if (int code = step("write weights", [&] { return writeWeights(); }))
+        return code;
+    }
+    if (int code = step("bufferize and convert", [&] { return convert(); }))
+      return code;
+    if (request.emit == "llvm")
+      return printModule();
+    llvm::SmallVector<char, 0> code;
+    if (int exit = step("emit code", [&] { return emit(code); }))
+      return exit;
+    if (request.emit != "bundle")
+      return writeOutput(llvm::StringRef(code.data(), code.size()));
+    return step("write bundle", [&] { return finish(code); });
+  }
+
+private:
+  const CompileRequest &request;
+  DialectRegistry registry;
+  MLIRContext context;
+  Target target;
+  ImportedModel model;
+  ModelFolder folder;
+  BundleWriter writer;
+  WeightFile weightFile;
+  llvm::json::Array entries;
+  std::optional<LanguageModelInfo> languageModel;
+  bool reported = false;
+
+  int fail(ExitCode code, const llvm::Twine &message) {
+    llvm::errs() << "llmc: error: " << message << "\n";
+    return code;
+  }
+
+  LogicalResult report(Diagnostic &diagnostic) {
+    if (diagnostic.getSeverity() == DiagnosticSeverity::Remark &&
+        !request.verbose)
+      return success();
+    StringRef kind = "error";
+    if (diagnostic.getSeverity() == DiagnosticSeverity::Warning)
+      kind = "warning";
+    else if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
+      kind = "note";
+    reported |= kind == "error";
+    llvm::errs() << "llmc: " << kind << ": ";
+    if (auto name = diagnostic.getLocation()->findInstanceOf<NameLoc>())
+      llvm::errs() << "node '" << name.getName().getValue() << "': ";
+    llvm::errs() << diagnostic << "\n";
+    return success();
+  }
+
+  int step(StringRef name, llvm::function_ref<int()> body) {
+    auto begin = std::chrono::steady_clock::now();
+    int code = body();
+    std::chrono::duration<double> seconds =
+        std::chrono::steady_clock::now() - begin;
+    if (code == Done && (request.timing || request.verbose) && !request.quiet)
+      llvm::errs() << llvm::formatv("llmc: {0,-22} {1,8:f3} s\n", name,
+                                    seconds.count());
+    return code;
+  }
+
+  int runPasses(llvm::function_ref<void(OpPassManager &)> build,
+                StringRef what) {
+    PassManager pm(&context);
+    build(pm);
+    if (succeeded(pm.run(*model.module)))
+      return Done;
+    if (!reported)
+      return fail(ModelAtFault, "cannot " + what + " this model");
+    return ModelAtFault;
+  }
+
+  int importModel() {
+    ImportOptions options;
+    options.dims = request.dims;
+    auto imported = importOnnx(context, request.model, options);
+    if (!imported)
+      return fail(ModelAtFault, llvm::toString(imported.takeError()));
+    model = std::move(*imported);
+    auto read = ModelFolder::read(model.folder);
+    if (!read)
+      return fail(ModelAtFault, llvm::toString(read.takeError()));
+    folder = std::move(*read);
+    return Done;
+  }
+
+  int64_t getContextLength() const {
+    if (request.context)
+      return request.context;
+    return folder.context ? folder.context : kDefaultContext;
+  }
+
+  int64_t getChunk() const {
+    return std::min(request.chunk ? request.chunk : kDefaultChunk,
+                    getContextLength());
+  }
+
+  int fuse() {
+    bool wantsLm = request.entry != "main";
+    int code = runPasses(
+        [&](OpPassManager &pm) {
+          if (wantsLm)
+            buildLanguageModelPipeline(pm, getContextLength(),
+                                       request.entry == "lm");
+          else
+            buildFusePipeline(pm);
+        },
+        "fuse");
+    if (code)
+      return code;
+    auto lm = model.module->lookupSymbol<func::FuncOp>("lm");
+    if (lm && request.entry == "lm")
+      model.module->lookupSymbol<func::FuncOp>("main").erase();
+    if (!request.quiet)
+      llvm::errs() << "llmc: target " << target.cpu << ", recipe "
+                   << request.recipe << ", "
+                   << (lm ? "language model with context " +
+                                std::to_string(getContextLength()) +
+                                ", prompt chunk " + std::to_string(getChunk())
+                          : std::string("entry main"))
+                   << "\n";
+    return Done;
+  }
+
+  int packAndOutline() {
+    return runPasses(
+        [&](OpPassManager &pm) {
+          PackWeightsPassOptions options;
+          options.cpu = target.cpu;
+          options.features = target.features;
+          options.triple = target.triple;
+          pm.addPass(createPackWeightsPass(options));
+          pm.addPass(createSpecializeSeq());
+          pm.addPass(createOutlineSegments());
+          pm.addPass(createAddSymbolArgs());
+        },
+        "pack");
+  }
+
+  int lower() {
+    SymbolBounds bounds{getChunk(), getContextLength()};
+    for (auto function : model.module->getOps<func::FuncOp>())
+      if (function.isPublic() && !function->hasAttr(kVariantOf))
+        entries.push_back(describeEntry(function, bounds));
+    if (auto lm = model.module->lookupSymbol<func::FuncOp>("lm"))
+      describeLanguageModel(lm);
+    auto placed = placeWeights(*model.module);
+    if (!placed)
+      return fail(ModelAtFault, llvm::toString(placed.takeError()));
+    weightFile = std::move(*placed);
+    return runPasses(
+        [&](OpPassManager &pm) {
+          pm.addNestedPass<func::FuncOp>(createLowerToKernPass());
+          pm.addNestedPass<func::FuncOp>(createLowerNNToLinalg());
+        },
+        "lower");
+  }
+
+  void describeLanguageModel(func::FuncOp lm) {
+    LanguageModelInfo info;
+    auto logits = cast<RankedTensorType>(lm.getResultTypes().front());
+    info.vocabulary = logits.getShape().back();
+    info.context = getContextLength();
+    info.chunk = getChunk();
+    info.bos = folder.bos;
+    info.eos = folder.eos;
+    // One token reads every weight once, and one row of the embedding.
+    llvm::SmallDenseSet<Attribute> seen;
+    SymbolTable symbols(*model.module);
+    lm.walk([&](nn::GetOp get) {
+      bool gatherOnly = llvm::all_of(get->getUsers(), [](Operation *user) {
+        return user->getName().getStringRef().ends_with("gather");
+      });
+      if (gatherOnly || !seen.insert(get.getWeightAttr()).second)
+        return;
+      if (auto packed = dyn_cast<pack::TensorType>(get.getType()))
+        info.bytesPerToken += packed.getBytes();
+      else if (auto tensor = dyn_cast<RankedTensorType>(get.getType()))
+        info.bytesPerToken += getTensorBytes(tensor).value_or(0);
+    });
+    languageModel = info;
+  }
+
+  int writeWeights() {
+    unsigned threads =
+        request.threads ? request.threads
+                        : llvm::hardware_concurrency().compute_thread_count();
+    if (llvm::Error error =
+            writeWeightFile(weightFile, *model.weights,
+                            writer.path("weights.safetensors"), threads))
+      return fail(MachineAtFault, llvm::toString(std::move(error)));
+    return Done;
+  }
+
+  int convert() {
+    return runPasses(
+        [&](OpPassManager &pm) {
+          buildBufferizePipeline(pm);
+          buildLLVMPipeline(pm, target);
+        },
+        "generate code for");
+  }
+
+  int emit(llvm::SmallVectorImpl<char> &code) {
+    auto machine = createTargetMachine(target);
+    if (!machine)
+      return fail(ModelAtFault, llvm::toString(machine.takeError()));
+    CodeKind kind =
+        request.emit == "asm" ? CodeKind::Assembly : CodeKind::Object;
+    if (llvm::Error error = emitCode(*model.module, **machine, kind, code))
+      return fail(ModelAtFault, llvm::toString(std::move(error)));
+    return Done;
+  }
+
+  int finish(llvm::ArrayRef<char> object) {
+    BundleContents contents;
+    contents.triple = target.triple;
+    contents.cpu = target.cpu;
+    contents.features = getRequiredFeatures(target);
+    contents.recipe = request.recipe;
+    contents.sourceFile = llvm::sys::path::filename(model.file).str();
+    contents.sourceBytes = model.fileBytes();
+    contents.sourceHash = model.fileHash();
+    contents.producer = model.producer + " " + model.producerVersion;
+    contents.entries = std::move(entries);
+    contents.languageModel = languageModel;
+    contents.files = folder.files;
+    contents.object = object;
+    if (llvm::Error error = writer.finish(contents, weightFile))
+      return fail(MachineAtFault, llvm::toString(std::move(error)));
+    return Done;
+  }
+
+  int writeOutput(StringRef text) {
+    std::error_code code;
+    llvm::ToolOutputFile file(request.output, code, llvm::sys::fs::OF_None);
+    if (code)
+      return fail(MachineAtFault,
+                  "cannot create '" + request.output + "': " + code.message());
+    file.os() << text;
+    file.keep();
+    return Done;
+  }
+
+  int printModule() {
+    std::string text;
+    llvm::raw_string_ostream stream(text);
+    model.module->print(stream);
+    stream << "\n";
+    return writeOutput(text);
+  }
+};
+
+} // namespace
+
+extern "C" int llmc_compiler_main(const CompileRequest *request) {
+  return Compilation(*request).run();
+}
