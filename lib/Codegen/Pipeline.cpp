@@ -73,5 +73,11 @@ void llmc::registerCodegenPipelines() {
       buildBufferizePipeline);
   PassPipelineRegistration<>("llmc-to-llvm",
                              "Buffers to the LLVM dialect with its entries",
-                             buildLLVMPipeline);
+                             [](OpPassManager &pm) {
+                               auto host = Target::resolve("host");
+                               if (host)
+                                 buildLLVMPipeline(pm, *host);
+                               else
+                                 llvm::consumeError(host.takeError());
+                             });
 }

@@ -274,6 +274,17 @@ struct PlanArena : llmc::impl::PlanArenaBase<PlanArena> {
     FailureOr<Plan> plan = buildPlan(builder, function, slots, map);
     if (failed(plan))
       return failure();
+    // Built before the allocations go: one may stand at the builder's place.
+    SmallVector<func::CallOp> calls;
+    for (auto call : function.front().getOps<func::CallOp>())
+      if (sizeFunctions.count(StringAttr::get(&getContext(), call.getCallee())))
+        calls.push_back(call);
+    if (!calls.empty()) {
+      Value tail = memref::ViewOp::create(builder, loc, raw, arena, plan->own,
+                                          ValueRange{});
+      for (func::CallOp call : calls)
+        call.getOperandsMutable().append(tail);
+    }
     for (auto [slot, offset] : llvm::zip(slots, plan->offsets))
       for (memref::AllocOp alloc : slot.members) {
         OpBuilder at(alloc);
@@ -283,17 +294,6 @@ struct PlanArena : llmc::impl::PlanArenaBase<PlanArena> {
         alloc.replaceAllUsesWith(view);
         alloc.erase();
       }
-    Value tail;
-    SmallVector<func::CallOp> calls(function.front().getOps<func::CallOp>());
-    for (func::CallOp call : calls) {
-      if (!sizeFunctions.count(
-              StringAttr::get(&getContext(), call.getCallee())))
-        continue;
-      if (!tail)
-        tail = memref::ViewOp::create(builder, loc, raw, arena, plan->own,
-                                      ValueRange{});
-      call.getOperandsMutable().append(tail);
-    }
     return success();
   }
 };

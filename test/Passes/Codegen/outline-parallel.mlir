@@ -3,7 +3,7 @@
 
 // Views and index arithmetic are repeated in the body; raw memory is passed.
 // CHECK-LABEL: func.func private @dynamic_body
-// CHECK-SAME: (%[[BEGIN:.*]]: index, %[[END:.*]]: index, %[[N:.*]]: index, %[[RAW:.*]]: memref<1099511627776xi8>)
+// CHECK-SAME: (%[[BEGIN:[a-z0-9_]+]]: index, %[[END:[a-z0-9_]+]]: index, %[[RAW:[a-z0-9_]+]]: memref<1099511627776xi8>, %[[N:[a-z0-9_]+]]: index)
 // CHECK: memref.view %[[RAW]][%{{.*}}][%[[N]]]
 // CHECK: scf.for %{{.*}} = %[[BEGIN]] to %[[END]]
 // CHECK-LABEL: func.func @dynamic

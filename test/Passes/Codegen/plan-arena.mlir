@@ -3,13 +3,13 @@
 
 // Two buffers that live one after the other share a place.
 // CHECK-LABEL: func.func private @reuse_arena_size() -> index
-// CHECK: %[[SIZE:.*]] = arith.constant 128 : index
+// CHECK: %[[SIZE:[a-z0-9_]+]] = arith.constant 128 : index
 // CHECK: return %[[SIZE]]
 // CHECK-LABEL: func.func @reuse
-// CHECK-SAME: %[[ARENA:.*]]: memref<1099511627776xi8> {llmc.arena}
+// CHECK-SAME: %[[ARENA:[a-z0-9_]+]]: memref<1099511627776xi8> {llmc.arena}
 func.func @reuse(%x: memref<4xf32>) {
-  // CHECK-DAG: %[[ZERO:.*]] = arith.constant 0 : index
-  // CHECK-DAG: %[[NEXT:.*]] = arith.constant 64 : index
+  // CHECK-DAG: %[[ZERO:[a-z0-9_]+]] = arith.constant 0 : index
+  // CHECK-DAG: %[[NEXT:[a-z0-9_]+]] = arith.constant 64 : index
   // CHECK: memref.view %[[ARENA]][%[[ZERO]]][]
   // CHECK: memref.view %[[ARENA]][%[[NEXT]]][]
   // CHECK: memref.view %[[ARENA]][%[[ZERO]]][]
@@ -38,7 +38,7 @@ func.func private @callee(%n: index) {
 // CHECK: call @callee_arena_size
 // CHECK-LABEL: func.func @caller
 func.func @caller(%n: index) {
-  // CHECK: %[[TAIL:.*]] = memref.view %{{.*}}[%{{.*}}][] : memref<1099511627776xi8> to memref<1099511627776xi8>
+  // CHECK: %[[TAIL:[a-z0-9_]+]] = memref.view %{{.*}}[%{{.*}}][] : memref<1099511627776xi8> to memref<1099511627776xi8>
   // CHECK: call @callee(%{{.*}}, %[[TAIL]])
   %0 = memref.alloc() : memref<4xf32>
   call @callee(%n) : (index) -> ()

@@ -2,8 +2,8 @@
 // The whole way from linalg on tensors to the binary contract.
 // RUN: llmc-opt %s --llmc-bufferize --llmc-to-llvm | FileCheck %s
 
-// CHECK-DAG: llvm.func internal @main_body
-// CHECK-DAG: llvm.func internal @main_body_thunk
+// CHECK-DAG: llvm.func internal @main_body_thunk(
+// CHECK-DAG: llvm.func internal @main_body(
 // CHECK-DAG: llvm.func @llmc_shape_main(%{{.*}}: !llvm.ptr, %{{.*}}: !llvm.ptr)
 // CHECK-DAG: llvm.func @llmc_arena_main(%{{.*}}: !llvm.ptr) -> i64
 // CHECK-DAG: llvm.func @llmc_run_main(%{{.*}}: !llvm.ptr, %{{.*}}: !llvm.ptr, %{{.*}}: !llvm.ptr, %{{.*}}: !llvm.ptr, %{{.*}}: !llvm.ptr)
