@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,7 +110,7 @@ def main() -> int:
         return 2
     try:
         print(fetch(sys.argv[1]))
-    except (RuntimeError, OSError, KeyError, tarfile.TarError) as error:
+    except (RuntimeError, OSError, KeyError, EOFError, zlib.error, tarfile.TarError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
