@@ -30,8 +30,8 @@ Segments::Segments(func::FuncOp function) {
 
   Operation *ret = body.getTerminator();
   for (unsigned i = 0; i < function.getNumArguments(); ++i)
-    if (auto state = function.getArgAttrOfType<IntegerAttr>(
-            i, nn::NNDialect::kState);
+    if (auto state =
+            function.getArgAttrOfType<IntegerAttr>(i, nn::NNDialect::kState);
         state && state.getInt() >= 0)
       stateResults.insert(ret->getOperand(state.getInt()));
 
