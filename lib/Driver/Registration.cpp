@@ -11,6 +11,7 @@
 #include "llmc/Passes/CodegenPasses.h"
 #include "llmc/Passes/FusePasses.h"
 #include "llmc/Passes/KernelPasses.h"
+#include "llmc/Passes/LowerPasses.h"
 
 #include "mlir/Dialect/Affine/Transforms/Passes.h"
 #include "mlir/Dialect/Arith/Transforms/BufferizableOpInterfaceImpl.h"
@@ -64,4 +65,5 @@ void llmc::registerAllPasses() {
   memref::registerMemRefPasses();
   registerLinalgPasses();
   registerSCFPasses();
+  registerLLMCLowerPasses();
 }

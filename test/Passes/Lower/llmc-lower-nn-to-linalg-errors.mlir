@@ -1,0 +1,24 @@
+// RUN: llmc-opt --llmc-lower-nn-to-linalg --split-input-file --verify-diagnostics %s
+
+func.func @missing_symbol(%x: tensor<?xf32> {nn.dims = ["n"]}) -> tensor<?xf32> {
+  // expected-error @+1 {{'nn.neg' op expected axis 0 of tensor<?xf32> to depend on symbols of the entry only but it is 'n', which needs 'n'}}
+  %0 = nn.neg %x : (tensor<?xf32>) -> tensor<?xf32>
+  return %0 : tensor<?xf32>
+}
+
+// -----
+
+func.func @unsigned(%x: tensor<4xui8>) -> tensor<4xui8> {
+  // expected-error @+1 {{'nn.add' op expected floats or signless integers but got tensor<4xui8>}}
+  %0 = nn.add %x, %x : (tensor<4xui8>, tensor<4xui8>) -> tensor<4xui8>
+  return %0 : tensor<4xui8>
+}
+
+// -----
+
+func.func @mean_of_integers_in_windows(%x: tensor<1x1x4xi32>) -> tensor<1x1x2xi32> {
+  // expected-error @+1 {{'nn.avg_pool' op expected a tensor of floats}}
+  %0 = nn.avg_pool %x {kernel = array<i64: 2>, strides = array<i64: 2>, pads = array<i64: 0, 0>, dilations = array<i64: 1>}
+     : (tensor<1x1x4xi32>) -> tensor<1x1x2xi32>
+  return %0 : tensor<1x1x2xi32>
+}
