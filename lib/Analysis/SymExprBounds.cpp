@@ -117,7 +117,12 @@ bool Prover::prove(SymExpr p, unsigned depth) {
   case SymKind::Max: {
     SymExpr a = with(atom->getOperand(0)), b = with(atom->getOperand(1));
     bool both = up == atom.is(SymKind::Min);
-    return both ? next(a) && next(b) : next(a) || next(b);
+    if (both)
+      return next(a) && next(b);
+    if (next(a) || next(b))
+      return true;
+    // The better one is at least the mean, as in max(x, -x).
+    return next(context.add(context.add(a, b), context.constant(1)));
   }
   case SymKind::FloorDiv: {
     SymExpr x = atom->getOperand(0), d = atom->getOperand(1);

@@ -32,10 +32,8 @@ constexpr unsigned kMaxIndexNesting = 200;
 } // namespace
 
 struct SymbolicElements::Impl {
-  Impl(SymbolicElements &self, Operation *scope)
-      : scope(scope), ask{self, context, assumptions} {}
+  explicit Impl(SymbolicElements &self) : ask{self, context, assumptions} {}
 
-  Operation *scope;
   SymContext context;
   SmallVector<SymAssumption> assumptions;
   Asker ask;
@@ -59,6 +57,7 @@ struct SymbolicElements::Impl {
   SymExpr opaque(Value value, ArrayRef<SymExpr> index);
   SymExpr computeIndex(Value value);
   MaybeSource step(Operation *op, ArrayRef<SymExpr> index);
+  SymExpr fromElements(tensor::FromElementsOp op, ArrayRef<SymExpr> index);
   ElementsAttr constantOf(Operation *op);
   template <typename T> T argumentAttr(BlockArgument arg, StringRef name);
 };
@@ -70,7 +69,17 @@ SymType SymbolicElements::typeOf(Type elementType) {
 }
 
 SymbolicElements::SymbolicElements(Operation *scope)
-    : impl(std::make_unique<Impl>(*this, scope)) {}
+    : impl(std::make_unique<Impl>(*this)) {
+  // Symbols print in the order in which they were met: that of the arguments.
+  if (auto function = dyn_cast<FunctionOpInterface>(scope);
+      function && !function.isExternal())
+    for (BlockArgument arg : function.getArguments()) {
+      if (isa<RankedTensorType>(arg.getType()))
+        (void)shape(arg);
+      else if (arg.getType().isIndex())
+        index(arg);
+    }
+}
 SymbolicElements::~SymbolicElements() = default;
 
 SymContext &SymbolicElements::context() { return impl->context; }
@@ -318,6 +327,20 @@ MaybeSource SymbolicElements::Impl::step(Operation *op,
   return std::nullopt;
 }
 
+SymExpr SymbolicElements::Impl::fromElements(tensor::FromElementsOp op,
+                                             ArrayRef<SymExpr> index) {
+  if (rules::typeOf(op.getResult()) != SymType::Int)
+    return {};
+  int64_t place = 0;
+  for (auto [extent, at] : llvm::zip_equal(op.getType().getShape(), index)) {
+    auto i = at.constant();
+    if (!i || *i < 0 || *i >= extent)
+      return {};
+    place = place * extent + *i;
+  }
+  return ask.elements.index(op.getElements()[place]);
+}
+
 SymExpr SymbolicElements::Impl::compute(Value value, ArrayRef<SymExpr> index) {
   if (auto bound = bindings.find(value); bound != bindings.end())
     return bound->second(index);
@@ -327,6 +350,8 @@ SymExpr SymbolicElements::Impl::compute(Value value, ArrayRef<SymExpr> index) {
   SymExpr result;
   if (ElementsAttr values = constantOf(op)) {
     result = elementOfConstant(ask, values, index);
+  } else if (auto parts = dyn_cast<tensor::FromElementsOp>(op)) {
+    result = fromElements(parts, index);
   } else if (op->getNumResults() == 1 &&
              llvm::all_of(op->getOperandTypes(), [](Type type) {
                return isa<RankedTensorType, IndexType>(type);

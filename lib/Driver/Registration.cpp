@@ -8,6 +8,7 @@
 #include "llmc/Dialect/Kern/KernOps.h"
 #include "llmc/Dialect/NN/NNOps.h"
 #include "llmc/Dialect/Pack/PackOps.h"
+#include "llmc/Passes/AnalysisPasses.h"
 #include "llmc/Passes/CodegenPasses.h"
 #include "llmc/Passes/FusePasses.h"
 #include "llmc/Passes/KernelPasses.h"
@@ -55,6 +56,7 @@ void llmc::registerAllDialects(DialectRegistry &registry) {
 
 void llmc::registerAllPasses() {
   registerTransformsPasses();
+  registerAnalysisPasses();
   registerFusePasses();
   registerFusePipeline();
   registerKernelsPasses();

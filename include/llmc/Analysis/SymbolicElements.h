@@ -73,7 +73,7 @@ public:
   std::optional<llvm::SmallVector<int64_t>> constants(mlir::Value value,
                                                       int64_t limit = 4096);
 
-  /// A value of type index.
+  /// A scalar of type index, or an integer that one was converted to.
   SymExpr index(mlir::Value value);
 
   /// Fresh index variables, one per axis ("i0", "i1", ...); 0 for an axis of
