@@ -18,6 +18,7 @@ import llama_gguf
 from test_convert import ROOT, Runner, check_tensors, convert, distance
 
 MODEL = Path(os.environ.get("LLMC_MODELS") or ROOT / "models") / "SmolLM2-135M-Instruct.Q4_1.gguf"
+COUNT = 64 if os.environ.get("LLMC_FULL") else 16  # positions compared with f64
 QUESTION = "What is the capital of France?"
 TEXT = ("Everyone is permitted to copy and distribute verbatim copies of this license document, but changing it is not allowed. "
         "When we speak of free software, we are referring to freedom, not price: 1,234.5 Euros — naïve café!")
@@ -38,7 +39,7 @@ class SmolLM2(unittest.TestCase):
         check_tensors(self, MODEL, self.folder)
 
     def test_logits(self):
-        ids = self.tokenizer.encode(TEXT, add_special_tokens=False).ids[:24]
+        ids = self.tokenizer.encode(TEXT, add_special_tokens=False).ids[:COUNT]
         want = llama_gguf.forward(gguf.GGUFReader(MODEL), ids)
         self.assertLess(distance(Runner(self.folder)(ids)[0], want), 1e-4)
 
