@@ -1,0 +1,905 @@
+//===- Importer.cpp - From plain structs to a module ----------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Everything the file says is checked before an op is built from it, and all
+// faults are collected before the import stops: a model is refused once, with
+// the whole list.
+//
+//===----------------------------------------------------------------------===//
+#include "Importer.h"
+
+#include "Names.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "llvm/ADT/Twine.h"
+
+using namespace mlir;
+using namespace llmc;
+using namespace llmc::onnx;
+using llvm::Error;
+using llvm::Expected;
+
+/// Faults that are printed; the rest is counted.
+static constexpr unsigned kMaxShown = 40;
+
+static Error fault(const Twine &message) {
+  return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
+}
+
+/// Foreign text, cut and without control characters.
+static std::string shown(StringRef text) {
+  std::string result;
+  llvm::raw_string_ostream stream(result);
+  llvm::printEscapedString(text.take_front(120), stream);
+  if (text.size() > 120)
+    stream << "...";
+  return result;
+}
+
+static StringRef domainName(StringRef domain) {
+  return domain.empty() ? "ai.onnx" : domain;
+}
+
+Importer::Importer(MLIRContext &context, const Model &model,
+                   const ImportOptions &options, StringRef folder,
+                   unsigned fileNumber, WeightStore &store)
+    : context(context), model(model), options(options), folder(folder),
+      fileNumber(fileNumber), store(store), b(&context) {}
+
+//===----------------------------------------------------------------------===//
+// Messages
+//===----------------------------------------------------------------------===//
+
+void Importer::error(const Twine &message) {
+  if (++errorCount > kMaxShown)
+    return;
+  if (!errors.empty())
+    errors += '\n';
+  errors += message.str();
+}
+
+void Importer::nodeError(const Node &node, const Scope &scope,
+                         const Twine &message) {
+  std::string name = node.name;
+  if (name.empty() && !node.outputs.empty())
+    name = node.outputs[0];
+  int64_t opset = opsetOf(node.domain, scope);
+  error("node '" + shown(scope.prefix + name) + "' (" + shown(node.op) + ", " +
+        shown(domainName(node.domain)) +
+        (opset ? " opset " + std::to_string(opset) : std::string()) +
+        "): " + message);
+}
+
+std::string Importer::takeDiagnostic() {
+  std::string message = std::move(pending);
+  pending.clear();
+  return message.empty() ? "cannot be built" : message;
+}
+
+//===----------------------------------------------------------------------===//
+// Types and tensors
+//===----------------------------------------------------------------------===//
+
+Type Importer::elementType(int32_t number) {
+  switch (number) {
+  case kFloat:
+    return b.getF32Type();
+  case kDouble:
+    return b.getF64Type();
+  case kFloat16:
+    return b.getF16Type();
+  case kBfloat16:
+    return b.getBF16Type();
+  case kBool:
+    return b.getI1Type();
+  case kInt8:
+    return b.getI8Type();
+  case kInt16:
+    return b.getI16Type();
+  case kInt32:
+    return b.getI32Type();
+  case kInt64:
+    return b.getI64Type();
+  case kUint8:
+    return IntegerType::get(&context, 8, IntegerType::Unsigned);
+  case kUint16:
+    return IntegerType::get(&context, 16, IntegerType::Unsigned);
+  case kUint32:
+    return IntegerType::get(&context, 32, IntegerType::Unsigned);
+  case kUint64:
+    return IntegerType::get(&context, 64, IntegerType::Unsigned);
+  default:
+    return {};
+  }
+}
+
+Expected<RankedTensorType> Importer::typeOf(const Tensor &tensor) {
+  if (!tensor.fault.empty())
+    return fault(tensor.fault);
+  if (tensor.type == kString)
+    return fault("strings are not supported by this version");
+  Type element = elementType(tensor.type);
+  if (!element)
+    return fault("element type number " + Twine(tensor.type) +
+                 " is not supported by this version");
+  if (static_cast<int64_t>(tensor.dims.size()) > kMaxRank)
+    return fault("expected rank " + Twine(kMaxRank) + " or less but got " +
+                 Twine(tensor.dims.size()));
+  for (int64_t extent : tensor.dims)
+    if (extent < 0)
+      return fault("expected extents of 0 or more but got " + Twine(extent));
+  auto type = RankedTensorType::get(tensor.dims, element);
+  if (!getTensorBytes(type))
+    return fault("expected a shape whose size fits 64 bits");
+  return type;
+}
+
+std::string Importer::problemOf(const Tensor &tensor) {
+  Expected<RankedTensorType> type = typeOf(tensor);
+  return type ? std::string() : llvm::toString(type.takeError());
+}
+
+/// A number in decimal; empty where the text is anything else.
+static std::optional<uint64_t> parseNumber(StringRef text) {
+  uint64_t value;
+  if (text.empty() || !llvm::all_of(text, llvm::isDigit) ||
+      text.getAsInteger(10, value))
+    return std::nullopt;
+  return value;
+}
+
+Error Importer::declare(const Tensor &tensor, StringRef key,
+                        RankedTensorType type) {
+  switch (tensor.place) {
+  case Tensor::Place::Inline:
+    return store.addKey(key, type, fileNumber, tensor.span.offset,
+                        tensor.span.size);
+  case Tensor::Place::Owned:
+    return store.addOwned(key, type, tensor.bytes);
+  case Tensor::Place::Strings:
+    return fault("tensor '" + key + "': strings are not supported");
+  case Tensor::Place::External:
+    break;
+  }
+  std::optional<StringRef> location;
+  uint64_t offset = 0, length = *getTensorBytes(type);
+  llvm::StringSet<> seen;
+  for (const auto &[name, value] : tensor.external) {
+    if (!seen.insert(name).second)
+      return fault("tensor '" + key + "': external data says '" + shown(name) +
+                   "' twice");
+    if (name == "location") {
+      location = value;
+    } else if (name == "offset" || name == "length") {
+      std::optional<uint64_t> number = parseNumber(value);
+      if (!number)
+        return fault("tensor '" + key + "': expected external '" + name +
+                     "' to be a number but got '" + shown(value) + "'");
+      (name == "offset" ? offset : length) = *number;
+    } else if (name != "checksum") {
+      return fault("tensor '" + key + "': unknown entry '" + shown(name) +
+                   "' of external data");
+    }
+  }
+  if (!location)
+    return fault("tensor '" + key + "': external data without a location");
+  Expected<unsigned> file = store.addExternalFile(folder, *location);
+  if (!file)
+    return fault("tensor '" + key + "': " + llvm::toString(file.takeError()));
+  return store.addKey(key, type, *file, offset, length);
+}
+
+nn::WeightOp Importer::weightOf(Value value) {
+  auto get = value ? value.getDefiningOp<nn::GetOp>() : nn::GetOp();
+  if (!get)
+    return {};
+  return dyn_cast_or_null<nn::WeightOp>(
+      SymbolTable::lookupSymbolIn(*module, get.getWeightAttr()));
+}
+
+Value Importer::getWeight(::mlir::Attribute source, RankedTensorType type,
+                          StringRef wish, Location loc) {
+  nn::WeightOp &weight = weights[source];
+  if (!weight) {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(main);
+    // Names are given at the end, when it is known which weights stay.
+    std::string symbol = "w" + std::to_string(weights.size());
+    weight = nn::WeightOp::create(b, loc, symbol, type, source);
+    wishes[symbol] = wish.str();
+  }
+  return nn::GetOp::create(b, loc, type, weight.getSymName());
+}
+
+Value Importer::materialize(const Tensor &tensor, StringRef key, StringRef wish,
+                            Location loc) {
+  Expected<RankedTensorType> type = typeOf(tensor);
+  if (!type) {
+    setDiagnostic("tensor '" + shown(key) +
+                  "': " + llvm::toString(type.takeError()));
+    return {};
+  }
+  if (!store.contains(key))
+    if (Error problem = declare(tensor, key, *type)) {
+      setDiagnostic(llvm::toString(std::move(problem)));
+      return {};
+    }
+  ArrayRef<char> bytes = llvm::cantFail(store.getBytes(key));
+  Type element = type->getElementType();
+  bool number = isa<IntegerType>(element) &&
+                static_cast<int64_t>(bytes.size()) <= kMaxInlineBytes;
+  if (!number && type->getNumElements() > 1)
+    return getWeight(nn::KeyAttr::get(&context, key, *type), *type, wish, loc);
+  DenseElementsAttr values;
+  if (type->getNumElements() == 0) {
+    values = DenseElementsAttr::get(*type, ArrayRef<::mlir::Attribute>());
+  } else if (element.isInteger(1)) {
+    SmallVector<bool> flags(
+        llvm::map_range(bytes, [](char byte) { return byte != 0; }));
+    values = DenseElementsAttr::get(*type, flags);
+  } else {
+    // The bytes of the file have no alignment.
+    SmallVector<char> copy(bytes);
+    values = DenseElementsAttr::getFromRawBuffer(*type, copy);
+  }
+  return arith::ConstantOp::create(b, loc, values);
+}
+
+Value Importer::lookup(Scope &scope, StringRef name, const Node &user,
+                       size_t index, Location loc) {
+  for (Scope *at = &scope; at; at = at->parent) {
+    if (Value value = at->values.lookup(name))
+      return value;
+    if (const Tensor *tensor = at->tensors.lookup(name)) {
+      Value value = materialize(*tensor, at->prefix + name.str(),
+                                weightName(name, user, index), loc);
+      if (value)
+        at->values[name] = value;
+      return value;
+    }
+    if (at->defined.contains(name)) {
+      setDiagnostic("input '" + shown(name) +
+                    "' is computed by a later node; the graph has a cycle or "
+                    "its nodes are out of order");
+      return {};
+    }
+  }
+  setDiagnostic("input '" + shown(name) + "' is not defined");
+  return {};
+}
+
+//===----------------------------------------------------------------------===//
+// Checks before the first op
+//===----------------------------------------------------------------------===//
+
+int64_t Importer::opsetOf(StringRef domain, const Scope &scope) const {
+  if (!scope.opsets)
+    return 0;
+  auto found = scope.opsets->find(domain.str());
+  if (found != scope.opsets->end())
+    return found->second;
+  // A function may leave out what the model says.
+  found = model.opsets.find(domain.str());
+  return found == model.opsets.end() ? 0 : found->second;
+}
+
+void Importer::checkModel() {
+  if (model.irVersion < 1 || model.irVersion > kMaxIrVersion)
+    error("expected IR version 1 to " + Twine(kMaxIrVersion) + " but got " +
+          Twine(model.irVersion));
+  if (!model.hasGraph)
+    error("expected a model with a graph; the file may not be ONNX");
+  auto opset = model.opsets.find("");
+  if (opset == model.opsets.end())
+    error("the model imports no operator set of ai.onnx");
+  else if (opset->second < kMinOpset || opset->second > kMaxOpset)
+    error("expected operator set ai.onnx " + Twine(kMinOpset) + " to " +
+          Twine(kMaxOpset) + " but got " + Twine(opset->second) +
+          "; convert the model with a version converter");
+  for (const Function &function : model.functions)
+    if (!functions
+             .try_emplace(function.domain + "::" + function.name +
+                              "::" + function.overload,
+                          &function)
+             .second)
+      error("function '" + shown(function.name) + "' is defined twice");
+}
+
+const Function *Importer::functionOf(const Node &node) const {
+  return functions.lookup(node.domain + "::" + node.op + "::" + node.overload);
+}
+
+void Importer::scan(ArrayRef<Node> nodes, Scope &scope, unsigned depth) {
+  for (const Node &node : nodes) {
+    int64_t version = opsetOf(node.domain, scope), oldest = 0;
+    if (++nodeCount > kMaxNodes) {
+      error("expected at most " + Twine(kMaxNodes) +
+            " nodes after functions are expanded");
+      return;
+    }
+    if (table.find(node.domain, node.op, version, &oldest))
+      continue;
+    if (const Function *function = functionOf(node)) {
+      if (depth >= kMaxCallDepth) {
+        nodeError(node, scope,
+                  "functions call themselves, or more than " +
+                      Twine(kMaxCallDepth) + " deep");
+        return;
+      }
+      Scope body;
+      body.opsets = &function->opsets;
+      body.prefix = scope.prefix + function->name + "/";
+      scan(function->nodes, body, depth + 1);
+      if (errorCount > kMaxShown)
+        return;
+      continue;
+    }
+    if (!version)
+      nodeError(node, scope,
+                "the model does not import an operator set of this domain");
+    else if (oldest)
+      nodeError(node, scope,
+                "the operator is known from opset " + Twine(oldest) +
+                    " on; convert the model to it");
+    else if (node.op == "MatMulNBits" || node.op == "GatherBlockQuantized" ||
+             node.op == "QuantizeLinear" || node.op == "DequantizeLinear" ||
+             node.op == "DynamicQuantizeLinear" || node.op == "MatMulInteger" ||
+             node.op == "ConvInteger" ||
+             StringRef(node.op).starts_with("QLinear"))
+      nodeError(node, scope,
+                "quantized operators are not read yet by this version; export "
+                "the model in f32 and compress it with llmc");
+    else if (node.op == "Loop" || node.op == "Scan")
+      nodeError(node, scope,
+                "control flow is not read yet by this version; export the "
+                "model without loops");
+    else if (StringRef(node.op).contains("Sequence") ||
+             StringRef(node.op).contains("Optional"))
+      nodeError(node, scope,
+                "sequences and optionals are not read yet by this version; "
+                "export the model with tensors alone");
+    else if (StringRef(node.op).contains("String") ||
+             node.op == "TfIdfVectorizer" || node.op == "LabelEncoder")
+      nodeError(node, scope,
+                "strings are not supported; move this step out of the model");
+    else
+      nodeError(node, scope,
+                "the operator is not supported by this version; export the "
+                "model without it, or with operators it is made of");
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Inputs, outputs and their dimensions
+//===----------------------------------------------------------------------===//
+
+/// An expression of numbers and + - * //, from left to right; empty where it
+/// holds anything else.
+static std::optional<int64_t> evaluate(StringRef expression) {
+  std::optional<int64_t> result;
+  char op = '+';
+  while (!(expression = expression.ltrim()).empty()) {
+    int64_t number;
+    if (expression.consumeInteger(10, number))
+      return std::nullopt;
+    int64_t left = result.value_or(0), value;
+    if (op == '/'   ? number <= 0
+        : op == '+' ? llvm::AddOverflow(left, number, value)
+        : op == '-' ? llvm::SubOverflow(left, number, value)
+                    : llvm::MulOverflow(left, number, value))
+      return std::nullopt;
+    result = op == '/' ? left / number : value;
+    expression = expression.ltrim();
+    if (expression.empty())
+      return result;
+    // Products bind stronger than sums: without a full parser only one kind
+    // of operator is read.
+    char next = expression[0];
+    bool product = next == '*' || next == '/';
+    if (!StringRef("+-*/").contains(next))
+      return std::nullopt;
+    if (product && (op == '-' || (op == '+' && result != number)))
+      return std::nullopt;
+    op = next;
+    expression = expression.drop_front();
+    if (op == '/' && !expression.consume_front("/"))
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+std::string Importer::substitute(StringRef expression) {
+  std::string result;
+  auto isWord = [](char c) { return llvm::isAlnum(c) || c == '_' || c == '.'; };
+  while (!expression.empty()) {
+    StringRef word = expression.take_while(isWord);
+    if (word.empty()) {
+      result += expression[0];
+      expression = expression.drop_front();
+      continue;
+    }
+    expression = expression.drop_front(word.size());
+    auto bound = boundDims.find(word);
+    if (bound == boundDims.end()) {
+      result += word;
+      continue;
+    }
+    usedDims.insert(word);
+    result += std::to_string(bound->second);
+  }
+  return result;
+}
+
+ArrayAttr Importer::dimsAttr(const ValueInfo &info) {
+  SmallVector<::mlir::Attribute> dims;
+  for (auto [i, dim] : llvm::enumerate(info.dims)) {
+    if (dim.hasValue) {
+      dims.push_back(b.getI64IntegerAttr(dim.value));
+      continue;
+    }
+    std::string name =
+        dim.param.empty() ? info.name + "_d" + std::to_string(i) : dim.param;
+    auto exact = boundDims.find(name);
+    if (exact != boundDims.end()) {
+      usedDims.insert(name);
+      dims.push_back(b.getI64IntegerAttr(exact->second));
+      continue;
+    }
+    std::string text = substitute(name);
+    if (auto value = evaluate(text))
+      dims.push_back(b.getI64IntegerAttr(*value));
+    else
+      dims.push_back(b.getStringAttr(text));
+  }
+  return b.getArrayAttr(dims);
+}
+
+void Importer::importInputs(const Graph &graph, Scope &scope) {
+  for (const ValueInfo &info : graph.inputs) {
+    if (scope.tensors.contains(info.name))
+      continue; // files before IR version 4 list initializers as inputs
+    std::string name = "input '" + shown(info.name) + "': ";
+    if (info.kind != "tensor") {
+      error(name + "expected a tensor but got " + info.kind +
+            "; this version reads tensors alone");
+      continue;
+    }
+    Type element = elementType(info.type);
+    if (!element) {
+      error(name + (info.type == kString
+                        ? Twine("strings are not supported")
+                        : "element type number " + Twine(info.type) +
+                              " is not supported by this version"));
+      continue;
+    }
+    if (!info.hasShape) {
+      error(name + "the rank is not known; export the model with shapes");
+      continue;
+    }
+    if (static_cast<int64_t>(info.dims.size()) > kMaxRank) {
+      error(name + "expected rank " + Twine(kMaxRank) + " or less but got " +
+            Twine(info.dims.size()));
+      continue;
+    }
+    ArrayAttr dims = dimsAttr(info);
+    SmallVector<int64_t> shape;
+    bool good = true;
+    for (::mlir::Attribute dim : dims) {
+      auto value = dyn_cast<IntegerAttr>(dim);
+      shape.push_back(value ? value.getInt() : ShapedType::kDynamic);
+      if (value && (value.getInt() < 0 || value.getInt() > INT32_MAX)) {
+        error(name + "expected extents of 0 to 2^31 but got " +
+              Twine(value.getInt()));
+        good = false;
+      }
+    }
+    if (!good)
+      continue;
+    auto type = RankedTensorType::get(shape, element);
+    if (scope.values.contains(info.name)) {
+      error(name + "is defined twice");
+      continue;
+    }
+    unsigned number = main.getNumArguments();
+    if (failed(main.insertArgument(
+            number, type,
+            b.getDictionaryAttr({b.getNamedAttr(nn::NNDialect::kName,
+                                                b.getStringAttr(info.name)),
+                                 b.getNamedAttr(nn::NNDialect::kDims, dims)}),
+            NameLoc::get(b.getStringAttr(info.name)))))
+      error(name + "cannot become an argument");
+    else
+      scope.values[info.name] = main.getArgument(number);
+  }
+}
+
+void Importer::bindExtent(Value argument, int64_t axis, int64_t value) {
+  auto block = dyn_cast_or_null<BlockArgument>(argument);
+  if (!block || block.getOwner() != &main.getBody().front())
+    return;
+  auto type = cast<RankedTensorType>(argument.getType());
+  auto dims = main.getArgAttrOfType<ArrayAttr>(block.getArgNumber(),
+                                               nn::NNDialect::kDims);
+  auto name = dyn_cast<StringAttr>(dims[axis]);
+  if (!name || !type.isDynamicDim(axis) ||
+      !llvm::all_of(name.getValue(),
+                    [](char c) { return llvm::isAlnum(c) || c == '_'; }))
+    return;
+  boundDims[name.getValue()] = value;
+  SmallVector<int64_t> shape(type.getShape());
+  shape[axis] = value;
+  argument.setType(type.clone(shape));
+}
+
+void Importer::importOutputs(const Graph &graph, Scope &scope) {
+  SmallVector<Value> values;
+  SmallVector<DictionaryAttr> attributes;
+  llvm::StringSet<> seen;
+  if (graph.outputs.empty())
+    error("the model has no outputs");
+  for (const ValueInfo &info : graph.outputs) {
+    std::string name = "output '" + shown(info.name) + "': ";
+    if (!seen.insert(info.name).second) {
+      error(name + "is defined twice");
+      continue;
+    }
+    if (scope.failed.contains(info.name))
+      continue;
+    Node user;
+    user.name = info.name;
+    Value value = lookup(scope, info.name, user, 0,
+                         NameLoc::get(b.getStringAttr(info.name)));
+    takeDiagnostic();
+    if (!value) {
+      error(name + "no node computes it");
+      continue;
+    }
+    auto type = cast<RankedTensorType>(value.getType());
+    NamedAttrList list;
+    list.set(nn::NNDialect::kName, b.getStringAttr(info.name));
+    if (info.kind == "tensor") {
+      if (info.type && elementType(info.type) != type.getElementType()) {
+        std::string got;
+        llvm::raw_string_ostream(got) << type.getElementType();
+        error(name + "expected element type number " + Twine(info.type) +
+              " but the graph computes " + got);
+      }
+      if (info.hasShape &&
+          static_cast<int64_t>(info.dims.size()) == type.getRank()) {
+        ArrayAttr dims = dimsAttr(info);
+        for (auto [i, dim] : llvm::enumerate(dims))
+          if (auto extent = dyn_cast<IntegerAttr>(dim);
+              extent && !type.isDynamicDim(i) &&
+              extent.getInt() != type.getDimSize(i))
+            error(name + "expected extent " + Twine(extent.getInt()) +
+                  " at axis " + Twine(i) + " but the graph computes " +
+                  Twine(type.getDimSize(i)));
+        list.set(nn::NNDialect::kDims, dims);
+      } else if (info.hasShape) {
+        error(name + "expected rank " + Twine(info.dims.size()) +
+              " but the graph computes rank " + Twine(type.getRank()));
+      }
+    } else if (info.kind != "nothing") {
+      error(name + "expected a tensor but got " + info.kind);
+    }
+    values.push_back(value);
+    attributes.push_back(list.getDictionary(&context));
+  }
+  func::ReturnOp::create(b, main.getLoc(), values);
+  Block &body = main.getBody().front();
+  main.setFunctionType(FunctionType::get(&context, body.getArgumentTypes(),
+                                         ValueRange(values).getTypes()));
+  for (auto [i, dictionary] : llvm::enumerate(attributes))
+    main.setResultAttrs(i, dictionary);
+  // Names bound since the arguments were made.
+  for (auto [i, argument] : llvm::enumerate(body.getArguments())) {
+    SmallVector<::mlir::Attribute> dims(
+        main.getArgAttrOfType<ArrayAttr>(i, nn::NNDialect::kDims).getValue());
+    for (::mlir::Attribute &dim : dims)
+      if (auto text = dyn_cast<StringAttr>(dim)) {
+        std::string now = substitute(text.getValue());
+        if (auto value = evaluate(now))
+          dim = b.getI64IntegerAttr(*value);
+        else
+          dim = b.getStringAttr(now);
+      }
+    main.setArgAttr(i, nn::NNDialect::kDims, b.getArrayAttr(dims));
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Nodes
+//===----------------------------------------------------------------------===//
+
+Location Importer::locationOf(const Node &node, const Scope &scope) {
+  StringRef name = node.name;
+  if (name.empty() && !node.outputs.empty())
+    name = node.outputs[0];
+  if (name.empty())
+    name = node.op;
+  return NameLoc::get(b.getStringAttr(scope.prefix + name.str()));
+}
+
+void Importer::declareTensors(const Graph &graph, Scope &scope) {
+  if (graph.sparseInitializers)
+    error("sparse initializers are not supported by this version");
+  for (const Tensor &tensor : graph.initializers) {
+    std::string what = "tensor '" + shown(tensor.name) + "': ";
+    if (tensor.name.empty())
+      error("an initializer has no name");
+    else if (!scope.tensors.try_emplace(tensor.name, &tensor).second)
+      error(what + "is defined twice");
+    else if (Expected<RankedTensorType> type = typeOf(tensor); !type)
+      error(what + llvm::toString(type.takeError()));
+    else if (Error problem = declare(tensor, scope.prefix + tensor.name, *type))
+      error(llvm::toString(std::move(problem)));
+  }
+}
+
+void Importer::importNodes(ArrayRef<Node> nodes, Scope &scope) {
+  for (const Node &node : nodes)
+    for (const std::string &output : node.outputs)
+      if (!output.empty() &&
+          (!scope.defined.insert(output).second ||
+           scope.values.contains(output) || scope.tensors.contains(output)))
+        nodeError(node, scope,
+                  "output '" + shown(output) + "' is defined twice");
+  if (hasErrors())
+    return;
+  for (const Node &node : nodes) {
+    importNode(node, scope);
+    if (errorCount > kMaxShown)
+      return;
+  }
+}
+
+void Importer::importNode(const Node &node, Scope &scope) {
+  auto fails = [&] {
+    for (const std::string &output : node.outputs)
+      scope.failed.insert(output);
+  };
+  for (const std::string &input : node.inputs)
+    for (Scope *at = &scope; at; at = at->parent)
+      if (!input.empty() && at->failed.contains(input))
+        return fails();
+  Location loc = locationOf(node, scope);
+  int64_t version = opsetOf(node.domain, scope);
+  Handler handler = table.find(node.domain, node.op, version);
+  unsigned before = errorCount;
+  if (!handler) {
+    const Function *function = functionOf(node);
+    if (function)
+      importCall(node, *function, scope, loc);
+    else
+      nodeError(node, scope, "the operator is not supported by this version");
+    if (errorCount != before)
+      fails();
+    return;
+  }
+  // The attributes of a body may stand in the call.
+  Node resolved;
+  const Node *use = &node;
+  if (llvm::any_of(node.attributes, [](const Attribute &attribute) {
+        return !attribute.reference.empty();
+      })) {
+    resolved = node;
+    resolved.attributes.clear();
+    for (const Attribute &attribute : node.attributes) {
+      if (attribute.reference.empty()) {
+        resolved.attributes.push_back(attribute);
+        continue;
+      }
+      for (const auto *list : {scope.call, scope.defaults}) {
+        if (!list)
+          continue;
+        auto found = llvm::find_if(*list, [&](const Attribute &entry) {
+          return entry.name == attribute.reference;
+        });
+        if (found == list->end())
+          continue;
+        resolved.attributes.push_back(*found);
+        resolved.attributes.back().name = attribute.name;
+        break;
+      }
+    }
+    use = &resolved;
+  }
+  llvm::StringSet<> names;
+  NodeReader reader(*this, scope, *use, version, b, loc);
+  for (const Attribute &attribute : use->attributes)
+    if (!names.insert(attribute.name).second)
+      reader.fail("attribute '" + shown(attribute.name) + "' is given twice");
+  if (!reader.failed())
+    handler(reader);
+  if (!reader.failed())
+    if (auto unread = reader.unreadAttributes(); !unread.empty())
+      reader.fail("unknown attribute '" + shown(unread[0]) + "'");
+  if (!reader.failed())
+    for (auto [i, output] : llvm::enumerate(use->outputs))
+      if (!output.empty() && !reader.results()[i] &&
+          !scope.tensors.contains(output))
+        reader.fail("output " + Twine(i) + " is not supported");
+  if (reader.failed()) {
+    nodeError(node, scope, reader.faultText());
+    return fails();
+  }
+  for (auto [output, value] : llvm::zip(use->outputs, reader.results()))
+    if (!output.empty() && value)
+      scope.values[output] = value;
+}
+
+void Importer::importCall(const Node &node, const Function &function,
+                          Scope &scope, Location loc) {
+  if (callStack.size() >= kMaxCallDepth ||
+      llvm::is_contained(callStack, StringRef(function.name)))
+    return nodeError(node, scope, "functions call themselves");
+  if (node.inputs.size() > function.inputs.size() ||
+      node.outputs.size() > function.outputs.size())
+    return nodeError(node, scope,
+                     "expected at most " + Twine(function.inputs.size()) +
+                         " inputs and " + Twine(function.outputs.size()) +
+                         " outputs but got " + Twine(node.inputs.size()) +
+                         " and " + Twine(node.outputs.size()));
+  Scope body;
+  body.prefix = scope.prefix + (node.name.empty() ? function.name : node.name) +
+                "#" + std::to_string(++bodies) + "/";
+  body.opsets = &function.opsets;
+  body.call = &node.attributes;
+  body.defaults = &function.defaults;
+  for (auto [formal, actual] : llvm::zip(function.inputs, node.inputs)) {
+    if (actual.empty())
+      continue;
+    Value value = lookup(scope, actual, node, 0, loc);
+    if (!value)
+      return nodeError(node, scope, takeDiagnostic());
+    body.values[formal] = value;
+  }
+  callStack.push_back(function.name);
+  importNodes(function.nodes, body);
+  callStack.pop_back();
+  if (hasErrors())
+    return;
+  for (auto [formal, actual] : llvm::zip(function.outputs, node.outputs)) {
+    if (actual.empty())
+      continue;
+    Value value = body.values.lookup(formal);
+    if (!value)
+      return nodeError(node, scope,
+                       "the function does not compute '" + shown(formal) + "'");
+    scope.values[actual] = value;
+  }
+}
+
+bool Importer::importSubgraph(const Graph &graph, Scope &outer, Location loc,
+                              SmallVectorImpl<Value> &results) {
+  unsigned before = errorCount;
+  if (graphDepth >= kMaxCallDepth) {
+    setDiagnostic("graphs are nested too deeply");
+    return false;
+  }
+  Scope scope;
+  scope.parent = &outer;
+  scope.prefix =
+      outer.prefix + graph.name + "#" + std::to_string(++bodies) + "/";
+  scope.opsets = outer.opsets;
+  scope.call = outer.call;
+  scope.defaults = outer.defaults;
+  declareTensors(graph, scope);
+  scan(graph.nodes, scope, callStack.size());
+  if (errorCount == before) {
+    ++graphDepth;
+    importNodes(graph.nodes, scope);
+    --graphDepth;
+  }
+  if (errorCount != before) {
+    setDiagnostic("its graph cannot be imported");
+    return false;
+  }
+  for (const ValueInfo &output : graph.outputs) {
+    Node user;
+    user.name = output.name;
+    Value value = lookup(scope, output.name, user, 0, loc);
+    if (!value)
+      return false;
+    results.push_back(value);
+  }
+  return true;
+}
+
+//===----------------------------------------------------------------------===//
+// The whole
+//===----------------------------------------------------------------------===//
+
+void Importer::finishNames() {
+  Block &body = main.getBody().front();
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(body)))
+    if (isOpTriviallyDead(&op))
+      op.erase();
+  llvm::StringMap<SmallVector<nn::GetOp>> users;
+  main.walk([&](nn::GetOp get) { users[get.getWeight()].push_back(get); });
+  SmallVector<nn::WeightOp> kept;
+  std::vector<std::string> names;
+  for (auto weight :
+       llvm::make_early_inc_range(module->getOps<nn::WeightOp>())) {
+    if (!users.contains(weight.getSymName())) {
+      weight.erase();
+      continue;
+    }
+    kept.push_back(weight);
+    names.push_back(wishOf(weight));
+  }
+  std::string wrapper = commonWrapper(names);
+  llvm::StringSet<> taken;
+  taken.insert("main");
+  for (auto [weight, name] : llvm::zip(kept, names)) {
+    if (!wrapper.empty())
+      name.erase(0, wrapper.size() + 1);
+    if (name.empty())
+      name = "weight";
+    std::string unique = name;
+    for (unsigned i = 1; !taken.insert(unique).second; ++i)
+      unique = name + "_" + std::to_string(i);
+    auto symbol = b.getStringAttr(unique);
+    for (nn::GetOp get : users[weight.getSymName()])
+      get.setWeightAttr(FlatSymbolRefAttr::get(symbol));
+    weight.setSymNameAttr(symbol);
+  }
+}
+
+Expected<OwningOpRef<ModuleOp>> Importer::run() {
+  // What inference and verifiers report becomes part of the error.
+  ScopedDiagnosticHandler listen(&context, [&](Diagnostic &diagnostic) {
+    if (pending.empty())
+      pending = diagnostic.str();
+    return success();
+  });
+  auto stop = [&]() -> Error {
+    if (errorCount > kMaxShown)
+      errors += "\nand " + std::to_string(errorCount - kMaxShown) + " more";
+    return fault(errors);
+  };
+  checkModel();
+  if (hasErrors())
+    return stop();
+
+  for (const auto &[name, value] : options.dims) {
+    if (value < 0 || value > INT32_MAX)
+      error("dimension '" + name + "': expected 0 to 2^31 but got " +
+            Twine(value));
+    boundDims[name] = value;
+  }
+  module = ModuleOp::create(UnknownLoc::get(&context));
+  b.setInsertionPointToEnd(module->getBody());
+  main = func::FuncOp::create(b, UnknownLoc::get(&context), "main",
+                              b.getFunctionType({}, {}));
+  b.setInsertionPointToStart(main.addEntryBlock());
+
+  Scope scope;
+  scope.opsets = &model.opsets;
+  declareTensors(model.graph, scope);
+  importInputs(model.graph, scope);
+  for (const auto &entry : options.dims)
+    if (!usedDims.contains(entry.first)) {
+      std::string known;
+      for (const ValueInfo &info : model.graph.inputs)
+        for (const Dim &dim : info.dims)
+          if (!dim.param.empty() && !StringRef(known).contains(dim.param))
+            known += (known.empty() ? "" : ", ") + dim.param;
+      error("no input has a dimension '" + entry.first +
+            "'; the dimensions are " + shown(known));
+    }
+  scan(model.graph.nodes, scope, 0);
+  if (hasErrors())
+    return stop();
+  importNodes(model.graph.nodes, scope);
+  importOutputs(model.graph, scope);
+  if (hasErrors())
+    return stop();
+  finishNames();
+  pending.clear();
+  if (failed(verify(*module)))
+    return fault("the imported model is not valid: " + takeDiagnostic());
+  return std::move(module);
+}

@@ -1,0 +1,187 @@
+//===- WireWalker.cpp - Takes the weights out of an ONNX file -------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// protobuf copies every bytes field to the heap and ends at 2 GB. So the file
+// is walked first: of each message on the way to a TensorProto the fields are
+// copied, raw_data is replaced by a number, and protobuf parses the small rest.
+// This is the first code that sees a foreign file: every length is checked
+// against what is left of the message around it.
+//
+//===----------------------------------------------------------------------===//
+#include "WireWalker.h"
+
+#include "llvm/ADT/Twine.h"
+
+using namespace llvm;
+using namespace llmc::onnx;
+
+namespace {
+
+/// The message kinds that lead to tensors; Other is copied as it is.
+enum class Kind {
+  Model,
+  Graph,
+  Node,
+  Attribute,
+  Tensor,
+  SparseTensor,
+  Function,
+  Training,
+  Other
+};
+
+/// The kind of the message in field `field` of a message of kind `kind`.
+Kind childKind(Kind kind, uint64_t field) {
+  switch (kind) {
+  case Kind::Model:
+    return field == 7    ? Kind::Graph
+           : field == 20 ? Kind::Training
+           : field == 25 ? Kind::Function
+                         : Kind::Other;
+  case Kind::Graph:
+    return field == 1    ? Kind::Node
+           : field == 5  ? Kind::Tensor
+           : field == 15 ? Kind::SparseTensor
+                         : Kind::Other;
+  case Kind::Node:
+    return field == 5 ? Kind::Attribute : Kind::Other;
+  case Kind::Attribute:
+    return field == 5 || field == 10    ? Kind::Tensor
+           : field == 6 || field == 11  ? Kind::Graph
+           : field == 22 || field == 23 ? Kind::SparseTensor
+                                        : Kind::Other;
+  case Kind::SparseTensor:
+    return field == 1 || field == 2 ? Kind::Tensor : Kind::Other;
+  case Kind::Function:
+    return field == 7    ? Kind::Node
+           : field == 11 ? Kind::Attribute
+                         : Kind::Other;
+  case Kind::Training:
+    return field == 1 || field == 2 ? Kind::Graph : Kind::Other;
+  case Kind::Tensor:
+  case Kind::Other:
+    return Kind::Other;
+  }
+  return Kind::Other;
+}
+
+constexpr uint64_t kRawData = 9; // field of TensorProto
+constexpr unsigned kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5;
+/// Bytes that protobuf may get; more is no graph but data in typed fields.
+constexpr uint64_t kMaxStripped = uint64_t(1) << 30;
+
+void appendVarint(std::string &out, uint64_t value) {
+  for (; value >= 128; value >>= 7)
+    out.push_back(static_cast<char>(value | 128));
+  out.push_back(static_cast<char>(value));
+}
+
+class Walker {
+public:
+  explicit Walker(ArrayRef<char> file) : file(file) {}
+
+  Error walk(Kind kind, uint64_t begin, uint64_t end, unsigned depth,
+             std::string &out);
+  std::vector<Span> spans;
+
+private:
+  Error malformed(uint64_t at, const Twine &what) {
+    return createStringError(inconvertibleErrorCode(),
+                             "not a readable ONNX file: at byte " + Twine(at) +
+                                 ": " + what);
+  }
+  /// Reads a number of at most ten bytes; `at` moves behind it.
+  bool varint(uint64_t &at, uint64_t end, uint64_t &value) {
+    value = 0;
+    for (unsigned shift = 0; shift < 70; shift += 7) {
+      if (at >= end)
+        return false;
+      uint8_t byte = file[at++];
+      if (shift == 63 && byte > 1)
+        return false;
+      value |= uint64_t(byte & 127) << shift;
+      if (byte < 128)
+        return true;
+    }
+    return false;
+  }
+
+  ArrayRef<char> file;
+};
+
+Error Walker::walk(Kind kind, uint64_t begin, uint64_t end, unsigned depth,
+                   std::string &out) {
+  if (kind == Kind::Graph && ++depth > kMaxGraphDepth + 1)
+    return malformed(begin, "expected at most " + Twine(kMaxGraphDepth) +
+                                " graphs inside graphs");
+  uint64_t at = begin;
+  while (at < end) {
+    uint64_t start = at, tag, size = 0;
+    if (!varint(at, end, tag) || tag >> 3 == 0 || tag >> 3 > 536870911)
+      return malformed(start, "expected a field");
+    switch (tag & 7) {
+    case kVarint:
+      if (!varint(at, end, size))
+        return malformed(start, "expected a number");
+      break;
+    case kFixed64:
+    case kFixed32:
+      size = (tag & 7) == kFixed64 ? 8 : 4;
+      if (size > end - at)
+        return malformed(start, "expected " + Twine(size) + " bytes but got " +
+                                    Twine(end - at));
+      at += size;
+      break;
+    case kBytes: {
+      if (!varint(at, end, size))
+        return malformed(start, "expected a length");
+      if (size > end - at)
+        return malformed(start, "expected a field of " + Twine(size) +
+                                    " bytes but got " + Twine(end - at));
+      uint64_t field = tag >> 3, body = at;
+      at += size;
+      Kind child = childKind(kind, field);
+      if (kind == Kind::Tensor && field == kRawData) {
+        appendVarint(out, tag);
+        appendVarint(out, 8);
+        for (unsigned i = 0; i < 8; ++i)
+          out.push_back(static_cast<char>(spans.size() >> 8 * i));
+        spans.push_back({body, size});
+        continue;
+      }
+      if (child != Kind::Other) {
+        std::string inner;
+        if (Error error = walk(child, body, at, depth, inner))
+          return error;
+        appendVarint(out, tag);
+        appendVarint(out, inner.size());
+        out += inner;
+        continue;
+      }
+      break;
+    }
+    default:
+      return malformed(start, "unknown kind of field");
+    }
+    if (out.size() + (at - start) > kMaxStripped)
+      return malformed(start, "expected at most " + Twine(kMaxStripped) +
+                                  " bytes beside raw tensors");
+    out.append(file.data() + start, at - start);
+  }
+  return Error::success();
+}
+
+} // namespace
+
+Expected<StrippedModel> llmc::onnx::stripModel(ArrayRef<char> file) {
+  if (file.empty())
+    return createStringError(inconvertibleErrorCode(),
+                             "expected an ONNX model but the file is empty");
+  Walker walker(file);
+  StrippedModel model;
+  if (Error error = walker.walk(Kind::Model, 0, file.size(), 0, model.bytes))
+    return std::move(error);
+  model.spans = std::move(walker.spans);
+  return model;
+}

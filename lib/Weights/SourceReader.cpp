@@ -1,0 +1,606 @@
+//===- SourceReader.cpp - Evaluates weight sources ------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A source is a tree over stored tensors. Rows are pulled from the root: a
+// node asks its operands only for the rows it needs, in chunks of a few MiB, so
+// that reading a weight never holds a second copy of it. What is contiguous in
+// a mapped file (keys, their rows and reshapes) is used where it lies.
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Weights/WeightStore.h"
+
+#include "llmc/Dialect/NN/NNDialect.h"
+#include "mlir/Dialect/Utils/IndexingUtils.h"
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+#include "llvm/ADT/ScopeExit.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include <cmath>
+#include <cstring>
+
+using namespace mlir;
+using llvm::createStringError;
+using llvm::Error;
+using llvm::Expected;
+using llvm::inconvertibleErrorCode;
+using namespace llmc;
+using namespace llmc::nn;
+
+namespace {
+
+/// Bytes of intermediate values that one node holds at a time.
+constexpr int64_t kChunkBytes = int64_t(4) << 20;
+/// Sources nest a few levels deep; a deeper one is not ours.
+constexpr unsigned kMaxDepth = 64;
+
+llvm::Error fault(const Twine &message) {
+  return createStringError(inconvertibleErrorCode(), message);
+}
+
+/// Rows and bytes of a tensor seen as a list along axis 0.
+struct Layout {
+  RankedTensorType type;
+  int64_t rows, rowBytes, elementBytes;
+};
+
+class Reader {
+public:
+  explicit Reader(const WeightStore &store) : store(store) {}
+
+  Expected<Layout> layout(Attribute source);
+  Error read(Attribute source, int64_t begin, int64_t end,
+             MutableArrayRef<char> out);
+
+private:
+  /// The bytes of a source that lie in order somewhere; empty where they do
+  /// not.
+  Expected<std::optional<ArrayRef<char>>> direct(Attribute source);
+  /// Calls `use` with chunks of the rows `begin .. end-1`.
+  Error forChunks(Attribute source, int64_t begin, int64_t end,
+                  function_ref<void(int64_t, int64_t, ArrayRef<char>)> use);
+
+  Error readDense(ElementsAttr values, const Layout &at, int64_t begin,
+                  int64_t end, MutableArrayRef<char> out);
+  Error readTranspose(TransposeSourceAttr source, const Layout &at,
+                      int64_t begin, int64_t end, MutableArrayRef<char> out);
+  Error readReshape(ReshapeSourceAttr source, const Layout &at, int64_t begin,
+                    int64_t end, MutableArrayRef<char> out);
+  Error readCast(CastSourceAttr source, int64_t begin, int64_t end,
+                 MutableArrayRef<char> out);
+  Error readAffine(AffineSourceAttr source, const Layout &at, int64_t begin,
+                   int64_t end, MutableArrayRef<char> out);
+  Error readRotary(RotaryTableAttr source, const Layout &at, int64_t begin,
+                   int64_t end, MutableArrayRef<char> out);
+
+  const WeightStore &store;
+  unsigned depth = 0;
+};
+
+//===----------------------------------------------------------------------===//
+// Numbers
+//===----------------------------------------------------------------------===//
+
+float halfToFloat(uint16_t half) {
+  uint32_t sign = uint32_t(half & 0x8000) << 16, exponent = half >> 10 & 31,
+           mantissa = half & 1023;
+  if (exponent == 0) { // zero or subnormal: mantissa * 2^-24
+    float value = std::ldexp(static_cast<float>(mantissa), -24);
+    return sign ? -value : value;
+  }
+  uint32_t bits = sign | mantissa << 13 |
+                  (exponent == 31 ? 0x7f800000u : (exponent + 112) << 23);
+  return llvm::bit_cast<float>(bits);
+}
+
+float bfloatToFloat(uint16_t bits) {
+  return llvm::bit_cast<float>(uint32_t(bits) << 16);
+}
+
+template <typename T> T load(const char *at) {
+  T value;
+  std::memcpy(&value, at, sizeof(T));
+  return value;
+}
+template <typename T> void storeAs(char *at, T value) {
+  std::memcpy(at, &value, sizeof(T));
+}
+
+/// Calls `use` with a loader of elements of `type`: double for floating point
+/// (exact for all of them), int64_t or uint64_t for integers. False for types
+/// without one.
+template <typename Use> bool withLoader(Type type, Use use) {
+  if (type.isF32())
+    use([](const char *p) { return double(load<float>(p)); });
+  else if (type.isF64())
+    use([](const char *p) { return load<double>(p); });
+  else if (type.isF16())
+    use([](const char *p) { return double(halfToFloat(load<uint16_t>(p))); });
+  else if (type.isBF16())
+    use([](const char *p) { return double(bfloatToFloat(load<uint16_t>(p))); });
+  else if (type.isInteger(1))
+    use([](const char *p) { return int64_t(*p != 0); });
+  else if (type.isUnsignedInteger(8))
+    use([](const char *p) { return int64_t(load<uint8_t>(p)); });
+  else if (type.isUnsignedInteger(16))
+    use([](const char *p) { return int64_t(load<uint16_t>(p)); });
+  else if (type.isUnsignedInteger(32))
+    use([](const char *p) { return int64_t(load<uint32_t>(p)); });
+  else if (type.isUnsignedInteger(64))
+    use([](const char *p) { return load<uint64_t>(p); });
+  else if (type.isInteger(8))
+    use([](const char *p) { return int64_t(load<int8_t>(p)); });
+  else if (type.isInteger(16))
+    use([](const char *p) { return int64_t(load<int16_t>(p)); });
+  else if (type.isInteger(32))
+    use([](const char *p) { return int64_t(load<int32_t>(p)); });
+  else if (type.isInteger(64))
+    use([](const char *p) { return load<int64_t>(p); });
+  else
+    return false;
+  return true;
+}
+
+/// Rounds to a narrow floating point type, to nearest even.
+uint16_t roundTo(double value, const llvm::fltSemantics &semantics) {
+  llvm::APFloat number(value);
+  bool inexact;
+  number.convert(semantics, llvm::APFloat::rmNearestTiesToEven, &inexact);
+  return static_cast<uint16_t>(number.bitcastToAPInt().getZExtValue());
+}
+
+/// From floating point to an integer type, toward zero; what does not fit
+/// saturates and NaN is zero, so that nothing is undefined.
+template <typename To, typename From> To toInteger(From value) {
+  if constexpr (std::is_floating_point_v<From>) {
+    if (std::isnan(value))
+      return 0;
+    double low = static_cast<double>(std::numeric_limits<To>::min()),
+           high = static_cast<double>(std::numeric_limits<To>::max());
+    if (value <= low)
+      return std::numeric_limits<To>::min();
+    if (value >= high)
+      return std::numeric_limits<To>::max();
+  }
+  return static_cast<To>(value);
+}
+
+/// Calls `use` with a writer of elements of `type` from any number.
+template <typename Use> bool withStorer(Type type, Use use) {
+  if (type.isF32())
+    use([](char *p, auto v) { storeAs<float>(p, static_cast<float>(v)); });
+  else if (type.isF64())
+    use([](char *p, auto v) { storeAs<double>(p, static_cast<double>(v)); });
+  else if (type.isF16())
+    use([](char *p, auto v) {
+      storeAs<uint16_t>(
+          p, roundTo(static_cast<double>(v), llvm::APFloat::IEEEhalf()));
+    });
+  else if (type.isBF16())
+    use([](char *p, auto v) {
+      storeAs<uint16_t>(
+          p, roundTo(static_cast<double>(v), llvm::APFloat::BFloat()));
+    });
+  else if (type.isInteger(1))
+    use([](char *p, auto v) { *p = v != 0; });
+  else if (type.isUnsignedInteger(8))
+    use([](char *p, auto v) { storeAs(p, toInteger<uint8_t>(v)); });
+  else if (type.isInteger(8))
+    use([](char *p, auto v) { storeAs(p, toInteger<int8_t>(v)); });
+  else if (type.isInteger(16))
+    use([](char *p, auto v) { storeAs(p, toInteger<int16_t>(v)); });
+  else if (type.isInteger(32))
+    use([](char *p, auto v) { storeAs(p, toInteger<int32_t>(v)); });
+  else if (type.isInteger(64))
+    use([](char *p, auto v) { storeAs(p, toInteger<int64_t>(v)); });
+  else
+    return false;
+  return true;
+}
+
+std::string text(Type type) {
+  std::string result;
+  llvm::raw_string_ostream(result) << type;
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// The tree
+//===----------------------------------------------------------------------===//
+
+Expected<Layout> Reader::layout(Attribute source) {
+  MLIRContext *context = source.getContext();
+  std::string message;
+  ScopedDiagnosticHandler quiet(context, [&](Diagnostic &diagnostic) {
+    message = diagnostic.str();
+    return success();
+  });
+  RankedTensorType type = getSourceType(
+      source, [&] { return emitError(UnknownLoc::get(context)); });
+  if (!type)
+    return fault(message.empty() ? "unknown kind of weight source" : message);
+  std::optional<int64_t> bytes = getTensorBytes(type),
+                         element = getElementBytes(type.getElementType());
+  if (!bytes || !element)
+    return fault("weight source: expected a type of known size but got " +
+                 text(type));
+  int64_t rows = type.getRank() ? type.getDimSize(0) : 1;
+  int64_t rowBytes = *element;
+  for (int64_t extent : type.getShape().drop_front(type.getRank() ? 1 : 0))
+    rowBytes = rows ? rowBytes * extent : 0;
+  return Layout{type, rows, rowBytes, *element};
+}
+
+Expected<std::optional<ArrayRef<char>>> Reader::direct(Attribute source) {
+  using Result = std::optional<ArrayRef<char>>;
+  if (auto key = dyn_cast<KeyAttr>(source)) {
+    auto type = store.getType(key.getName());
+    if (!type)
+      return type.takeError();
+    if (*type != key.getType())
+      return fault("weight source: expected the stored type " + text(*type) +
+                   " for '" + key.getName() + "' but got " +
+                   text(key.getType()));
+    auto bytes = store.getBytes(key.getName());
+    if (!bytes)
+      return bytes.takeError();
+    return Result(*bytes);
+  }
+  if (auto reshape = dyn_cast<ReshapeSourceAttr>(source))
+    return direct(reshape.getSource());
+  if (auto rows = dyn_cast<RowsSourceAttr>(source)) {
+    auto bytes = direct(rows.getSource());
+    if (!bytes || !*bytes)
+      return bytes;
+    auto inner = layout(rows.getSource());
+    if (!inner)
+      return inner.takeError();
+    return Result(
+        (*bytes)->slice(rows.getBegin() * inner->rowBytes,
+                        (rows.getEnd() - rows.getBegin()) * inner->rowBytes));
+  }
+  return Result();
+}
+
+Error Reader::forChunks(
+    Attribute source, int64_t begin, int64_t end,
+    function_ref<void(int64_t, int64_t, ArrayRef<char>)> use) {
+  auto at = layout(source);
+  if (!at)
+    return at.takeError();
+  auto bytes = direct(source);
+  if (!bytes)
+    return bytes.takeError();
+  if (*bytes) {
+    use(begin, end,
+        (*bytes)->slice(begin * at->rowBytes, (end - begin) * at->rowBytes));
+    return Error::success();
+  }
+  int64_t step =
+      std::max<int64_t>(1, kChunkBytes / std::max<int64_t>(1, at->rowBytes));
+  std::vector<char> buffer;
+  for (int64_t row = begin; row < end; row += step) {
+    int64_t stop = std::min(end, row + step);
+    buffer.resize((stop - row) * at->rowBytes);
+    if (Error error = read(source, row, stop, buffer))
+      return error;
+    use(row, stop, buffer);
+  }
+  return Error::success();
+}
+
+Error Reader::read(Attribute source, int64_t begin, int64_t end,
+                   MutableArrayRef<char> out) {
+  if (++depth > kMaxDepth)
+    return fault("weight source: expected at most " + Twine(kMaxDepth) +
+                 " levels");
+  auto leave = llvm::scope_exit([&] { --depth; });
+  auto at = layout(source);
+  if (!at)
+    return at.takeError();
+  if (begin < 0 || end < begin || end > at->rows)
+    return fault("weight source: expected rows inside 0 to " + Twine(at->rows) +
+                 " but got " + Twine(begin) + " to " + Twine(end));
+  if (static_cast<int64_t>(out.size()) != (end - begin) * at->rowBytes)
+    return fault("weight source: expected a buffer of " +
+                 Twine((end - begin) * at->rowBytes) + " bytes but got " +
+                 Twine(out.size()));
+  if (out.empty())
+    return Error::success();
+  auto bytes = direct(source);
+  if (!bytes)
+    return bytes.takeError();
+  if (*bytes) {
+    std::memcpy(out.data(), (*bytes)->data() + begin * at->rowBytes,
+                out.size());
+    return Error::success();
+  }
+  return llvm::TypeSwitch<Attribute, Error>(source)
+      .Case([&](DenseSourceAttr attr) {
+        return readDense(attr.getValues(), *at, begin, end, out);
+      })
+      .Case([&](TransposeSourceAttr attr) {
+        return readTranspose(attr, *at, begin, end, out);
+      })
+      .Case([&](RowsSourceAttr attr) {
+        return read(attr.getSource(), attr.getBegin() + begin,
+                    attr.getBegin() + end, out);
+      })
+      .Case([&](ConcatSourceAttr attr) -> Error {
+        int64_t first = 0;
+        for (Attribute part : attr.getSources()) {
+          auto inner = layout(part);
+          if (!inner)
+            return inner.takeError();
+          int64_t from = std::max(begin, first),
+                  to = std::min(end, first + inner->rows);
+          if (from < to)
+            if (Error error = read(part, from - first, to - first,
+                                   out.slice((from - begin) * at->rowBytes,
+                                             (to - from) * at->rowBytes)))
+              return error;
+          first += inner->rows;
+        }
+        return Error::success();
+      })
+      .Case([&](ReshapeSourceAttr attr) {
+        return readReshape(attr, *at, begin, end, out);
+      })
+      .Case(
+          [&](CastSourceAttr attr) { return readCast(attr, begin, end, out); })
+      .Case([&](AffineSourceAttr attr) {
+        return readAffine(attr, *at, begin, end, out);
+      })
+      .Case([&](RotaryTableAttr attr) {
+        return readRotary(attr, *at, begin, end, out);
+      })
+      .Default(
+          [](Attribute) { return fault("unknown kind of weight source"); });
+}
+
+Error Reader::readDense(ElementsAttr values, const Layout &at, int64_t begin,
+                        int64_t end, MutableArrayRef<char> out) {
+  if (auto resource = dyn_cast<DenseResourceElementsAttr>(values)) {
+    AsmResourceBlob *blob = resource.getRawHandle().getBlob();
+    if (!blob ||
+        static_cast<int64_t>(blob->getData().size()) != at.rows * at.rowBytes)
+      return fault("weight source: expected a resource of " +
+                   Twine(at.rows * at.rowBytes) + " bytes");
+    std::memcpy(out.data(), blob->getData().data() + begin * at.rowBytes,
+                out.size());
+    return Error::success();
+  }
+  auto dense = dyn_cast<DenseElementsAttr>(values);
+  if (!dense)
+    return fault("weight source: expected dense values");
+  int64_t first = begin * at.rowBytes / at.elementBytes,
+          count = static_cast<int64_t>(out.size()) / at.elementBytes;
+  if (at.type.getElementType().isInteger(1)) {
+    auto bits = dense.getValues<bool>();
+    for (int64_t i = 0; i < count; ++i)
+      out[i] = bits[first + i];
+    return Error::success();
+  }
+  ArrayRef<char> raw = dense.getRawData();
+  if (!dense.isSplat()) {
+    std::memcpy(out.data(), raw.data() + begin * at.rowBytes, out.size());
+    return Error::success();
+  }
+  for (int64_t i = 0; i < count; ++i)
+    std::memcpy(out.data() + i * at.elementBytes, raw.data(), at.elementBytes);
+  return Error::success();
+}
+
+/// One axis of a copy: how often, and the strides in elements.
+struct Axis {
+  int64_t extent, from, to;
+};
+
+/// Copies elements of N bytes along `axes`. The two innermost loops run in
+/// tiles of 32 x 32, so that both sides stay in cache when the axes trade
+/// places.
+template <typename Element>
+void copyStrided(ArrayRef<Axis> axes, const char *from, char *to) {
+  if (axes.size() > 2) {
+    for (int64_t i = 0; i < axes[0].extent; ++i)
+      copyStrided<Element>(axes.drop_front(),
+                           from + i * axes[0].from * sizeof(Element),
+                           to + i * axes[0].to * sizeof(Element));
+    return;
+  }
+  Axis outer = axes.size() == 2 ? axes[0] : Axis{1, 0, 0}, inner = axes.back();
+  constexpr int64_t tile = 32;
+  for (int64_t i0 = 0; i0 < outer.extent; i0 += tile)
+    for (int64_t j0 = 0; j0 < inner.extent; j0 += tile)
+      for (int64_t i = i0, iEnd = std::min(outer.extent, i0 + tile); i < iEnd;
+           ++i)
+        for (int64_t j = j0, jEnd = std::min(inner.extent, j0 + tile); j < jEnd;
+             ++j)
+          storeAs(to + (i * outer.to + j * inner.to) * sizeof(Element),
+                  load<Element>(from + (i * outer.from + j * inner.from) *
+                                           sizeof(Element)));
+}
+
+Error Reader::readTranspose(TransposeSourceAttr source, const Layout &at,
+                            int64_t begin, int64_t end,
+                            MutableArrayRef<char> out) {
+  auto inner = layout(source.getSource());
+  if (!inner)
+    return inner.takeError();
+  ArrayRef<int64_t> perm = source.getPerm();
+  int64_t rank = perm.size();
+  if (rank == 0)
+    return read(source.getSource(), begin, end, out);
+  SmallVector<int64_t> from = computeStrides(inner->type.getShape()),
+                       to = computeStrides(at.type.getShape());
+  // Where axis 0 of the source went, and the axis of the result it became.
+  int64_t split = llvm::find(perm, 0) - perm.begin();
+  int64_t first = split == 0 ? begin : 0, last = split == 0 ? end : inner->rows;
+  return forChunks(
+      source.getSource(), first, last,
+      [&](int64_t row, int64_t stop, ArrayRef<char> bytes) {
+        SmallVector<Axis> axes;
+        int64_t fromStart = 0, toStart = 0;
+        for (int64_t i = 0; i < rank; ++i) {
+          int64_t extent = at.type.getDimSize(i);
+          if (i == split) {
+            extent = stop - row;
+            toStart += (row - (i == 0 ? begin : 0)) * to[i];
+          } else if (i == 0) {
+            extent = end - begin;
+            fromStart += begin * from[perm[i]];
+          }
+          axes.push_back({extent, from[perm[i]], to[i]});
+        }
+        // The axis that is contiguous in the source comes next to the one that
+        // is contiguous in the result.
+        for (int64_t i = 0; i + 2 < rank; ++i)
+          if (perm[i] == rank - 1) {
+            std::rotate(axes.begin() + i, axes.begin() + i + 1, axes.end() - 1);
+            break;
+          }
+        const char *source = bytes.data() + fromStart * at.elementBytes;
+        char *target = out.data() + toStart * at.elementBytes;
+        switch (at.elementBytes) {
+        case 1:
+          return copyStrided<uint8_t>(axes, source, target);
+        case 2:
+          return copyStrided<uint16_t>(axes, source, target);
+        case 4:
+          return copyStrided<uint32_t>(axes, source, target);
+        default:
+          return copyStrided<uint64_t>(axes, source, target);
+        }
+      });
+}
+
+Error Reader::readReshape(ReshapeSourceAttr source, const Layout &at,
+                          int64_t begin, int64_t end,
+                          MutableArrayRef<char> out) {
+  auto inner = layout(source.getSource());
+  if (!inner)
+    return inner.takeError();
+  // The rows of the source that hold the wanted bytes, cut at both ends.
+  int64_t from = begin * at.rowBytes, to = end * at.rowBytes;
+  int64_t first = from / inner->rowBytes,
+          last = llvm::divideCeil(to, inner->rowBytes);
+  return forChunks(source.getSource(), first, last,
+                   [&](int64_t row, int64_t stop, ArrayRef<char> bytes) {
+                     int64_t start = row * inner->rowBytes,
+                             low = std::max(from, start),
+                             high = std::min(to, stop * inner->rowBytes);
+                     std::memcpy(out.data() + (low - from),
+                                 bytes.data() + (low - start), high - low);
+                   });
+}
+
+Error Reader::readCast(CastSourceAttr source, int64_t begin, int64_t end,
+                       MutableArrayRef<char> out) {
+  auto inner = layout(source.getSource());
+  if (!inner)
+    return inner.takeError();
+  Type fromType = inner->type.getElementType(), toType = source.getType();
+  int64_t toBytes = *getElementBytes(toType);
+  bool known = true;
+  Error error =
+      forChunks(source.getSource(), begin, end,
+                [&](int64_t row, int64_t, ArrayRef<char> bytes) {
+                  int64_t count =
+                      static_cast<int64_t>(bytes.size()) / inner->elementBytes;
+                  char *target = out.data() + (row - begin) * inner->rowBytes /
+                                                  inner->elementBytes * toBytes;
+                  bool stored = false;
+                  bool loaded = withLoader(fromType, [&](auto loader) {
+                    stored = withStorer(toType, [&](auto storer) {
+                      for (int64_t i = 0; i < count; ++i)
+                        storer(target + i * toBytes,
+                               loader(bytes.data() + i * inner->elementBytes));
+                    });
+                  });
+                  known = known && loaded && stored;
+                });
+  if (error)
+    return error;
+  if (!known)
+    return fault("weight source: no conversion from " + text(fromType) +
+                 " to " + text(toType));
+  return Error::success();
+}
+
+Error Reader::readAffine(AffineSourceAttr source, const Layout &at,
+                         int64_t begin, int64_t end,
+                         MutableArrayRef<char> out) {
+  Type type = at.type.getElementType();
+  if (!isa<FloatType>(type))
+    return fault("weight source: expected floating point values in 'affine' "
+                 "but got " +
+                 text(type));
+  double scale = source.getScale().getValueAsDouble(),
+         offset = source.getOffset().getValueAsDouble();
+  if (Error error = read(source.getSource(), begin, end, out))
+    return error;
+  bool stored = false;
+  bool loaded = withLoader(type, [&](auto loader) {
+    stored = withStorer(type, [&](auto storer) {
+      for (size_t i = 0; i < out.size(); i += at.elementBytes)
+        storer(out.data() + i,
+               scale * static_cast<double>(loader(out.data() + i)) + offset);
+    });
+  });
+  if (!loaded || !stored)
+    return fault("weight source: no arithmetic on " + text(type));
+  return Error::success();
+}
+
+Error Reader::readRotary(RotaryTableAttr source, const Layout &at,
+                         int64_t begin, int64_t end,
+                         MutableArrayRef<char> out) {
+  auto inner = layout(source.getFrequencies());
+  if (!inner)
+    return inner.takeError();
+  Type type = at.type.getElementType();
+  if (!isa<FloatType>(type))
+    return fault("weight source: expected floating point frequencies but got " +
+                 text(type));
+  std::vector<char> raw(inner->rows * inner->rowBytes);
+  if (Error error = read(source.getFrequencies(), 0, inner->rows, raw))
+    return error;
+  std::vector<float> frequencies(inner->rows);
+  float scale = static_cast<float>(source.getScale().getValueAsDouble());
+  bool stored = false;
+  bool loaded = withLoader(type, [&](auto loader) {
+    for (int64_t j = 0; j < inner->rows; ++j)
+      frequencies[j] =
+          static_cast<float>(loader(raw.data() + j * at.elementBytes));
+    stored = withStorer(type, [&](auto storer) {
+      char *target = out.data();
+      for (int64_t row = begin; row < end; ++row)
+        for (float frequency : frequencies) {
+          double angle = static_cast<float>(row) * frequency;
+          double value = source.getSine() ? std::sin(angle) : std::cos(angle);
+          storer(target, static_cast<float>(value) * scale);
+          target += at.elementBytes;
+        }
+    });
+  });
+  if (!loaded || !stored)
+    return fault("weight source: no arithmetic on " + text(type));
+  return Error::success();
+}
+
+} // namespace
+
+Error WeightStore::readRows(Attribute source, int64_t begin, int64_t end,
+                            MutableArrayRef<char> out) const {
+  return Reader(*this).read(source, begin, end, out);
+}
+
+Error WeightStore::readSource(Attribute source,
+                              MutableArrayRef<char> out) const {
+  Reader reader(*this);
+  auto at = reader.layout(source);
+  if (!at)
+    return at.takeError();
+  return reader.read(source, 0, at->rows, out);
+}
