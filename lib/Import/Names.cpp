@@ -62,6 +62,17 @@ static std::string scopePath(StringRef list) {
   return llmc::onnx::normalizePath(entries[entries.size() - 2]);
 }
 
+/// The same from older exporters: `: Model/layers.0: Layer/layers.0.q_proj:
+/// Linear/linear: aten.linear.default`, where the last entry is the operation.
+static std::string namespacePath(StringRef list) {
+  SmallVector<StringRef> entries;
+  list.split(entries, '/');
+  if (entries.size() < 2)
+    return "";
+  return llmc::onnx::normalizePath(
+      entries[entries.size() - 2].split(':').first.trim());
+}
+
 /// What operand `index` of an operator is to it.
 static StringRef role(StringRef op, size_t index) {
   if (op == "Add" || op == "Sub" || op == "BiasGelu")
@@ -89,6 +100,8 @@ std::string llmc::onnx::weightName(StringRef tensor, const Node &node,
     for (const auto &[key, value] : node.metadata)
       if (StringRef(key).ends_with("name_scopes"))
         name = scopePath(value);
+      else if (key == "namespace" && name.empty())
+        name = namespacePath(value);
     if (name.empty()) {
       StringRef path = node.name;
       if (path.contains('/'))
