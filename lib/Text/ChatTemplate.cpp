@@ -32,9 +32,9 @@ Expected<ChatTemplate> ChatTemplate::open(StringRef source, Limits limits) {
                       limits.sourceBytes, source.size())
             .str());
   llmc_text_template *opened = nullptr;
-  if (Error error = toError(
-          llmc_text_template_open(bytesOf(source), source.size(), limits.steps,
-                                  limits.outputBytes, &opened)))
+  if (Error error = toError(llmc_text_template_open(
+          bytesOf(source), source.size(), limits.steps, limits.outputBytes,
+          limits.milliseconds, &opened)))
     return std::move(error);
   ChatTemplate result;
   result.handle.reset(opened);

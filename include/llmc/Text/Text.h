@@ -97,6 +97,9 @@ public:
     /// bounds memory, too.
     uint64_t steps = 2000000;
     uint64_t outputBytes = uint64_t(64) << 20;
+    /// For opening and for each rendering. A last resort: steps and memory
+    /// usually end a hostile template long before.
+    uint64_t milliseconds = 5000;
   };
 
   static llvm::Expected<ChatTemplate> open(llvm::StringRef source,

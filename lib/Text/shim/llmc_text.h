@@ -68,10 +68,13 @@ llmc_text_bytes llmc_text_stream_flush(llmc_text_stream *stream,
 void llmc_text_stream_free(llmc_text_stream *stream);
 
 /* A Jinja chat template, rendered as Hugging Face's Python does. One step is an
- * instruction or 64 bytes of data, so `max_steps` bounds time and memory. */
+ * instruction or 64 bytes of data. What the engine does not count as steps ends
+ * at a bound of memory derived from `max_steps` and `max_output_bytes`, or at
+ * the time limit; both hold for opening and for each rendering. */
 llmc_text_bytes llmc_text_template_open(const uint8_t *source, size_t size,
                                         uint64_t max_steps,
                                         uint64_t max_output_bytes,
+                                        uint64_t max_milliseconds,
                                         llmc_text_template **out);
 /* `context` is one JSON object: messages, tools, add_generation_prompt, ... */
 llmc_text_bytes llmc_text_template_render(const llmc_text_template *tmpl,

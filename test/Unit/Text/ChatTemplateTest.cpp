@@ -124,6 +124,29 @@ TEST(HostileTemplate, EndsEndlessLoops) {
     EXPECT_EQ(errorOfRender(source), outOfSteps) << source.str();
 }
 
+// What the engine does within one step ends by memory or by time.
+TEST(HostileTemplate, EndsWhatIsNotCountedAsSteps) {
+  std::string pairs = "{% set n = namespace(x=[1]) %}{% for i in range(60) %}"
+                      "{% set n.x = [n.x, n.x] %}{% endfor %}";
+  std::string sums = "{% set n = namespace(x=[1]) %}{% for i in range(60) %}"
+                     "{% set n.x = n.x + n.x %}{% endfor %}";
+  ChatTemplate::Limits limits;
+  limits.milliseconds = 300;
+  for (const std::string &source :
+       {pairs + "{{ n.x }}", pairs + "{{ n.x|string|length }}",
+        pairs + "{{ n.x ~ 1 }}", sums})
+    EXPECT_TRUE(contains(errorOfRender(source, "{}", limits),
+                         "chat template: expected "))
+        << source;
+
+  // With time enough the bound of memory holds.
+  limits.milliseconds = 60000;
+  limits.steps = 20000;
+  limits.outputBytes = 1 << 20;
+  EXPECT_EQ(errorOfRender(sums, "{}", limits),
+            "chat template: expected to need at most 23531648 bytes");
+}
+
 TEST(HostileTemplate, EndsHugeOutputs) {
   for (StringRef source :
        {"{{ 'x' * 90000000 }}", "{{ 'x' * 90000000 }}{{ 'x' * 90000000 }}",

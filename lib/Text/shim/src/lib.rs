@@ -5,6 +5,7 @@
 //! become error texts, and a panic of a dependency becomes an error, since
 //! unwinding into C++ would end the process.
 
+mod limits;
 mod methods;
 mod pyjson;
 mod stream;
@@ -14,9 +15,10 @@ mod tokenizer;
 use std::any::Any;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Once;
+use std::time::Duration;
 
 use stream::Stream;
-use template::ChatTemplate;
+use template::{ChatTemplate, Limits};
 use tokenizer::TextTokenizer;
 
 type Outcome<T> = Result<T, String>;
@@ -249,11 +251,17 @@ pub unsafe extern "C" fn llmc_text_template_open(
     size: usize,
     max_steps: u64,
     max_output_bytes: u64,
+    max_milliseconds: u64,
     out: *mut *mut ChatTemplate,
 ) -> Bytes {
     guard(|| {
         let source = text(source, size, "the chat template")?;
-        let template = ChatTemplate::open(source, max_steps, max_output_bytes)?;
+        let limits = Limits {
+            steps: max_steps,
+            output_bytes: max_output_bytes,
+            time: Duration::from_millis(max_milliseconds),
+        };
+        let template = ChatTemplate::open(source, limits)?;
         *out = Box::into_raw(Box::new(template));
         Ok(())
     })

@@ -1,110 +1,138 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! Chat templates: Jinja, set up as Hugging Face's Python sets it up.
 //!
-//! Templates come with models and are not trusted. The engine's fuel bounds
-//! time and memory, the writer bounds the output, and rendering has a thread of
-//! its own: values that a template nests deep are printed and freed by
-//! recursion, which must not meet the end of the caller's stack.
+//! Templates come with models and are not trusted. The engine's fuel bounds its
+//! steps, the writer bounds the output, and a thread with a budget (`limits`)
+//! bounds the rest. Its stack is large: values that a template nests deep are
+//! printed and freed by recursion.
 
 use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::Duration;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, ValueKind};
 use minijinja::{escape_formatter, AutoEscape, Environment, Error, ErrorKind, Value};
 
-use crate::{methods, panic_text, pyjson, Outcome};
+use crate::limits::{self, Budget};
+use crate::{methods, pyjson, Outcome};
 
 const NAME: &str = "chat template";
 
-/// Address space of a rendering thread; memory is taken as it is touched. One
-/// level of nesting costs the template several steps and the stack below 1 KiB.
+/// Address space for the stack. A level of nesting costs a template several
+/// steps, or a byte of its source, and the stack below 1 KiB.
 const STACK_BYTES_PER_STEP: u64 = 256;
 const STACK_BYTES_PER_SOURCE_BYTE: u64 = 1024;
 const MIN_STACK_BYTES: u64 = 8 << 20;
 const MAX_STACK_BYTES: u64 = 1 << 30;
 
+/// A step pays for 64 bytes of data, which may be stored with gaps; a byte of
+/// source becomes a syntax tree and code.
+const HEAP_BYTES_PER_STEP: u64 = 128;
+const HEAP_BYTES_PER_SOURCE_BYTE: u64 = 1024;
+const MIN_HEAP_BYTES: u64 = 16 << 20;
+
+#[derive(Clone, Copy)]
+pub struct Limits {
+    pub steps: u64,
+    pub output_bytes: u64,
+    pub time: Duration,
+}
+
 pub struct ChatTemplate {
-    environment: Environment<'static>,
-    max_steps: u64,
-    max_output_bytes: u64,
+    environment: Arc<Environment<'static>>,
+    limits: Limits,
 }
 
 impl ChatTemplate {
-    pub fn open(source: &str, max_steps: u64, max_output_bytes: u64) -> Outcome<ChatTemplate> {
-        let syntax = SyntaxConfig::builder()
-            .trim_blocks(true)
-            .lstrip_blocks(true)
-            .build()
-            .map_err(|e| e.to_string())?;
-        let mut environment = Environment::new();
-        environment.set_syntax(syntax);
-        environment.set_auto_escape_callback(|_| AutoEscape::None);
-        environment.set_unknown_method_callback(methods::call);
-        environment.set_formatter(|output, state, value| {
-            // The engine never prints a number in scientific notation.
-            if value.kind() == ValueKind::Number && !value.is_integer() {
-                let text = pyjson::python_float(f64::try_from(value.clone())?);
-                return output.write_str(&text).map_err(Error::from);
-            }
-            escape_formatter(output, state, value)
-        });
-        environment.set_fuel(Some(max_steps));
-        environment.add_filter("tojson", pyjson::tojson);
-        environment.add_filter("wordcount", |text: &str| methods::wordcount(text));
-        environment.add_test("sequence", methods::is_sequence);
-        environment.add_function("raise_exception", |text: String| -> Result<Value, Error> {
-            Err(Error::new(ErrorKind::InvalidOperation, text))
-        });
-        environment.add_function("strftime_now", strftime_now);
-        let source = rewrite_generation_tags(&normalize_newlines(source));
-        let mut template = ChatTemplate { environment, max_steps, max_output_bytes };
-        // Deeply nested expressions are compiled and freed by recursion too.
-        let stack = (source.len() as u64)
-            .saturating_mul(STACK_BYTES_PER_SOURCE_BYTE)
-            .clamp(MIN_STACK_BYTES, MAX_STACK_BYTES);
-        let added = on_deep_stack(stack, || {
-            template.environment.add_template_owned(NAME, source)
-        })?;
-        added.map_err(|e| describe(&e, max_steps))?;
-        Ok(template)
+    pub fn open(source: &str, limits: Limits) -> Outcome<ChatTemplate> {
+        let size = source.len() as u64;
+        let stack_bytes = size.saturating_mul(STACK_BYTES_PER_SOURCE_BYTE);
+        let heap_bytes = size.saturating_mul(HEAP_BYTES_PER_SOURCE_BYTE);
+        let budget = Budget {
+            stack_bytes: stack_bytes.clamp(MIN_STACK_BYTES, MAX_STACK_BYTES),
+            heap_bytes: heap_bytes.saturating_add(MIN_HEAP_BYTES),
+            time: limits.time,
+        };
+        let source = source.to_string();
+        let environment = limits::run(NAME, budget, move || environment(&source, limits.steps))??;
+        Ok(ChatTemplate { environment: Arc::new(environment), limits })
     }
 
     pub fn render(&self, context: &[u8]) -> Outcome<String> {
-        let mut context: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_slice(context)
-                .map_err(|e| format!("malformed template context: {e}"))?;
-        // Python passes these always; templates compare them with none.
-        for name in ["tools", "documents"] {
-            context.entry(name).or_insert(serde_json::Value::Null);
-        }
-        context.entry("add_generation_prompt").or_insert(serde_json::Value::Bool(false));
-
-        let stack = self
-            .max_steps
-            .saturating_mul(STACK_BYTES_PER_STEP)
-            .clamp(MIN_STACK_BYTES, MAX_STACK_BYTES);
-        on_deep_stack(stack, || self.render_here(&context))?
+        let Limits { steps, output_bytes, time } = self.limits;
+        // The context is read and freed within the budget, too: JSON of n bytes
+        // becomes values of up to 64 n.
+        let context_bytes = (context.len() as u64).saturating_mul(64);
+        let budget = Budget {
+            stack_bytes: steps
+                .saturating_mul(STACK_BYTES_PER_STEP)
+                .clamp(MIN_STACK_BYTES, MAX_STACK_BYTES),
+            heap_bytes: steps
+                .saturating_mul(HEAP_BYTES_PER_STEP)
+                .saturating_add(output_bytes.saturating_mul(4))
+                .saturating_add(context_bytes)
+                .saturating_add(MIN_HEAP_BYTES),
+            time,
+        };
+        let environment = self.environment.clone();
+        let limits = self.limits;
+        let context = context.to_vec();
+        limits::run(NAME, budget, move || render(&environment, limits, &context))?
     }
+}
 
-    fn render_here(
-        &self,
-        context: &serde_json::Map<String, serde_json::Value>,
-    ) -> Outcome<String> {
-        let mut output = Bounded { bytes: Vec::new(), limit: self.max_output_bytes, full: false };
-        let result = self
-            .environment
-            .get_template(NAME)
-            .and_then(|t| t.render_captured_to(Serde(context), &mut output))
-            .map(drop);
-        if output.full {
-            return Err(format!(
-                "chat template: expected at most {} bytes of output",
-                self.max_output_bytes
-            ));
+/// The engine as Python's is set up, with the template compiled.
+fn environment(source: &str, max_steps: u64) -> Outcome<Environment<'static>> {
+    let syntax = SyntaxConfig::builder()
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .build()
+        .map_err(|e| e.to_string())?;
+    let mut environment = Environment::new();
+    environment.set_syntax(syntax);
+    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    environment.set_unknown_method_callback(methods::call);
+    environment.set_formatter(|output, state, value| {
+        // The engine never prints a number in scientific notation.
+        if value.kind() == ValueKind::Number && !value.is_integer() {
+            let text = pyjson::python_float(f64::try_from(value.clone())?);
+            return output.write_str(&text).map_err(Error::from);
         }
-        result.map_err(|e| describe(&e, self.max_steps))?;
-        String::from_utf8(output.bytes).map_err(|e| e.to_string())
+        escape_formatter(output, state, value)
+    });
+    environment.set_fuel(Some(max_steps));
+    environment.add_filter("tojson", pyjson::tojson);
+    environment.add_filter("wordcount", |text: &str| methods::wordcount(text));
+    environment.add_test("sequence", methods::is_sequence);
+    environment.add_function("raise_exception", |text: String| -> Result<Value, Error> {
+        Err(Error::new(ErrorKind::InvalidOperation, text))
+    });
+    environment.add_function("strftime_now", strftime_now);
+    let source = rewrite_generation_tags(&normalize_newlines(source));
+    environment.add_template_owned(NAME, source).map_err(|e| describe(&e, max_steps))?;
+    Ok(environment)
+}
+
+fn render(environment: &Environment, limits: Limits, context: &[u8]) -> Outcome<String> {
+    let mut context: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(context).map_err(|e| format!("malformed template context: {e}"))?;
+    // Python passes these always; templates compare them with none.
+    for name in ["tools", "documents"] {
+        context.entry(name).or_insert(serde_json::Value::Null);
     }
+    context.entry("add_generation_prompt").or_insert(serde_json::Value::Bool(false));
+
+    let mut output = Bounded { bytes: Vec::new(), limit: limits.output_bytes, full: false };
+    let result = environment
+        .get_template(NAME)
+        .and_then(|t| t.render_captured_to(Serde(&context), &mut output))
+        .map(drop);
+    if output.full {
+        return Err(format!("{NAME}: expected at most {} bytes of output", limits.output_bytes));
+    }
+    result.map_err(|e| describe(&e, limits.steps))?;
+    String::from_utf8(output.bytes).map_err(|e| e.to_string())
 }
 
 /// Output that ends at `limit` bytes.
@@ -128,21 +156,6 @@ impl Write for Bounded {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-fn on_deep_stack<T: Send>(bytes: u64, body: impl FnOnce() -> T + Send) -> Outcome<T> {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new()
-            .name("chat-template".to_string())
-            .stack_size(bytes as usize)
-            .spawn_scoped(scope, body)
-            .map_err(|e| format!("cannot start a thread for the chat template: {e}"))?;
-        thread.join().map_err(|payload| {
-            let text = panic_text(payload.as_ref());
-            std::mem::forget(payload);
-            text
-        })
-    })
 }
 
 fn describe(error: &Error, max_steps: u64) -> String {

@@ -4,6 +4,7 @@
 use std::panic::catch_unwind;
 use std::sync::Arc;
 
+use serde::de::IgnoredAny;
 use tokenizers::Tokenizer;
 
 use crate::{panic_text, Outcome};
@@ -44,6 +45,19 @@ fn json_depth(json: &[u8]) -> usize {
     deepest
 }
 
+/// Largest id plus one. Ids have gaps in few tokenizers only; without gaps the
+/// number of tokens tells, and the vocabulary need not be copied.
+fn vocabulary_size(tokenizer: &Tokenizer) -> u64 {
+    let count = tokenizer.get_vocab_size(true);
+    let dense = u32::try_from(count)
+        .is_ok_and(|count| (0..count).all(|id| tokenizer.id_to_token(id).is_some()));
+    if dense {
+        return count as u64;
+    }
+    let largest = tokenizer.get_vocab(true).values().copied().max();
+    largest.map_or(0, |id| u64::from(id) + 1)
+}
+
 impl TextTokenizer {
     pub fn open(json: &[u8]) -> Outcome<TextTokenizer> {
         let depth = json_depth(json);
@@ -52,16 +66,19 @@ impl TextTokenizer {
                 "malformed tokenizer: expected at most {MAX_JSON_DEPTH} levels of nesting but got {depth}"
             ));
         }
-        // Syntax first: the crate panics on some files that end early.
-        serde_json::from_slice::<serde::de::IgnoredAny>(json)
-            .map_err(|e| format!("malformed tokenizer: {e}"))?;
-        let mut inner = catch_unwind(|| Tokenizer::from_bytes(json))
-            .map_err(|payload| format!("malformed tokenizer: {}", panic_text(payload.as_ref())))?
-            .map_err(|e| format!("malformed tokenizer: {e}"))?;
+        let opened = match catch_unwind(|| Tokenizer::from_bytes(json)) {
+            Ok(result) => result.map_err(|e| e.to_string()),
+            Err(payload) => Err(panic_text(payload.as_ref())),
+        };
+        let mut inner = opened.map_err(|text| {
+            // The crate panics on some files that end early, and what it says
+            // is rarely the cause: plain syntax comes first.
+            let syntax = serde_json::from_slice::<IgnoredAny>(json);
+            format!("malformed tokenizer: {}", syntax.map_or_else(|e| e.to_string(), |_| text))
+        })?;
         inner.with_truncation(None).map_err(|e| format!("malformed tokenizer: {e}"))?;
         inner.with_padding(None);
-        let largest = inner.get_vocab(true).values().copied().max();
-        let vocabulary_size = largest.map_or(0, |id| u64::from(id) + 1);
+        let vocabulary_size = vocabulary_size(&inner);
         if vocabulary_size == 0 {
             return Err("malformed tokenizer: the vocabulary is empty".to_string());
         }
@@ -87,10 +104,7 @@ impl TextTokenizer {
     /// Fails unless `id` names a token: the crate would decode it to nothing.
     pub fn check(&self, id: u32) -> Outcome<()> {
         if u64::from(id) >= self.vocabulary_size {
-            return Err(format!(
-                "expected a token id below {} but got {id}",
-                self.vocabulary_size
-            ));
+            return Err(format!("expected a token id below {} but got {id}", self.vocabulary_size));
         }
         match self.inner.id_to_token(id) {
             Some(_) => Ok(()),
