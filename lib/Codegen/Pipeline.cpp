@@ -14,6 +14,7 @@
 //===----------------------------------------------------------------------===//
 #include "llmc/Codegen/Pipeline.h"
 #include "llmc/Passes/CodegenPasses.h"
+#include "llmc/Passes/KernelPasses.h"
 
 #include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
 #include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
@@ -53,6 +54,12 @@ void llmc::buildBufferizePipeline(OpPassManager &pm) {
 }
 
 void llmc::buildLLVMPipeline(OpPassManager &pm, const Target &target) {
+  ExpandKernelsPassOptions kernels;
+  kernels.cpu = target.cpu;
+  kernels.features = target.features;
+  kernels.triple = target.triple;
+  pm.addPass(createExpandKernelsPass(kernels));
+  pm.addPass(createReconcileUnrealizedCastsPass());
   pm.addNestedPass<func::FuncOp>(createLowerLinalgToLoops());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());

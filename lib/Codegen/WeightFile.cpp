@@ -6,7 +6,7 @@
 #include "llmc/Codegen/WeightFile.h"
 #include "llmc/Codegen/Conventions.h"
 #include "llmc/Dialect/NN/NNOps.h"
-#include "llmc/Dialect/Pack/PackDialect.h"
+#include "llmc/Dialect/Pack/PackOps.h"
 #include "llmc/Support/Hash.h"
 #include "llmc/Weights/WeightStore.h"
 

@@ -14,7 +14,7 @@
 #include "llmc/Codegen/Pipeline.h"
 #include "llmc/Codegen/Target.h"
 #include "llmc/Dialect/NN/NNOps.h"
-#include "llmc/Dialect/Pack/PackDialect.h"
+#include "llmc/Dialect/Pack/PackOps.h"
 #include "llmc/Driver/CompileRequest.h"
 #include "llmc/Driver/ModelFolder.h"
 #include "llmc/Driver/Registration.h"
