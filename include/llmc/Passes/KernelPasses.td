@@ -62,4 +62,37 @@ def LowerToKernPass : Pass<"llmc-lower-to-kern", "::mlir::func::FuncOp"> {
                            "::mlir::arith::ArithDialect"];
 }
 
+def ExpandKernelsPass : Pass<"llmc-expand-kernels", "::mlir::ModuleOp"> {
+  let summary = "Generate the code of kernels";
+  let description = [{
+    After bufferization: every `kern` op becomes an `scf.parallel` over
+    independent items whose body calls private micro-kernels. These are
+    generated once per format, register tile and head size, take bare pointers
+    and extents, and carry `llmc.kernel`. The result of a row does not depend on
+    how rows are tiled or items are divided.
+
+    Preconditions: memrefs whose last stride is one; of more than two extents
+    only with the identity layout. A module pass, since micro-kernels are shared
+    by all functions.
+
+    ```mlir
+    kern.linear ins(%x, %w : memref<?x4xf32>, !pack.tensor<8x4, #pack.dense<f32>, #pack.rows<16>>) outs(%y : memref<?x8xf32>)
+    // becomes
+    scf.parallel (%item) = (%c0) to (%items) step (%c1) {
+      ...
+      func.call @kern_linear_f32_r16(...)
+    }
+    ```
+  }];
+  let options = [
+    Option<"cpu", "cpu", "std::string", "\"host\"", "LLVM name of the processor, or host">,
+    Option<"features", "features", "std::string", "\"\"", "changes to the processor's features: +a,-b">,
+    Option<"triple", "triple", "std::string", "\"\"", "LLVM target triple; empty means the host's">
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+                           "::mlir::LLVM::LLVMDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect",
+                           "::mlir::math::MathDialect"];
+}
+
 #endif // LLMC_PASSES_KERNELPASSES

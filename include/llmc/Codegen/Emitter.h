@@ -1,0 +1,95 @@
+//===- Emitter.h - Short words for building kernels -------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Kernels work on bare pointers (`!llvm.ptr`) and extents of type `index`.
+// Offsets are in elements of what the caller names; vectors have one dimension.
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_CODEGEN_EMITTER_H
+#define LLMC_CODEGEN_EMITTER_H
+
+#include "llmc/Codegen/Target.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace llmc {
+
+class Emitter : public mlir::ImplicitLocOpBuilder {
+public:
+  using ImplicitLocOpBuilder::ImplicitLocOpBuilder;
+  using Value = mlir::Value;
+  using Values = llvm::SmallVector<Value>;
+
+  /// Whether `fma` is one instruction; else it is a product and a sum.
+  bool fused = true;
+
+  Value index(int64_t value);
+  Value f32(double value);
+  /// The constant in every lane.
+  Value splat(int64_t lanes, double value);
+  Value splatInt(int64_t lanes, int64_t value);
+  /// A scalar in every lane; the scalar itself where `lanes` is zero.
+  Value broadcast(Value scalar, int64_t lanes);
+  /// 0, 1, 2, ... as integers of 32 bits.
+  Value iota(int64_t lanes);
+
+  Value add(Value a, Value b);
+  Value add(Value a, int64_t b);
+  Value sub(Value a, Value b);
+  Value mul(Value a, Value b);
+  Value mul(Value a, int64_t b);
+  Value min(Value a, Value b);
+  Value max(Value a, Value b);
+  Value ceilDiv(Value a, Value b);
+  Value floorDiv(Value a, Value b);
+  Value less(Value a, Value b);
+  Value toInt32(Value index);
+
+  mlir::VectorType vectorType(int64_t lanes);
+  mlir::Type pointerType();
+  /// The address `offset` elements of `width` bytes after `base`.
+  Value at(Value base, Value offset, int64_t width = 4);
+  Value at(Value base, int64_t offset, int64_t width = 4);
+  Value load(mlir::Type type, Value pointer, int64_t align = 4);
+  void store(Value value, Value pointer, int64_t align = 4);
+  /// The lanes below `count` (an i32) as a mask.
+  Value mask(int64_t lanes, Value count);
+  /// Lanes outside the mask are zero and not touched in memory.
+  Value loadMasked(int64_t lanes, Value pointer, Value mask);
+  void storeMasked(Value value, Value pointer, Value mask);
+  /// Room on the stack for `count` f32, aligned to 64 bytes. Emit at the entry
+  /// of a function only.
+  Value stack(int64_t count);
+
+  Value fma(Value a, Value b, Value c);
+  /// a + b and max(a, b) of all lanes, folded in halves: one fixed order.
+  Value reduceAdd(Value vector);
+  Value reduceMax(Value vector);
+
+  /// for (i = from; i < to; i += step) values = body(i, values)
+  Values loop(Value from, Value to, int64_t step, mlir::ValueRange values,
+              llvm::function_ref<Values(Value, mlir::ValueRange)> body);
+  void loop(Value from, Value to, int64_t step,
+            llvm::function_ref<void(Value)> body);
+  void ifThen(Value condition, llvm::function_ref<void()> then);
+  void ifElse(Value condition, llvm::function_ref<void()> then,
+              llvm::function_ref<void()> otherwise);
+
+private:
+  Value reduce(Value vector, llvm::function_ref<Value(Value, Value)> combine);
+};
+
+/// exp(x) of a vector or scalar of f32, below two units in the last place:
+/// 2^n times a polynomial on [-ln2/2, ln2/2]. Minus infinity and everything
+/// below -87.3 give zero; x must not exceed 88.
+mlir::Value emitExp(Emitter &e, mlir::Value x);
+/// tanh(x) through emitExp; its absolute error is below 1e-6.
+mlir::Value emitTanh(Emitter &e, mlir::Value x);
+
+} // namespace llmc
+
+#endif // LLMC_CODEGEN_EMITTER_H

@@ -1,0 +1,80 @@
+//===- KernelLibrary.h - The micro-kernels of a module ----------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Each method returns a private function of the module, made at the first call
+// from a template and the target. They take bare pointers and extents, carry
+// `llmc.kernel`, and are never inlined, so that the code of a model stays small
+// however many layers it has.
+//
+// Guarantees, for every kernel: an output row depends on its own inputs alone,
+// not on the number of rows, their tiling, or the division of items among
+// threads, down to the last bit.
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_CODEGEN_KERNELLIBRARY_H
+#define LLMC_CODEGEN_KERNELLIBRARY_H
+
+#include "llmc/Codegen/Emitter.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/SymbolTable.h"
+#include <optional>
+
+namespace llmc {
+
+/// What one attention kernel is specialized for.
+struct AttentionShape {
+  int64_t heads;     ///< query heads
+  int64_t keyHeads;  ///< key and value heads
+  int64_t keySize;   ///< size of a query and key head
+  int64_t valueSize; ///< size of a value head
+  double scale;
+  std::optional<int64_t> window;
+  std::optional<double> softcap;
+};
+
+class KernelLibrary {
+public:
+  KernelLibrary(mlir::ModuleOp module, const Target &target);
+
+  const Target &getTarget() const { return target; }
+
+  /// (x, ldx, w, y, ldy, K, N, row begin, row end, block begin, block end):
+  /// y[m, n] = bias[n] + sum_k x[m, k] * w[n, k] for a range of rows and of
+  /// blocks of w. With `bias`, its pointer follows w.
+  mlir::func::FuncOp getLinear(mlir::Type storage, int64_t blockRows,
+                               bool bias);
+
+  /// (w, id, y, rows, columns): one row of w, the id clamped.
+  mlir::func::FuncOp getGather(mlir::Type storage, int64_t blockRows);
+
+  /// (x, cache, capacity, position, row): one row of all heads into the cache;
+  /// `heads` and `size` are static.
+  mlir::func::FuncOp getAppend(bool keys, int64_t heads, int64_t size);
+
+  /// (q, k, v, o, capacity, position, key head, row begin, row end): rows are
+  /// pairs (time, query head of the group), time major.
+  mlir::func::FuncOp getAttention(const AttentionShape &shape);
+
+private:
+  mlir::func::FuncOp
+  getOrCreate(llvm::StringRef name, llvm::ArrayRef<mlir::Type> types,
+              llvm::function_ref<void(Emitter &, mlir::ValueRange)> body);
+  mlir::func::FuncOp getLinearTile(mlir::Type storage, int64_t blockRows,
+                                   int64_t tile);
+  mlir::func::FuncOp getAttentionTile(const AttentionShape &shape,
+                                      int64_t tile);
+
+  mlir::ModuleOp module;
+  mlir::SymbolTable symbols;
+  Target target;
+};
+
+/// Reads `lanes` stored values as f32 from an address.
+mlir::Value emitLoadStored(Emitter &e, mlir::Type storage, int64_t lanes,
+                           mlir::Value pointer);
+
+} // namespace llmc
+
+#endif // LLMC_CODEGEN_KERNELLIBRARY_H

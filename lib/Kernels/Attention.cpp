@@ -1,0 +1,396 @@
+//===- Attention.cpp - Caches, and causal attention over them -------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Keys lie in blocks of 16 positions, `[size][16]` each, so that the lanes of a
+// vector are positions and a score is one chain of fused multiply-adds over the
+// head's channels; values lie row by row, so that the lanes are channels.
+//
+// A cache is read in chunks of 256 positions. The chunk's softmax is complete in
+// itself (own maximum, own sum), and chunks are combined in their order:
+//   m' = max(m, mc), a = exp(m - m'), b = exp(mc - m'),
+//   l = l a + lc b, o = o a + oc b.
+// What a row does not see has weight zero, which changes no sum; therefore the
+// bits of a row depend neither on the rows that share its tile nor on the
+// division of the work.
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Codegen/KernelLibrary.h"
+#include "llmc/Dialect/Kern/KernOps.h"
+#include "llvm/ADT/Hashing.h"
+#include "llvm/ADT/StringExtras.h"
+
+#include <limits>
+
+using namespace mlir;
+using namespace llmc;
+
+using kern::kChunk;
+using kern::kKeyBlock;
+
+/// Distance of the rows of scores on the stack, off the distance of cache sets.
+static constexpr int64_t kScores = kChunk + 16;
+
+static constexpr double kMinusInfinity =
+    -std::numeric_limits<double>::infinity();
+
+func::FuncOp KernelLibrary::getAppend(bool keys, int64_t heads, int64_t size) {
+  MLIRContext *context = module.getContext();
+  Type pointer = LLVM::LLVMPointerType::get(context),
+       index = IndexType::get(context);
+  return getOrCreate(
+      std::string("kern_append_") + (keys ? "keys_" : "values_") +
+          std::to_string(heads) + "x" + std::to_string(size),
+      {pointer, pointer, index, index, index},
+      [&](Emitter &e, ValueRange args) {
+        Value x = args[0], cache = args[1], capacity = args[2],
+              position = args[3], row = args[4];
+        Value to = e.add(position, row);
+        // Unsigned, so that a negative position is dropped as well.
+        Value inside =
+            e.create<arith::CmpIOp>(arith::CmpIPredicate::ult, to, capacity);
+        e.ifThen(inside, [&] {
+          Value from = e.at(x, e.mul(row, heads * size));
+          Value block = e.mul(e.floorDiv(to, e.index(kKeyBlock)), kKeyBlock);
+          Value distance =
+              keys ? e.min(e.sub(capacity, block), e.index(kKeyBlock))
+                   : e.index(1);
+          e.loop(e.index(0), e.index(heads), 1, [&](Value head) {
+            Value base = e.mul(e.mul(head, capacity), size);
+            Value offset = keys ? e.add(e.mul(block, size), e.sub(to, block))
+                                : e.mul(to, size);
+            Value target = e.at(cache, e.add(base, offset));
+            Value source = e.at(from, e.mul(head, size));
+            e.loop(e.index(0), e.index(size), 1, [&](Value i) {
+              e.store(e.load(e.getF32Type(), e.at(source, i)),
+                      e.at(target, e.mul(i, distance)));
+            });
+          });
+        });
+      });
+}
+
+static std::string nameOf(const AttentionShape &shape) {
+  std::string name;
+  llvm::raw_string_ostream stream(name);
+  stream << "kern_attention_" << shape.heads << "x" << shape.keySize << "_"
+         << shape.keyHeads << "x" << shape.valueSize << "_s"
+         << llvm::utohexstr(llvm::bit_cast<uint64_t>(shape.scale));
+  if (shape.window)
+    stream << "_w" << *shape.window;
+  if (shape.softcap)
+    stream << "_c" << llvm::utohexstr(llvm::bit_cast<uint64_t>(*shape.softcap));
+  return name;
+}
+
+namespace {
+/// The body of a tile kernel, step by step.
+class AttentionTile {
+public:
+  AttentionTile(Emitter &e, const AttentionShape &shape, int64_t tile,
+                const Target &target)
+      : e(e), shape(shape), tile(tile),
+        lanes(std::min(target.lanes(), kKeyBlock)), parts(kKeyBlock / lanes),
+        valueVectors(llvm::divideCeil(shape.valueSize, lanes)),
+        padded(valueVectors * lanes),
+        together(std::clamp<int64_t>((target.registers - 1) / (tile + 1), 1,
+                                     valueVectors)) {
+    // Enough chains in flight to hide the latency of one instruction.
+    blocks = 1;
+    while (tile * parts * blocks < 8 && blocks < 4)
+      blocks *= 2;
+  }
+
+  void emit(ValueRange args) {
+    Value q = args[0], o = args[3];
+    capacity = args[4];
+    position = args[5];
+    Value head = args[6], row = args[7];
+    int64_t group = shape.heads / shape.keyHeads;
+    keys = e.at(args[1], e.mul(e.mul(head, capacity), shape.keySize));
+    values = e.at(args[2], e.mul(e.mul(head, capacity), shape.valueSize));
+    queries = e.stack(tile * shape.keySize);
+    scores = e.stack(tile * kScores);
+    outputs = e.stack(tile * padded);
+    state = e.stack(4 * tile);
+
+    Emitter::Values out;
+    for (int64_t i = 0; i < tile; ++i) {
+      Value index = e.add(row, i);
+      Value time = e.floorDiv(index, e.index(group));
+      Value place = e.add(e.add(e.mul(time, shape.heads), e.mul(head, group)),
+                          e.sub(index, e.mul(time, group)));
+      times.push_back(time);
+      out.push_back(e.at(o, e.mul(place, shape.valueSize)));
+      Value from = e.at(q, e.mul(place, shape.keySize));
+      Value to = e.at(queries, i * shape.keySize);
+      e.loop(e.index(0), e.index(shape.keySize), 1, [&](Value d) {
+        e.store(
+            e.mul(e.load(e.getF32Type(), e.at(from, d)), e.f32(shape.scale)),
+            e.at(to, d));
+      });
+      e.store(e.f32(kMinusInfinity), e.at(state, i));
+      e.store(e.f32(0), e.at(state, tile + i));
+    }
+    e.loop(e.index(0), e.index(tile * padded), lanes,
+           [&](Value i) { e.store(e.splat(lanes, 0), e.at(outputs, i)); });
+
+    Value zero = e.index(0), begin = zero;
+    Value end =
+        e.min(e.add(e.add(position, times.back()), e.index(1)), capacity);
+    if (shape.window) {
+      Value first = e.max(
+          e.sub(e.add(position, times.front()), e.index(*shape.window - 1)),
+          zero);
+      begin = e.mul(e.floorDiv(first, e.index(kChunk)), kChunk);
+    }
+    e.loop(begin, end, kChunk, [&](Value chunk) {
+      Value count = e.min(e.sub(end, chunk), e.index(kChunk));
+      emitScores(chunk, count);
+      for (int64_t i = 0; i < tile; ++i)
+        emitSoftmax(i, chunk, count);
+      emitValues(chunk, count);
+    });
+    for (int64_t i = 0; i < tile; ++i)
+      emitResult(i, out[i]);
+  }
+
+private:
+  /// Scores of `number` blocks from position `at` of the chunk on. The last
+  /// block of a head may be narrower: `narrow`.
+  void emitBlocks(Value chunk, Value at, int64_t number, Value narrow) {
+    Value from = e.at(keys, e.mul(e.add(chunk, at), shape.keySize));
+    Value distance = narrow ? narrow : e.index(kKeyBlock);
+    Emitter::Values masks;
+    if (narrow)
+      for (int64_t part = 0; part < parts; ++part)
+        masks.push_back(
+            e.mask(lanes, e.toInt32(e.sub(narrow, e.index(part * lanes)))));
+    Emitter::Values sums(tile * number * parts, e.splat(lanes, 0));
+    sums = e.loop(
+        e.index(0), e.index(shape.keySize), 1, sums,
+        [&](Value d, ValueRange previous) {
+          Emitter::Values next(previous), loaded;
+          Value line = e.at(from, e.mul(d, distance));
+          for (int64_t block = 0; block < number; ++block)
+            for (int64_t part = 0; part < parts; ++part) {
+              Value pointer =
+                  e.at(line, block * kKeyBlock * shape.keySize + part * lanes);
+              loaded.push_back(narrow
+                                   ? e.loadMasked(lanes, pointer, masks[part])
+                                   : e.load(e.vectorType(lanes), pointer));
+            }
+          Value query = e.at(queries, d);
+          for (int64_t i = 0; i < tile; ++i) {
+            Value value = e.broadcast(
+                e.load(e.getF32Type(), e.at(query, i * shape.keySize)), lanes);
+            for (int64_t j = 0; j < number * parts; ++j) {
+              Value &sum = next[i * number * parts + j];
+              sum = e.fma(value, loaded[j], sum);
+            }
+          }
+          return next;
+        });
+    Value to = e.at(scores, at);
+    for (int64_t i = 0; i < tile; ++i)
+      for (int64_t j = 0; j < number * parts; ++j)
+        e.store(sums[i * number * parts + j],
+                e.at(to, i * kScores + j * lanes));
+  }
+
+  void emitScores(Value chunk, Value count) {
+    // Whole blocks of this chunk that hold something to see.
+    Value whole =
+        e.mul(e.min(e.ceilDiv(count, e.index(kKeyBlock)),
+                    e.floorDiv(e.sub(capacity, chunk), e.index(kKeyBlock))),
+              kKeyBlock);
+    Value main = blocks == 1
+                     ? e.index(0)
+                     : e.mul(e.floorDiv(whole, e.index(blocks * kKeyBlock)),
+                             blocks * kKeyBlock);
+    if (blocks > 1)
+      e.loop(e.index(0), main, blocks * kKeyBlock,
+             [&](Value at) { emitBlocks(chunk, at, blocks, Value()); });
+    e.loop(main, whole, kKeyBlock,
+           [&](Value at) { emitBlocks(chunk, at, 1, Value()); });
+    e.ifThen(e.less(whole, count), [&] {
+      emitBlocks(chunk, whole, 1, e.sub(e.sub(capacity, chunk), whole));
+    });
+  }
+
+  /// exp(a - b) where b may be minus infinity (then a is, too): zero.
+  Value weight(Value a, Value b) {
+    Value nothing = e.create<arith::CmpFOp>(arith::CmpFPredicate::OEQ, b,
+                                            e.f32(kMinusInfinity));
+    return emitExp(e,
+                   e.sub(a, e.create<arith::SelectOp>(nothing, e.f32(0), b)));
+  }
+
+  /// Turns row i of scores into weights and moves its maximum and sum on.
+  void emitSoftmax(int64_t i, Value chunk, Value count) {
+    Value line = e.at(scores, i * kScores);
+    Value limit = e.sub(e.add(e.add(position, times[i]), e.index(1)), chunk);
+    Value last = e.broadcast(e.toInt32(limit), lanes), first;
+    if (shape.window)
+      first =
+          e.broadcast(e.toInt32(e.sub(limit, e.index(*shape.window))), lanes);
+    Value lane = e.iota(lanes);
+    Value most = e.loop(
+        e.index(0), count, lanes, {e.splat(lanes, kMinusInfinity)},
+        [&](Value at, ValueRange previous) -> Emitter::Values {
+          Value score = e.load(e.vectorType(lanes), e.at(line, at));
+          if (shape.softcap) {
+            Value scaled = e.mul(score, e.splat(lanes, 1 / *shape.softcap));
+            score = e.mul(emitTanh(e, scaled), e.splat(lanes, *shape.softcap));
+          }
+          Value index = e.add(lane, e.broadcast(e.toInt32(at), lanes));
+          Value seen = e.less(index, last);
+          if (first)
+            seen = e.create<arith::AndIOp>(
+                seen, e.create<arith::CmpIOp>(arith::CmpIPredicate::sge, index,
+                                              first));
+          score = e.create<arith::SelectOp>(seen, score,
+                                            e.splat(lanes, kMinusInfinity));
+          e.store(score, e.at(line, at));
+          return {e.max(previous[0], score)};
+        })[0];
+    Value chunkMost = e.reduceMax(most);
+    Value nothing = e.create<arith::CmpFOp>(arith::CmpFPredicate::OEQ,
+                                            chunkMost, e.f32(kMinusInfinity));
+    Value shift = e.broadcast(
+        e.create<arith::SelectOp>(nothing, e.f32(0), chunkMost), lanes);
+    Value sum =
+        e.loop(e.index(0), count, lanes, {e.splat(lanes, 0)},
+               [&](Value at, ValueRange previous) -> Emitter::Values {
+                 Value place = e.at(line, at);
+                 Value power = emitExp(
+                     e, e.sub(e.load(e.vectorType(lanes), place), shift));
+                 e.store(power, place);
+                 return {e.add(previous[0], power)};
+               })[0];
+    Value chunkSum = e.reduceAdd(sum);
+    Value oldMost = e.load(e.getF32Type(), e.at(state, i));
+    Value newMost = e.max(oldMost, chunkMost);
+    Value keep = weight(oldMost, newMost), take = weight(chunkMost, newMost);
+    Value total = e.load(e.getF32Type(), e.at(state, tile + i));
+    e.store(newMost, e.at(state, i));
+    e.store(e.fma(total, keep, e.mul(chunkSum, take)), e.at(state, tile + i));
+    e.store(keep, e.at(state, 2 * tile + i));
+    e.store(take, e.at(state, 3 * tile + i));
+  }
+
+  /// Adds the chunk's weighted values to the outputs.
+  void emitValues(Value chunk, Value count) {
+    Value from = e.at(values, e.mul(chunk, shape.valueSize));
+    for (int64_t first = 0; first < valueVectors; first += together) {
+      int64_t number = std::min(together, valueVectors - first);
+      Value tail;
+      if (padded != shape.valueSize && first + number == valueVectors)
+        tail = e.mask(
+            lanes, e.splatInt(0, shape.valueSize - (valueVectors - 1) * lanes));
+      Emitter::Values sums(tile * number, e.splat(lanes, 0));
+      sums =
+          e.loop(e.index(0), count, 1, sums, [&](Value t, ValueRange previous) {
+            Emitter::Values next(previous), loaded;
+            Value line =
+                e.at(e.at(from, e.mul(t, shape.valueSize)), first * lanes);
+            for (int64_t j = 0; j < number; ++j) {
+              Value pointer = e.at(line, j * lanes);
+              loaded.push_back(tail && j == number - 1
+                                   ? e.loadMasked(lanes, pointer, tail)
+                                   : e.load(e.vectorType(lanes), pointer));
+            }
+            Value powers = e.at(scores, t);
+            for (int64_t i = 0; i < tile; ++i) {
+              Value power = e.broadcast(
+                  e.load(e.getF32Type(), e.at(powers, i * kScores)), lanes);
+              for (int64_t j = 0; j < number; ++j)
+                next[i * number + j] =
+                    e.fma(power, loaded[j], next[i * number + j]);
+            }
+            return next;
+          });
+      for (int64_t i = 0; i < tile; ++i) {
+        Value keep = e.broadcast(
+            e.load(e.getF32Type(), e.at(state, 2 * tile + i)), lanes);
+        Value take = e.broadcast(
+            e.load(e.getF32Type(), e.at(state, 3 * tile + i)), lanes);
+        for (int64_t j = 0; j < number; ++j) {
+          Value place = e.at(outputs, i * padded + (first + j) * lanes);
+          Value old = e.load(e.vectorType(lanes), place);
+          e.store(e.fma(old, keep, e.mul(sums[i * number + j], take)), place);
+        }
+      }
+    }
+  }
+
+  void emitResult(int64_t i, Value to) {
+    Value total = e.load(e.getF32Type(), e.at(state, tile + i));
+    Value nothing =
+        e.create<arith::CmpFOp>(arith::CmpFPredicate::OEQ, total, e.f32(0));
+    Value divisor =
+        e.broadcast(e.create<arith::SelectOp>(nothing, e.f32(1), total), lanes);
+    for (int64_t j = 0; j < valueVectors; ++j) {
+      Value value = e.create<arith::DivFOp>(
+          e.load(e.vectorType(lanes), e.at(outputs, i * padded + j * lanes)),
+          divisor);
+      int64_t left = shape.valueSize - j * lanes;
+      if (left < lanes)
+        e.storeMasked(value, e.at(to, j * lanes),
+                      e.mask(lanes, e.splatInt(0, left)));
+      else
+        e.store(value, e.at(to, j * lanes));
+    }
+  }
+
+  Emitter &e;
+  const AttentionShape &shape;
+  int64_t tile, lanes, parts; ///< `parts` vectors make one block of keys
+  int64_t valueVectors, padded, together, blocks;
+  Value capacity, position, keys, values;
+  /// On the stack: scaled queries [tile][size], scores [tile][kScores], outputs
+  /// [tile][padded], and maximum, sum, keep, take [4][tile].
+  Value queries, scores, outputs, state;
+  Emitter::Values times;
+};
+} // namespace
+
+/// As getAttention, with one row index in place of the range.
+func::FuncOp KernelLibrary::getAttentionTile(const AttentionShape &shape,
+                                             int64_t tile) {
+  MLIRContext *context = module.getContext();
+  Type pointer = LLVM::LLVMPointerType::get(context),
+       index = IndexType::get(context);
+  return getOrCreate(
+      nameOf(shape) + "_m" + std::to_string(tile),
+      {pointer, pointer, pointer, pointer, index, index, index, index},
+      [&](Emitter &e, ValueRange args) {
+        AttentionTile(e, shape, tile, target).emit(args);
+      });
+}
+
+func::FuncOp KernelLibrary::getAttention(const AttentionShape &shape) {
+  MLIRContext *context = module.getContext();
+  Type pointer = LLVM::LLVMPointerType::get(context),
+       index = IndexType::get(context);
+  SmallVector<int64_t> tiles = target.rowTiles(kKeyBlock);
+  llvm::SmallDenseMap<int64_t, func::FuncOp> kernels;
+  for (int64_t tile : tiles)
+    kernels[tile] = getAttentionTile(shape, tile);
+  return getOrCreate(
+      nameOf(shape),
+      {pointer, pointer, pointer, pointer, index, index, index, index, index},
+      [&](Emitter &e, ValueRange args) {
+        Value row = args[7], rowEnd = args[8];
+        for (int64_t tile : tiles) {
+          Value times = e.floorDiv(e.sub(rowEnd, row), e.index(tile));
+          Value end = e.add(row, e.mul(times, tile));
+          e.loop(row, end, tile, [&](Value at) {
+            Emitter::Values operands(args.take_front(7));
+            operands.push_back(at);
+            e.create<func::CallOp>(kernels[tile], operands);
+          });
+          row = end;
+        }
+      });
+}

@@ -1,0 +1,253 @@
+//===- ExpandKernels.cpp - Kernel ops become loops over micro-kernels -----===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Decides how the work is divided into items; the arithmetic is in the kernel
+// library. An item is a rectangle of outputs that is large enough to make its
+// fork worth while and small enough that two or more threads finish together.
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Codegen/KernelLibrary.h"
+#include "llmc/Dialect/Kern/KernOps.h"
+#include "llmc/Passes/KernelPasses.h"
+
+namespace llmc {
+#define GEN_PASS_DEF_EXPANDKERNELSPASS
+#include "llmc/Passes/KernelPasses.h.inc"
+} // namespace llmc
+
+using namespace mlir;
+using namespace llmc;
+
+namespace {
+
+/// Blocks of a matrix that one item of a product of many rows covers; with 256
+/// columns each they take 256 KiB of the second-level cache in f32.
+constexpr int64_t kBlocksPerItem = 8;
+/// Rows that one item covers: ten tiles of twelve.
+constexpr int64_t kRowsPerItem = 120;
+/// Query rows of one item of attention: four tiles of twelve.
+constexpr int64_t kQueriesPerItem = 48;
+
+struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
+  using ExpandKernelsPassBase::ExpandKernelsPassBase;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    llvm::Expected<Target> target = Target::resolve(cpu, features, triple);
+    if (!target) {
+      module.emitError(llvm::toString(target.takeError()));
+      return signalPassFailure();
+    }
+    KernelLibrary library(module, *target);
+    SmallVector<Operation *> kernels;
+    module.walk([&](Operation *op) {
+      if (isa<kern::KernDialect>(op->getDialect()))
+        kernels.push_back(op);
+    });
+    bool failed = false;
+    for (Operation *op : kernels) {
+      if (mlir::failed(check(op))) {
+        failed = true;
+        continue;
+      }
+      Emitter e(op->getLoc(), op);
+      if (auto linear = dyn_cast<kern::LinearOp>(op))
+        expand(e, library, linear);
+      else if (auto gather = dyn_cast<kern::GatherOp>(op))
+        expand(e, library, gather);
+      else if (auto append = dyn_cast<kern::AppendOp>(op))
+        expand(e, library, append);
+      else
+        expand(e, library, cast<kern::AttentionOp>(op));
+      op->erase();
+    }
+    if (failed)
+      signalPassFailure();
+  }
+
+  /// Operands must be memrefs whose rows are contiguous.
+  static LogicalResult check(Operation *op) {
+    for (Value operand : op->getOperands()) {
+      if (isa<TensorType>(operand.getType()))
+        return op->emitOpError("expected memrefs but got ")
+               << operand.getType();
+      auto type = dyn_cast<MemRefType>(operand.getType());
+      if (!type || type.getLayout().isIdentity())
+        continue;
+      SmallVector<int64_t> strides;
+      int64_t offset;
+      if (type.getRank() > 2 || !isa<kern::LinearOp>(op) ||
+          mlir::failed(type.getStridesAndOffset(strides, offset)) ||
+          strides.back() != 1)
+        return op->emitOpError("expected contiguous rows but got ") << type;
+    }
+    for (Value operand : op->getOperands())
+      if (auto weight = dyn_cast<pack::TensorType>(operand.getType()))
+        if (!isa<pack::DenseAttr>(weight.getFormat()))
+          return op->emitOpError("expected a format with kernels but got ")
+                 << weight.getFormat();
+    return success();
+  }
+
+  /// The address of the first element.
+  static Value pointer(Emitter &e, Value buffer) {
+    if (isa<pack::TensorType>(buffer.getType())) {
+      auto raw = MemRefType::get({int64_t(1) << 40}, e.getI8Type());
+      buffer = e.create<UnrealizedConversionCastOp>(TypeRange{raw},
+                                                    ValueRange{buffer})
+                   .getResult(0);
+    }
+    Value bits = e.create<memref::ExtractAlignedPointerAsIndexOp>(buffer);
+    auto type = cast<MemRefType>(buffer.getType());
+    if (!type.getLayout().isIdentity()) {
+      auto view = e.create<memref::ExtractStridedMetadataOp>(buffer);
+      bits = e.add(bits, e.mul(view.getOffset(), 4));
+    }
+    Value address = e.create<arith::IndexCastOp>(e.getI64Type(), bits);
+    return e.create<LLVM::IntToPtrOp>(e.pointerType(), ValueRange{address});
+  }
+
+  /// Elements between two rows of a matrix, or of a contiguous tensor.
+  static Value rowDistance(Emitter &e, Value buffer) {
+    auto type = cast<MemRefType>(buffer.getType());
+    if (type.getLayout().isIdentity() || type.getRank() < 2)
+      return e.create<memref::DimOp>(buffer, type.getRank() - 1);
+    return e.create<memref::ExtractStridedMetadataOp>(buffer)
+        .getStrides()
+        .front();
+  }
+
+  /// Product of the extents from 0 to the rank less `drop`.
+  static Value extents(Emitter &e, Value buffer, int64_t drop) {
+    Value product = e.index(1);
+    int64_t rank = cast<MemRefType>(buffer.getType()).getRank();
+    for (int64_t i = 0; i < rank - drop; ++i)
+      product = e.mul(product, e.create<memref::DimOp>(buffer, i));
+    return product;
+  }
+
+  static void parallel(Emitter &e, Value items,
+                       function_ref<void(Value)> body) {
+    auto loop = e.create<scf::ParallelOp>(
+        ValueRange{e.index(0)}, ValueRange{items}, ValueRange{e.index(1)});
+    loop->setAttr("llmc.parallel", e.getUnitAttr());
+    OpBuilder::InsertionGuard guard(e);
+    e.setInsertionPointToStart(loop.getBody());
+    body(loop.getInductionVars()[0]);
+  }
+
+  /// Begin and end of piece `number` of [0, total) in pieces of `size`.
+  static std::pair<Value, Value> piece(Emitter &e, Value number, Value size,
+                                       Value total) {
+    Value begin = e.min(e.mul(number, size), total);
+    return {begin, e.min(e.add(begin, size), total)};
+  }
+
+  void expand(Emitter &e, KernelLibrary &library, kern::LinearOp op) {
+    pack::TensorType type = op.getWeight().getType();
+    int64_t blockRows = type.getLayout().getCount();
+    Type storage = cast<pack::DenseAttr>(type.getFormat()).getStorage();
+    func::FuncOp kernel =
+        library.getLinear(storage, blockRows, bool(op.getBias()));
+    int64_t blocks = llvm::divideCeil(type.getRows(), blockRows);
+    int64_t groups = llvm::divideCeil(blocks, kBlocksPerItem);
+    int64_t tile = library.getTarget().rowTiles(blockRows).front();
+    Value rows = extents(e, op.getInput(), 1);
+    // Few rows: every block is read once from memory, so it is its own item.
+    Value few = e.less(rows, e.index(tile + 1));
+    Value perGroup = e.create<arith::SelectOp>(
+        few, e.index(1), e.index(llvm::divideCeil(blocks, groups)));
+    Value count = e.ceilDiv(e.index(blocks), perGroup);
+    // Chunks of equal numbers of whole tiles.
+    Value chunks = e.max(e.ceilDiv(rows, e.index(kRowsPerItem)), e.index(1));
+    Value perChunk =
+        e.mul(e.ceilDiv(e.ceilDiv(rows, chunks), e.index(tile)), tile);
+    Value items = e.mul(count, chunks);
+    parallel(e, items, [&](Value item) {
+      Value group = e.floorDiv(item, chunks);
+      Value chunk = e.sub(item, e.mul(group, chunks));
+      auto [rowBegin, rowEnd] = piece(e, chunk, perChunk, rows);
+      auto [blockBegin, blockEnd] = piece(e, group, perGroup, e.index(blocks));
+      SmallVector<Value> operands{pointer(e, op.getInput()),
+                                  rowDistance(e, op.getInput()),
+                                  pointer(e, op.getWeight())};
+      if (op.getBias())
+        operands.push_back(pointer(e, op.getBias()));
+      operands.append({pointer(e, op.getInit()), rowDistance(e, op.getInit()),
+                       e.index(type.getColumns()), e.index(type.getRows()),
+                       rowBegin, rowEnd, blockBegin, blockEnd});
+      e.create<func::CallOp>(kernel, operands);
+    });
+  }
+
+  void expand(Emitter &e, KernelLibrary &library, kern::GatherOp op) {
+    pack::TensorType type = op.getWeight().getType();
+    func::FuncOp kernel =
+        library.getGather(cast<pack::DenseAttr>(type.getFormat()).getStorage(),
+                          type.getLayout().getCount());
+    Value rows = extents(e, op.getIndices(), 0);
+    Type element = op.getIndices().getType().getElementType();
+    parallel(e, rows, [&](Value row) {
+      Value id = e.create<arith::IndexCastOp>(
+          e.getIndexType(),
+          e.load(element, e.at(pointer(e, op.getIndices()), row,
+                               element.getIntOrFloatBitWidth() / 8)));
+      e.create<func::CallOp>(kernel,
+                             ValueRange{pointer(e, op.getWeight()), id,
+                                        e.at(pointer(e, op.getInit()),
+                                             e.mul(row, type.getColumns())),
+                                        e.index(type.getRows()),
+                                        e.index(type.getColumns())});
+    });
+  }
+
+  void expand(Emitter &e, KernelLibrary &library, kern::AppendOp op) {
+    ArrayRef<int64_t> shape = op.getInit().getType().getShape();
+    func::FuncOp kernel = library.getAppend(op.getKeys(), shape[0], shape[2]);
+    Value rows = e.create<memref::DimOp>(op.getInput(), 0);
+    Value capacity = e.create<memref::DimOp>(op.getInit(), 1);
+    parallel(e, rows, [&](Value row) {
+      e.create<func::CallOp>(kernel,
+                             ValueRange{pointer(e, op.getInput()),
+                                        pointer(e, op.getInit()), capacity,
+                                        op.getPosition(), row});
+    });
+  }
+
+  void expand(Emitter &e, KernelLibrary &library, kern::AttentionOp op) {
+    ArrayRef<int64_t> q = op.getQuery().getType().getShape(),
+                      v = op.getValue().getType().getShape();
+    AttentionShape shape{
+        q[1], v[0], q[2], v[2], op.getScale().convertToDouble(), {}, {}};
+    if (op.getWindow())
+      shape.window = *op.getWindow();
+    if (op.getSoftcap())
+      shape.softcap = op.getSoftcap()->convertToDouble();
+    func::FuncOp kernel = library.getAttention(shape);
+    Value rows = e.mul(e.create<memref::DimOp>(op.getQuery(), 0),
+                       shape.heads / shape.keyHeads);
+    Value capacity = e.create<memref::DimOp>(op.getKey(), 1);
+    Value chunks = e.ceilDiv(rows, e.index(kQueriesPerItem));
+    Value items = e.mul(chunks, shape.keyHeads);
+    parallel(e, items, [&](Value item) {
+      Value place = e.floorDiv(item, e.index(shape.keyHeads));
+      Value head = e.sub(item, e.mul(place, shape.keyHeads));
+      // Late rows see more: first, last, second, last but one, ..., so that
+      // equal ranges of items take equal time.
+      Value half = e.floorDiv(place, e.index(2));
+      Value even = e.create<arith::CmpIOp>(arith::CmpIPredicate::eq,
+                                           e.mul(half, 2), place);
+      Value chunk = e.create<arith::SelectOp>(
+          even, half, e.sub(e.sub(chunks, e.index(1)), half));
+      auto [begin, end] = piece(e, chunk, e.index(kQueriesPerItem), rows);
+      e.create<func::CallOp>(
+          kernel,
+          ValueRange{pointer(e, op.getQuery()), pointer(e, op.getKey()),
+                     pointer(e, op.getValue()), pointer(e, op.getInit()),
+                     capacity, op.getPosition(), head, begin, end});
+    });
+  }
+};
+
+} // namespace

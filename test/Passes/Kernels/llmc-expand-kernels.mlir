@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// How the work of each kernel is divided, and which functions appear. Their
+// arithmetic is tested in Unit/Kernels.
+// RUN: llmc-opt %s -llmc-expand-kernels="cpu=x86-64-v4 triple=x86_64-linux-gnu" | FileCheck %s
+// RUN: llmc-opt %s -llmc-expand-kernels="triple=aarch64-linux-gnu" | FileCheck %s --check-prefix=ARM
+
+!w = !pack.tensor<70x4, #pack.dense<f32>, #pack.rows<16>>
+
+// CHECK-LABEL: func.func @linear
+// CHECK-SAME: %[[X:.*]]: memref<?x4xf32>, %[[W:.*]]: !pack.tensor
+func.func @linear(%x: memref<?x4xf32>, %w: !w, %y: memref<?x70xf32>) {
+  // CHECK: scf.parallel
+  // CHECK: memref.extract_aligned_pointer_as_index %[[X]]
+  // CHECK: %[[RAW:.*]] = builtin.unrealized_conversion_cast %[[W]] : !pack.tensor<{{.*}}> to memref<1099511627776xi8>
+  // CHECK: memref.extract_aligned_pointer_as_index %[[RAW]]
+  // CHECK: func.call @kern_linear_f32_r16({{.*}})
+  // CHECK: } {llmc.parallel}
+  kern.linear ins(%x, %w : memref<?x4xf32>, !w) outs(%y : memref<?x70xf32>)
+  return
+}
+
+// CHECK-LABEL: func.func @rest
+func.func @rest(%i: memref<?xi64>, %w: !w, %x: memref<?x4xf32>, %k: memref<2x?x8xf32>, %r: memref<?x2x8xf32>, %q: memref<?x4x8xf32>, %p: index) {
+  // CHECK: scf.parallel
+  // CHECK: func.call @kern_gather_f32_r16
+  kern.gather ins(%w, %i : !w, memref<?xi64>) outs(%x : memref<?x4xf32>)
+  // CHECK: scf.parallel
+  // CHECK: func.call @kern_append_keys_2x8
+  kern.append ins(%r, %p : memref<?x2x8xf32>) outs(%k : memref<2x?x8xf32>) {keys}
+  // CHECK: scf.parallel
+  // CHECK: func.call @kern_attention_4x8_2x8_s3FE0000000000000_w5
+  kern.attention ins(%q, %k, %k, %p : memref<?x4x8xf32>, memref<2x?x8xf32>, memref<2x?x8xf32>) outs(%q : memref<?x4x8xf32>) {scale = 0.5, window = 5}
+  return
+}
+
+// Sixteen rows are one register of 512 bits and four of 128.
+// CHECK: func.func private @kern_linear_f32_r16_m12(%{{.*}}: !llvm.ptr {llvm.noalias}, {{.*}} attributes {llmc.kernel, passthrough = ["noinline"]}
+// CHECK: vector.fma {{.*}} : vector<16xf32>
+// ARM-NOT: _m12
+// ARM: func.func private @kern_linear_f32_r16_m6(
+// ARM: vector.fma {{.*}} : vector<4xf32>

@@ -1,0 +1,409 @@
+//===- KernelTest.cpp - Generated kernels against double precision --------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Every kernel is compiled for several vector widths and compared with a plain
+// loop in double precision, at shapes that leave tails everywhere. Rows must be
+// the same to the last bit for any number of rows and any division of items.
+//
+//===----------------------------------------------------------------------===//
+#include "Jit.h"
+#include "llmc/Codegen/PackDense.h"
+#include "llmc/Codegen/Target.h"
+#include "llmc/Driver/Registration.h"
+#include "mlir/IR/MLIRContext.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/TargetParser/Host.h"
+
+#include <cmath>
+#include <cstring>
+#include <gtest/gtest.h>
+#include <random>
+
+using namespace llmc;
+using namespace llmc::test;
+
+namespace {
+
+constexpr int64_t kAll = int64_t(1) << 40;
+
+/// Aligned memory between two guard zones that must stay as they are.
+struct Buffer {
+  explicit Buffer(int64_t count, float value = 0)
+      : memory(count + 2 * kGuard + 16, kMark), count(count) {
+    uintptr_t address = reinterpret_cast<uintptr_t>(memory.data() + kGuard);
+    offset = kGuard + (64 - address % 64) % 64 / sizeof(float);
+    std::fill_n(data(), count, value);
+  }
+  float *data() { return memory.data() + offset; }
+  float &operator[](int64_t i) { return data()[i]; }
+  bool guarded() {
+    for (int64_t i = 0; i < static_cast<int64_t>(memory.size()); ++i)
+      if ((i < offset || i >= offset + count) && memory[i] != kMark)
+        return false;
+    return true;
+  }
+
+  static constexpr int64_t kGuard = 64;
+  static constexpr float kMark = 12345.5f;
+  std::vector<float> memory;
+  int64_t count, offset;
+};
+
+void fillRandom(Buffer &buffer, unsigned seed, float scale = 1) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal(0, scale);
+  for (int64_t i = 0; i < buffer.count; ++i)
+    buffer[i] = normal(random);
+}
+
+/// Processors of growing width that this machine can run.
+std::vector<std::string> processors() {
+  std::vector<std::string> result{"x86-64"};
+  auto features = llvm::sys::getHostCPUFeatures();
+  if (features.lookup("avx2") && features.lookup("fma"))
+    result.push_back("x86-64-v3");
+  if (features.lookup("avx512vl") && features.lookup("avx512dq"))
+    result.push_back("x86-64-v4");
+  return result;
+}
+
+class KernelTest : public ::testing::TestWithParam<std::string> {
+protected:
+  std::unique_ptr<Jit> compile(const std::string &text) {
+    auto jit = Jit::compile(text, GetParam());
+    if (jit)
+      return std::move(*jit);
+    ADD_FAILURE() << llvm::toString(jit.takeError());
+    return nullptr;
+  }
+  int64_t blockRows() {
+    return llvm::cantFail(Target::resolve(GetParam())).blockRows();
+  }
+};
+
+struct Packed {
+  Packed(const std::string &format, int64_t rows, int64_t columns,
+         int64_t blockRows, Buffer &values)
+      : text(llvm::formatv("!pack.tensor<{0}x{1}, #pack.dense<{2}>, "
+                           "#pack.rows<{3}>>",
+                           rows, columns, format, blockRows)) {
+    mlir::DialectRegistry registry;
+    registerAllDialects(registry);
+    mlir::MLIRContext context(registry);
+    context.loadAllAvailableDialects();
+    mlir::Type storage = format == "f32"
+                             ? mlir::Type(mlir::Float32Type::get(&context))
+                             : mlir::Type(mlir::BFloat16Type::get(&context));
+    auto type = pack::TensorType::get(&context, rows, columns,
+                                      pack::DenseAttr::get(&context, storage),
+                                      pack::RowsAttr::get(&context, blockRows));
+    bytes.resize(type.getBytes() + 64, char(0x7f));
+    offset = (64 - reinterpret_cast<uintptr_t>(bytes.data()) % 64) % 64;
+    auto read = [&](int64_t begin, int64_t end, float *out) {
+      std::memcpy(out, values.data() + begin * columns,
+                  (end - begin) * columns * sizeof(float));
+      return llvm::Error::success();
+    };
+    llvm::MutableArrayRef<char> out(data(), type.getBytes());
+    llvm::cantFail(packDense(type, 0, getPackedBlocks(type), read, out));
+    decoded = llvm::cantFail(unpackDense(type, out));
+  }
+  char *data() { return bytes.data() + offset; }
+
+  std::string text;
+  std::vector<char> bytes;
+  int64_t offset;
+  std::vector<float> decoded;
+};
+
+std::string linearModule(const Packed &weight, int64_t n, int64_t k,
+                         bool bias) {
+  std::string raw = kRaw;
+  return llvm::formatv(
+      R"(func.func @run(%rx: {0}, %rw: {0}, %b: memref<{1}xf32>, %ry: {0}, %m: index, %begin: index, %end: index) {{
+  %c0 = arith.constant 0 : index
+  %x = memref.view %rx[%c0][%m] : {0} to memref<?x{2}xf32>
+  %y = memref.view %ry[%c0][%m] : {0} to memref<?x{1}xf32>
+  %w = builtin.unrealized_conversion_cast %rw : {0} to {3}
+  kern.linear ins(%x, %w{4} : memref<?x{2}xf32>, {3}{5}) outs(%y : memref<?x{1}xf32>)
+  return
+})",
+      raw, n, k, weight.text, bias ? ", %b" : "",
+      bias ? llvm::formatv(", memref<{0}xf32>", n).str() : "");
+}
+
+using LinearFn = void (*)(float *x, char *w, float *b, float *y, int64_t m,
+                          int64_t begin, int64_t end);
+
+TEST_P(KernelTest, LinearAgreesAtOddShapes) {
+  for (auto [n, k] : {std::pair<int64_t, int64_t>{1, 1},
+                      {5, 3},
+                      {70, 261},
+                      {64, 600},
+                      {300, 37}})
+    for (std::string format : {"f32", "bf16"})
+      for (bool bias : {false, true}) {
+        SCOPED_TRACE(
+            llvm::formatv("{0} {1} {2} {3}", n, k, format, bias).str());
+        Buffer values(n * k), b(n);
+        fillRandom(values, 1);
+        fillRandom(b, 2);
+        Packed weight(format, n, k, blockRows(), values);
+        auto jit = compile(linearModule(weight, n, k, bias));
+        ASSERT_TRUE(jit);
+        auto run = reinterpret_cast<LinearFn>(jit->lookup("run"));
+        ASSERT_TRUE(run);
+        // Every tail of the row tiles, and more than one chunk of rows.
+        std::vector<int64_t> rows;
+        for (int64_t m = 1; m <= 25; ++m)
+          rows.push_back(m);
+        rows.push_back(257);
+        Buffer x(257 * k), whole(257 * n);
+        fillRandom(x, 3);
+        run(x.data(), weight.data(), b.data(), whole.data(), 257, 0, kAll);
+        for (int64_t m = 0; m < 257; ++m)
+          for (int64_t i = 0; i < n; ++i) {
+            double sum = bias ? b[i] : 0, size = std::abs(sum);
+            for (int64_t j = 0; j < k; ++j) {
+              double term = double(x[m * k + j]) * weight.decoded[i * k + j];
+              sum += term;
+              size += std::abs(term);
+            }
+            ASSERT_NEAR(whole[m * n + i], sum, 1e-6 * size + 1e-30)
+                << "row " << m << " column " << i;
+          }
+        for (int64_t m : rows) {
+          Buffer y(m * n, -1);
+          run(x.data(), weight.data(), b.data(), y.data(), m, 0, kAll);
+          EXPECT_TRUE(y.guarded());
+          EXPECT_EQ(0,
+                    std::memcmp(y.data(), whole.data(), m * n * sizeof(float)))
+              << m << " rows";
+          // The same in two parts, the second one first.
+          Buffer split(m * n, -1);
+          run(x.data(), weight.data(), b.data(), split.data(), m, 1, kAll);
+          run(x.data(), weight.data(), b.data(), split.data(), m, 0, 1);
+          EXPECT_EQ(0,
+                    std::memcmp(split.data(), y.data(), m * n * sizeof(float)))
+              << m << " rows in two parts";
+        }
+      }
+}
+
+TEST_P(KernelTest, LinearTakesSlicesOfRows) {
+  std::string raw = kRaw;
+  int64_t n = 40, k = 20;
+  Buffer values(n * k);
+  fillRandom(values, 1);
+  Packed weight("f32", n, k, blockRows(), values);
+  // Columns 3 to 22 of x, and of y columns 8 to 47.
+  auto jit = compile(llvm::formatv(
+      R"(func.func @run(%rx: {0}, %rw: {0}, %ry: {0}, %m: index, %begin: index, %end: index) {{
+  %c0 = arith.constant 0 : index
+  %x = memref.view %rx[%c0][%m] : {0} to memref<?x30xf32>
+  %y = memref.view %ry[%c0][%m] : {0} to memref<?x50xf32>
+  %xs = memref.subview %x[0, 3] [%m, 20] [1, 1] : memref<?x30xf32> to memref<?x20xf32, strided<[30, 1], offset: 3>>
+  %ys = memref.subview %y[0, 8] [%m, 40] [1, 1] : memref<?x50xf32> to memref<?x40xf32, strided<[50, 1], offset: 8>>
+  %w = builtin.unrealized_conversion_cast %rw : {0} to {1}
+  kern.linear ins(%xs, %w : memref<?x20xf32, strided<[30, 1], offset: 3>>, {1}) outs(%ys : memref<?x40xf32, strided<[50, 1], offset: 8>>)
+  return
+})",
+      raw, weight.text));
+  ASSERT_TRUE(jit);
+  auto run = reinterpret_cast<void (*)(float *, char *, float *, int64_t,
+                                       int64_t, int64_t)>(jit->lookup("run"));
+  Buffer x(7 * 30), y(7 * 50, -1);
+  fillRandom(x, 2);
+  run(x.data(), weight.data(), y.data(), 7, 0, kAll);
+  for (int64_t m = 0; m < 7; ++m)
+    for (int64_t i = 0; i < 50; ++i) {
+      double sum = -1;
+      if (i >= 8 && i < 48) {
+        sum = 0;
+        for (int64_t j = 0; j < k; ++j)
+          sum += double(x[m * 30 + 3 + j]) * values[(i - 8) * k + j];
+      }
+      EXPECT_NEAR(y[m * 50 + i], sum, 1e-4);
+    }
+}
+
+TEST_P(KernelTest, GatherReadsRowsAndClamps) {
+  std::string raw = kRaw;
+  for (std::string format : {"f32", "bf16"}) {
+    int64_t n = 70, k = 13;
+    Buffer values(n * k);
+    fillRandom(values, 1);
+    Packed weight(format, n, k, blockRows(), values);
+    auto jit = compile(llvm::formatv(
+        R"(func.func @run(%i: memref<9xi64>, %rw: {0}, %y: memref<9x13xf32>, %begin: index, %end: index) {{
+  %w = builtin.unrealized_conversion_cast %rw : {0} to {1}
+  kern.gather ins(%w, %i : {1}, memref<9xi64>) outs(%y : memref<9x13xf32>)
+  return
+})",
+        raw, weight.text));
+    ASSERT_TRUE(jit);
+    int64_t ids[] = {0, 69, 31, 32, -1, 70, -71, INT64_MAX, INT64_MIN};
+    int64_t rows[] = {0, 69, 31, 32, 69, 69, 0, 69, 0};
+    Buffer y(9 * k, -1);
+    auto run = reinterpret_cast<void (*)(int64_t *, char *, float *, int64_t,
+                                         int64_t)>(jit->lookup("run"));
+    run(ids, weight.data(), y.data(), 0, kAll);
+    for (int64_t i = 0; i < 9; ++i)
+      for (int64_t c = 0; c < k; ++c)
+        EXPECT_EQ(y[i * k + c], weight.decoded[rows[i] * k + c])
+            << "index " << ids[i];
+    EXPECT_TRUE(y.guarded());
+  }
+}
+
+struct AttentionCase {
+  int64_t heads, keyHeads, keySize, valueSize, capacity;
+  int64_t window; // 0: none
+  double softcap; // 0: none
+};
+
+using AttentionFn = void (*)(float *q, float *k, float *v, float *x, float *z,
+                             float *o, int64_t time, int64_t capacity,
+                             int64_t position, int64_t begin, int64_t end);
+
+std::string attentionModule(const AttentionCase &c, bool append) {
+  std::string raw = kRaw, attributes = "scale = 0.25 : f64";
+  if (c.window)
+    attributes += llvm::formatv(", window = {0} : i64", c.window).str();
+  if (c.softcap)
+    attributes += llvm::formatv(", softcap = {0:f1} : f64", c.softcap).str();
+  std::string types =
+      llvm::formatv("memref<{0}x?x{1}xf32>", c.keyHeads, c.keySize);
+  std::string values =
+      llvm::formatv("memref<{0}x?x{1}xf32>", c.keyHeads, c.valueSize);
+  std::string text = llvm::formatv(
+      R"(func.func @run(%rq: {0}, %rk: {0}, %rv: {0}, %rx: {0}, %rz: {0}, %ro: {0}, %t: index, %c: index, %p: index, %begin: index, %end: index) {{
+  %c0 = arith.constant 0 : index
+  %q = memref.view %rq[%c0][%t] : {0} to memref<?x{1}x{3}xf32>
+  %o = memref.view %ro[%c0][%t] : {0} to memref<?x{1}x{4}xf32>
+  %x = memref.view %rx[%c0][%t] : {0} to memref<?x{2}x{3}xf32>
+  %z = memref.view %rz[%c0][%t] : {0} to memref<?x{2}x{4}xf32>
+  %k = memref.view %rk[%c0][%c] : {0} to {5}
+  %v = memref.view %rv[%c0][%c] : {0} to {6}
+)",
+      raw, c.heads, c.keyHeads, c.keySize, c.valueSize, types, values);
+  if (append)
+    text += llvm::formatv(
+        R"(  kern.append ins(%x, %p : memref<?x{0}x{1}xf32>) outs(%k : {3}) {{keys}
+  kern.append ins(%z, %p : memref<?x{0}x{2}xf32>) outs(%v : {4})
+)",
+        c.keyHeads, c.keySize, c.valueSize, types, values);
+  else
+    text += llvm::formatv(
+        R"(  kern.attention ins(%q, %k, %v, %p : memref<?x{0}x{1}xf32>, {3}, {4}) outs(%o : memref<?x{0}x{2}xf32>) {{{5}}
+)",
+        c.heads, c.keySize, c.valueSize, types, values, attributes);
+  return text + "  return\n}";
+}
+
+class AttentionTest : public KernelTest {
+protected:
+  void check(const AttentionCase &c) {
+    auto store = compile(attentionModule(c, true)),
+         attend = compile(attentionModule(c, false));
+    ASSERT_TRUE(store && attend);
+    auto append = reinterpret_cast<AttentionFn>(store->lookup("run")),
+         run = reinterpret_cast<AttentionFn>(attend->lookup("run"));
+    int64_t total = c.capacity, group = c.heads / c.keyHeads;
+    Buffer q(total * c.heads * c.keySize), x(total * c.keyHeads * c.keySize),
+        z(total * c.keyHeads * c.valueSize);
+    fillRandom(q, 1, 2);
+    fillRandom(x, 2, 2);
+    fillRandom(z, 3);
+    // What was never written must not matter.
+    Buffer k(x.count, NAN), v(z.count, NAN), o(total * c.heads * c.valueSize);
+    // In pieces, as a prompt and single tokens would.
+    for (int64_t at = 0, size = 1; at < total;
+         at += size, size = size % 7 + 1) {
+      int64_t rows = std::min(size, total - at);
+      append(nullptr, k.data(), v.data(),
+             x.data() + at * c.keyHeads * c.keySize,
+             z.data() + at * c.keyHeads * c.valueSize, nullptr, rows,
+             c.capacity, at, 0, kAll);
+      run(q.data() + at * c.heads * c.keySize, k.data(), v.data(), nullptr,
+          nullptr, o.data() + at * c.heads * c.valueSize, rows, c.capacity, at,
+          0, kAll);
+    }
+    EXPECT_TRUE(k.guarded() && v.guarded() && o.guarded());
+    for (int64_t t = 0; t < total; t += t < 40 ? 1 : 13)
+      for (int64_t h = 0; h < c.heads; ++h) {
+        std::vector<double> scores, sums(c.valueSize);
+        int64_t first = c.window ? std::max<int64_t>(0, t - c.window + 1) : 0;
+        double most = -INFINITY, all = 0;
+        for (int64_t s = first; s <= t; ++s) {
+          double score = 0;
+          for (int64_t d = 0; d < c.keySize; ++d)
+            score += double(q[(t * c.heads + h) * c.keySize + d]) *
+                     x[(s * c.keyHeads + h / group) * c.keySize + d];
+          score *= 0.25;
+          if (c.softcap)
+            score = c.softcap * std::tanh(score / c.softcap);
+          scores.push_back(score);
+          most = std::max(most, score);
+        }
+        for (int64_t s = first; s <= t; ++s) {
+          double weight = std::exp(scores[s - first] - most);
+          all += weight;
+          for (int64_t d = 0; d < c.valueSize; ++d)
+            sums[d] +=
+                weight * z[(s * c.keyHeads + h / group) * c.valueSize + d];
+        }
+        for (int64_t d = 0; d < c.valueSize; ++d)
+          ASSERT_NEAR(o[(t * c.heads + h) * c.valueSize + d], sums[d] / all,
+                      c.softcap ? 2e-4 : 2e-5)
+              << "row " << t << " head " << h;
+      }
+    // All rows at once, and in two parts: the same bits.
+    Buffer whole(o.count), split(o.count);
+    run(q.data(), k.data(), v.data(), nullptr, nullptr, whole.data(), total,
+        c.capacity, 0, 0, kAll);
+    EXPECT_EQ(0, std::memcmp(whole.data(), o.data(), o.count * sizeof(float)));
+    run(q.data(), k.data(), v.data(), nullptr, nullptr, split.data(), total,
+        c.capacity, 0, 1, kAll);
+    run(q.data(), k.data(), v.data(), nullptr, nullptr, split.data(), total,
+        c.capacity, 0, 0, 1);
+    EXPECT_EQ(0,
+              std::memcmp(split.data(), whole.data(), o.count * sizeof(float)));
+  }
+};
+
+TEST_P(AttentionTest, GroupedHeads) { check({6, 2, 64, 64, 300, 0, 0}); }
+TEST_P(AttentionTest, OneHeadOddSizes) { check({1, 1, 5, 7, 33, 0, 0}); }
+TEST_P(AttentionTest, WideHead) { check({2, 2, 80, 72, 48, 0, 0}); }
+TEST_P(AttentionTest, CapacityOfOne) { check({3, 1, 8, 8, 1, 0, 0}); }
+TEST_P(AttentionTest, SeveralChunks) { check({4, 1, 16, 16, 777, 0, 0}); }
+TEST_P(AttentionTest, Window) { check({4, 2, 16, 16, 600, 9, 0}); }
+TEST_P(AttentionTest, WindowOverChunks) { check({2, 1, 16, 16, 900, 300, 0}); }
+TEST_P(AttentionTest, Softcap) { check({4, 2, 32, 32, 90, 0, 5}); }
+
+TEST_P(AttentionTest, AppendDropsRowsPastTheCapacity) {
+  AttentionCase c{1, 1, 4, 4, 20, 0, 0};
+  auto store = compile(attentionModule(c, true));
+  ASSERT_TRUE(store);
+  auto append = reinterpret_cast<AttentionFn>(store->lookup("run"));
+  Buffer x(8 * 4, 2), k(20 * 4, 1), v(20 * 4, 1);
+  append(nullptr, k.data(), v.data(), x.data(), x.data(), nullptr, 8, 20, 17, 0,
+         kAll);
+  EXPECT_TRUE(k.guarded() && v.guarded());
+  EXPECT_EQ(3 * 4, std::count(v.data(), v.data() + 80, 2.0f));
+  EXPECT_EQ(3 * 4, std::count(k.data(), k.data() + 80, 2.0f));
+}
+
+std::string nameOf(const ::testing::TestParamInfo<std::string> &info) {
+  std::string name = info.param;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+INSTANTIATE_TEST_SUITE_P(Processors, KernelTest,
+                         ::testing::ValuesIn(processors()), nameOf);
+INSTANTIATE_TEST_SUITE_P(Processors, AttentionTest,
+                         ::testing::ValuesIn(processors()), nameOf);
+
+} // namespace
