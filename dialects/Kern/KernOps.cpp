@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Dialect/Kern/KernOps.h"
+#include "llmc/Dialect/NN/NNInference.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Dialect/Pack/PackOps.h"
+#include "llmc/Dialect/NN/NNInference.h"
 
 using namespace mlir;
 using namespace llmc;

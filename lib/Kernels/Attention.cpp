@@ -92,7 +92,7 @@ public:
       : e(e), shape(shape), tile(tile),
         lanes(std::min(target.lanes(), kKeyBlock)), parts(kKeyBlock / lanes),
         valueVectors(llvm::divideCeil(shape.valueSize, lanes)),
-        padded(valueVectors * lanes),
+        padded(valueVectors * lanes), group(shape.heads / shape.keyHeads),
         together(std::clamp<int64_t>((target.registers - 1) / (tile + 1), 1,
                                      valueVectors)) {
     // Enough chains in flight to hide the latency of one instruction.
@@ -106,7 +106,6 @@ public:
     capacity = args[4];
     position = args[5];
     Value head = args[6], row = args[7];
-    int64_t group = shape.heads / shape.keyHeads;
     keys = e.at(args[1], e.mul(e.mul(head, capacity), shape.keySize));
     values = e.at(args[2], e.mul(e.mul(head, capacity), shape.valueSize));
     queries = e.stack(tile * shape.keySize);
@@ -114,48 +113,54 @@ public:
     outputs = e.stack(tile * padded);
     state = e.stack(4 * tile);
 
-    Emitter::Values out;
-    for (int64_t i = 0; i < tile; ++i) {
+    firstRow = row;
+    // Where row i of the tile stands among [time][head].
+    auto place = [&](Value i) {
       Value index = e.add(row, i);
       Value time = e.floorDiv(index, e.index(group));
-      Value place = e.add(e.add(e.mul(time, shape.heads), e.mul(head, group)),
-                          e.sub(index, e.mul(time, group)));
-      times.push_back(time);
-      out.push_back(e.at(o, e.mul(place, shape.valueSize)));
-      Value from = e.at(q, e.mul(place, shape.keySize));
-      Value to = e.at(queries, i * shape.keySize);
+      return e.add(e.add(e.mul(time, shape.heads), e.mul(head, group)),
+                   e.sub(index, e.mul(time, group)));
+    };
+    e.loop(e.index(0), e.index(tile), 1, [&](Value i) {
+      Value from = e.at(q, e.mul(place(i), shape.keySize));
+      Value to = e.at(queries, e.mul(i, shape.keySize));
       e.loop(e.index(0), e.index(shape.keySize), 1, [&](Value d) {
         e.store(
             e.mul(e.load(e.getF32Type(), e.at(from, d)), e.f32(shape.scale)),
             e.at(to, d));
       });
       e.store(e.f32(kMinusInfinity), e.at(state, i));
-      e.store(e.f32(0), e.at(state, tile + i));
-    }
+      e.store(e.f32(0), e.at(e.at(state, i), tile));
+    });
     e.loop(e.index(0), e.index(tile * padded), lanes,
            [&](Value i) { e.store(e.splat(lanes, 0), e.at(outputs, i)); });
 
     Value zero = e.index(0), begin = zero;
     Value end =
-        e.min(e.add(e.add(position, times.back()), e.index(1)), capacity);
+        e.min(e.add(e.add(position, timeOf(tile - 1)), e.index(1)), capacity);
     if (shape.window) {
       Value first = e.max(
-          e.sub(e.add(position, times.front()), e.index(*shape.window - 1)),
-          zero);
+          e.sub(e.add(position, timeOf(0)), e.index(*shape.window - 1)), zero);
       begin = e.mul(e.floorDiv(first, e.index(kChunk)), kChunk);
     }
     e.loop(begin, end, kChunk, [&](Value chunk) {
       Value count = e.min(e.sub(end, chunk), e.index(kChunk));
       emitScores(chunk, count);
-      for (int64_t i = 0; i < tile; ++i)
-        emitSoftmax(i, chunk, count);
+      e.loop(e.index(0), e.index(tile), 1,
+             [&](Value i) { emitSoftmax(i, chunk, count); });
       emitValues(chunk, count);
     });
-    for (int64_t i = 0; i < tile; ++i)
-      emitResult(i, out[i]);
+    e.loop(e.index(0), e.index(tile), 1, [&](Value i) {
+      emitResult(i, e.at(o, e.mul(place(i), shape.valueSize)));
+    });
   }
 
 private:
+  /// The time of row i of the tile, relative to `position`.
+  Value timeOf(int64_t i) {
+    return e.floorDiv(e.add(firstRow, i), e.index(group));
+  }
+
   /// Scores of `number` blocks from position `at` of the chunk on. The last
   /// block of a head may be narrower: `narrow`.
   void emitBlocks(Value chunk, Value at, int64_t number, Value narrow) {
@@ -227,9 +232,10 @@ private:
   }
 
   /// Turns row i of scores into weights and moves its maximum and sum on.
-  void emitSoftmax(int64_t i, Value chunk, Value count) {
-    Value line = e.at(scores, i * kScores);
-    Value limit = e.sub(e.add(e.add(position, times[i]), e.index(1)), chunk);
+  void emitSoftmax(Value i, Value chunk, Value count) {
+    Value line = e.at(scores, e.mul(i, kScores));
+    Value time = e.floorDiv(e.add(firstRow, i), e.index(group));
+    Value limit = e.sub(e.add(e.add(position, time), e.index(1)), chunk);
     Value last = e.broadcast(e.toInt32(limit), lanes), first;
     if (shape.window)
       first =
@@ -272,11 +278,12 @@ private:
     Value oldMost = e.load(e.getF32Type(), e.at(state, i));
     Value newMost = e.max(oldMost, chunkMost);
     Value keep = weight(oldMost, newMost), take = weight(chunkMost, newMost);
-    Value total = e.load(e.getF32Type(), e.at(state, tile + i));
-    e.store(newMost, e.at(state, i));
-    e.store(e.fma(total, keep, e.mul(chunkSum, take)), e.at(state, tile + i));
-    e.store(keep, e.at(state, 2 * tile + i));
-    e.store(take, e.at(state, 3 * tile + i));
+    Value mine = e.at(state, i);
+    Value total = e.load(e.getF32Type(), e.at(mine, tile));
+    e.store(newMost, mine);
+    e.store(e.fma(total, keep, e.mul(chunkSum, take)), e.at(mine, tile));
+    e.store(keep, e.at(mine, 2 * tile));
+    e.store(take, e.at(mine, 3 * tile));
   }
 
   /// Adds the chunk's weighted values to the outputs.
@@ -324,16 +331,16 @@ private:
     }
   }
 
-  void emitResult(int64_t i, Value to) {
-    Value total = e.load(e.getF32Type(), e.at(state, tile + i));
+  void emitResult(Value i, Value to) {
+    Value total = e.load(e.getF32Type(), e.at(e.at(state, i), tile));
     Value nothing =
         e.create<arith::CmpFOp>(arith::CmpFPredicate::OEQ, total, e.f32(0));
     Value divisor =
         e.broadcast(e.create<arith::SelectOp>(nothing, e.f32(1), total), lanes);
+    Value from = e.at(outputs, e.mul(i, padded));
     for (int64_t j = 0; j < valueVectors; ++j) {
       Value value = e.create<arith::DivFOp>(
-          e.load(e.vectorType(lanes), e.at(outputs, i * padded + j * lanes)),
-          divisor);
+          e.load(e.vectorType(lanes), e.at(from, j * lanes)), divisor);
       int64_t left = shape.valueSize - j * lanes;
       if (left < lanes)
         e.storeMasked(value, e.at(to, j * lanes),
@@ -346,12 +353,11 @@ private:
   Emitter &e;
   const AttentionShape &shape;
   int64_t tile, lanes, parts; ///< `parts` vectors make one block of keys
-  int64_t valueVectors, padded, together, blocks;
-  Value capacity, position, keys, values;
+  int64_t valueVectors, padded, group, together, blocks;
+  Value capacity, position, keys, values, firstRow;
   /// On the stack: scaled queries [tile][size], scores [tile][kScores], outputs
   /// [tile][padded], and maximum, sum, keep, take [4][tile].
   Value queries, scores, outputs, state;
-  Emitter::Values times;
 };
 } // namespace
 

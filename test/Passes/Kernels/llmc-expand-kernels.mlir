@@ -2,7 +2,7 @@
 // How the work of each kernel is divided, and which functions appear. Their
 // arithmetic is tested in Unit/Kernels.
 // RUN: llmc-opt %s -llmc-expand-kernels="cpu=x86-64-v4 triple=x86_64-linux-gnu" | FileCheck %s
-// RUN: llmc-opt %s -llmc-expand-kernels="triple=aarch64-linux-gnu" | FileCheck %s --check-prefix=ARM
+// RUN: llmc-opt %s -llmc-expand-kernels="cpu=neoverse-n1 triple=aarch64-linux-gnu" | FileCheck %s --check-prefix=ARM
 
 !w = !pack.tensor<70x4, #pack.dense<f32>, #pack.rows<16>>
 

@@ -38,8 +38,8 @@ Jit::Jit(std::unique_ptr<llvm::orc::LLJIT> engine)
     : engine(std::move(engine)) {}
 Jit::~Jit() = default;
 
-/// Restricts the parallel loops of `run` to the items between its last two
-/// arguments.
+/// Restricts the parallel loops of `run` to the share of their items between
+/// its last two arguments.
 static void restrictItems(ModuleOp module) {
   auto run = module.lookupSymbol<func::FuncOp>("run");
   if (!run || run.getNumArguments() < 2)
@@ -48,10 +48,16 @@ static void restrictItems(ModuleOp module) {
         end = run.getArgument(run.getNumArguments() - 1);
   run.walk([&](scf::ParallelOp loop) {
     OpBuilder builder(loop);
-    Value upper = arith::MinSIOp::create(builder, loop.getLoc(),
-                                         loop.getUpperBound()[0], end);
-    loop.getUpperBoundMutable().assign(upper);
-    loop.getLowerBoundMutable().assign(begin);
+    Location loc = loop.getLoc();
+    Value items = loop.getUpperBound()[0],
+          whole = arith::ConstantIndexOp::create(builder, loc, kAllItems);
+    auto share = [&](Value part) -> Value {
+      return arith::DivUIOp::create(
+          builder, loc, arith::MulIOp::create(builder, loc, items, part),
+          whole);
+    };
+    loop.getLowerBoundMutable().assign(share(begin));
+    loop.getUpperBoundMutable().assign(share(end));
   });
 }
 

@@ -23,7 +23,7 @@ class Jit {
 public:
   /// Expands the kernels of `text` for `cpu` and compiles. In the function
   /// `run`, whose last two arguments are of type index, every parallel loop
-  /// covers only the items of its range that lie in [begin, end).
+  /// covers only the items between these shares of kAllItems.
   static llvm::Expected<std::unique_ptr<Jit>> compile(llvm::StringRef text,
                                                       llvm::StringRef cpu);
   ~Jit();
@@ -34,6 +34,9 @@ private:
   explicit Jit(std::unique_ptr<llvm::orc::LLJIT> engine);
   std::unique_ptr<llvm::orc::LLJIT> engine;
 };
+
+/// The share of all items of a parallel loop.
+constexpr int64_t kAllItems = int64_t(1) << 20;
 
 /// Raw memory in the textual form of the IR.
 inline const char *const kRaw = "memref<1099511627776xi8>";

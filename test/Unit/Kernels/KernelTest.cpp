@@ -26,7 +26,7 @@ using namespace llmc::test;
 
 namespace {
 
-constexpr int64_t kAll = int64_t(1) << 40;
+constexpr int64_t kAll = kAllItems, kPart = kAllItems / 3;
 
 /// Aligned memory between two guard zones that must stay as they are.
 struct Buffer {
@@ -183,8 +183,8 @@ TEST_P(KernelTest, LinearAgreesAtOddShapes) {
               << m << " rows";
           // The same in two parts, the second one first.
           Buffer split(m * n, -1);
-          run(x.data(), weight.data(), b.data(), split.data(), m, 1, kAll);
-          run(x.data(), weight.data(), b.data(), split.data(), m, 0, 1);
+          run(x.data(), weight.data(), b.data(), split.data(), m, kPart, kAll);
+          run(x.data(), weight.data(), b.data(), split.data(), m, 0, kPart);
           EXPECT_EQ(0,
                     std::memcmp(split.data(), y.data(), m * n * sizeof(float)))
               << m << " rows in two parts";
@@ -366,9 +366,9 @@ protected:
         c.capacity, 0, 0, kAll);
     EXPECT_EQ(0, std::memcmp(whole.data(), o.data(), o.count * sizeof(float)));
     run(q.data(), k.data(), v.data(), nullptr, nullptr, split.data(), total,
-        c.capacity, 0, 1, kAll);
+        c.capacity, 0, kPart, kAll);
     run(q.data(), k.data(), v.data(), nullptr, nullptr, split.data(), total,
-        c.capacity, 0, 0, 1);
+        c.capacity, 0, 0, kPart);
     EXPECT_EQ(0,
               std::memcmp(split.data(), whole.data(), o.count * sizeof(float)));
   }

@@ -12,7 +12,6 @@
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Value.h"
-#include "mlir/IR/ValueRange.h"
 #include <optional>
 
 namespace llmc::nn {

@@ -6,7 +6,6 @@
 #ifndef LLMC_DIALECT_PACK_PACKOPS_H
 #define LLMC_DIALECT_PACK_PACKOPS_H
 
-#include "llmc/Dialect/NN/NNInference.h"
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinTypes.h"
