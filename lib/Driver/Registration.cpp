@@ -13,6 +13,7 @@
 #include "llmc/Passes/FusePasses.h"
 #include "llmc/Passes/KernelPasses.h"
 #include "llmc/Passes/LowerPasses.h"
+#include "llmc/Passes/RestructurePasses.h"
 
 #include "mlir/Dialect/Affine/Transforms/Passes.h"
 #include "mlir/Dialect/Arith/Transforms/BufferizableOpInterfaceImpl.h"
@@ -68,4 +69,6 @@ void llmc::registerAllPasses() {
   registerLinalgPasses();
   registerSCFPasses();
   registerLLMCLowerPasses();
+  registerRestructurePasses();
+  registerLanguageModelPipeline();
 }
