@@ -18,6 +18,8 @@ void llmc::buildFusePipeline(OpPassManager &pm) {
   function.addPass(createFuseActivationPass());
   function.addPass(createFuseLinearPass());
   function.addPass(createSplitLinearPass());
+  function.addPass(createFuseRotaryPass());
+  function.addPass(createFuseAttentionPass());
   function.addPass(createSimplifyPass());
   pm.addPass(createEditWeightsPass());
 }

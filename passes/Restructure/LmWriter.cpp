@@ -221,8 +221,9 @@ LogicalResult LmWriter::finish() {
   auto text = [&](StringRef value) { return builder.getStringAttr(value); };
   result.setArgAttr(0, nn::NNDialect::kName, text("ids"));
   result.setArgAttr(0, nn::NNDialect::kDims, builder.getStrArrayAttr({"seq"}));
-  for (auto [i, name] : llvm::enumerate({"seq", "past", "n_logits", "context"}))
-    result.setArgAttr(1 + i, nn::NNDialect::kSymbol, text(name));
+  unsigned symbol = 1;
+  for (StringRef name : {"seq", "past", "n_logits", "context"})
+    result.setArgAttr(symbol++, nn::NNDialect::kSymbol, text(name));
   int64_t vocabulary = cast<RankedTensorType>(last.getType()).getDimSize(1);
   result.setResultAttr(0, nn::NNDialect::kName, text("logits"));
   result.setResultAttr(

@@ -138,7 +138,6 @@ Value LmWriter::makeTableRows(Location loc, Attribute source,
 
 Value LmWriter::getTable(nn::RotaryOp op, Value table, bool sine) {
   auto type = tensorType(table);
-  SymContext &ctx = elements.context();
   // Rows of a table that the model brings.
   SymIndex index = elements.freshIndex(table);
   ElementSource source = elements.trace(table, index);
@@ -181,7 +180,6 @@ Value LmWriter::getTable(nn::RotaryOp op, Value table, bool sine) {
     (void)refuse(op, "op 'nn.rotary' has frequencies that are not known");
     return {};
   }
-  (void)ctx;
   if (stored.getRank() != 1)
     frequencies = nn::ReshapeSourceAttr::get(builder.getContext(), frequencies,
                                              {proof->count});

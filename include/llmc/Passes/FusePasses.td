@@ -170,4 +170,57 @@ def FuseActivationPass : Pass<"llmc-fuse-activation", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::llmc::nn::NNDialect"];
 }
 
+def FuseRotaryPass : Pass<"llmc-fuse-rotary", "::mlir::func::FuncOp"> {
+  let summary = "Recover nn.rotary";
+  let description = [{
+    `x * cos + rotated * sin`, where it is proved element by element that
+    `rotated` holds the channels of x with the two of each pair exchanged and the
+    first negated (pairs of halves, or of neighbors), and that the tables hold
+    one number for both channels of a pair.
+
+    Preconditions: x has rank 3 or 4 and a static last extent; the tables are
+    constant along the axis of the heads, which is one of the two before the
+    last. What is not proved stays.
+
+    ```mlir
+    %a = nn.slice %x [%zero, %two] {axes = array<i64: 2>, steps = array<i64: 1>} : ...
+    %b = nn.slice %x [%two, %four] {axes = array<i64: 2>, steps = array<i64: 1>} : ...
+    %n = nn.neg %b : (tensor<?x3x2xf32>) -> tensor<?x3x2xf32>
+    %r = nn.concat %n, %a {axis = 2 : i64} : ...
+    %1 = nn.mul %x, %cos : (tensor<?x3x4xf32>, tensor<?x1x4xf32>) -> tensor<?x3x4xf32>
+    %2 = nn.mul %r, %sin : (tensor<?x3x4xf32>, tensor<?x1x4xf32>) -> tensor<?x3x4xf32>
+    %y = nn.add %1, %2 : (tensor<?x3x4xf32>, tensor<?x3x4xf32>) -> tensor<?x3x4xf32>
+    // becomes, with one column of the tables for each pair
+    %y = nn.rotary %x, %c, %s : (tensor<?x3x4xf32>, tensor<?x2xf32>, tensor<?x2xf32>) -> tensor<?x3x4xf32>
+    ```
+  }];
+  let dependentDialects = ["::llmc::nn::NNDialect", "::mlir::arith::ArithDialect"];
+}
+
+def FuseAttentionPass : Pass<"llmc-fuse-attention", "::mlir::func::FuncOp"> {
+  let summary = "Recover nn.attention";
+  let description = [{
+    `softmax(softcap(scale * q k^T) + mask) v` of tensors of rank 4, with the
+    scale anywhere (on the scores, on q, on k, split over both), with keys and
+    values in any order of axes and with repeated heads, which are dropped. A
+    guard `where(isnan(p), 0, p)` behind the softmax is dropped too: a row that
+    sees nothing gives zeros. Masks that are proved causal, sliding windows or all
+    visible become attributes, of attention ops that the graph has already too;
+    others stay as the operand.
+
+    Preconditions: keys and values are followed back through ops that move
+    elements and products with constants, up to a concatenation. What is not
+    proved stays.
+
+    ```mlir
+    %s = nn.matmul %q, %kt : (tensor<?x2x?x4xf32>, tensor<?x2x4x?xf32>) -> tensor<?x2x?x?xf32>
+    %p = nn.softmax %s {axis = 3 : i64} : (tensor<?x2x?x?xf32>) -> tensor<?x2x?x?xf32>
+    %y = nn.matmul %p, %v : (tensor<?x2x?x?xf32>, tensor<?x2x?x4xf32>) -> tensor<?x2x?x4xf32>
+    // becomes, between transpositions to [batch, time, heads, size]
+    %y = nn.attention %q, %k, %v {scale = 1.0 : f64} : ...
+    ```
+  }];
+  let dependentDialects = ["::llmc::nn::NNDialect", "::mlir::arith::ArithDialect"];
+}
+
 #endif // LLMC_PASSES_FUSEPASSES
