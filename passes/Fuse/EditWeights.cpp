@@ -215,8 +215,12 @@ private:
                    place ? Block::iterator(place) : module.getBody()->end());
     if (known.origin)
       if (auto original = symbols.lookup<nn::WeightOp>(known.origin);
-          original && original != weight)
-        derived[original].push_back(weight);
+          original && original != weight) {
+        // Intermediate edits hand on the weight they come from.
+        nn::WeightOp root = roots.lookup(original);
+        roots[weight] = root ? root : original;
+        derived[roots[weight]].push_back(weight);
+      }
     return weight;
   }
 
@@ -308,6 +312,7 @@ private:
   IRRewriter rewriter;
   llvm::DenseMap<std::pair<Attribute, Type>, nn::WeightOp> declared;
   llvm::MapVector<nn::WeightOp, SmallVector<nn::WeightOp>> derived;
+  llvm::DenseMap<nn::WeightOp, nn::WeightOp> roots;
 };
 
 struct EditWeightsPass : llmc::impl::EditWeightsPassBase<EditWeightsPass> {

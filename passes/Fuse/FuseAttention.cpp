@@ -164,7 +164,7 @@ private:
         if (source.index[axis] == wanted[Heads])
           return shape[axis] == extents[Heads];
         auto own = shape[axis].constant();
-        return own && heads && *own > 0 && *heads % *own == 0 &&
+        return own && heads && *own > 1 && *heads % *own == 0 &&
                source.index[axis] ==
                    ctx.floorDiv(wanted[Heads], ctx.constant(*heads / *own));
       });

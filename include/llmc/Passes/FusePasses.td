@@ -52,8 +52,9 @@ def SplitLinearPass : Pass<"llmc-split-linear", "::mlir::func::FuncOp"> {
   let summary = "Take apart a linear of which only slices are used";
   let description = [{
     A linear whose result is read only by slices with constant bounds along the
-    last axis (a packed q, k and v, or gate and up) becomes one linear for each
-    slice, with the rows of the weight (and of the bias) that it reads.
+    last axis (a packed q, k and v, or gate and up), or along the heads after a
+    split of that axis into heads, becomes one linear for each slice, with the
+    rows of the weight (and of the bias) that it reads.
 
     Preconditions: steps of one; the weight is known when compiling.
 
