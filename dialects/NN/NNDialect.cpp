@@ -85,8 +85,10 @@ LogicalResult NNDialect::verifyRegionArgAttribute(Operation *op,
   }
   if (name == kState) {
     auto index = dyn_cast<IntegerAttr>(attr.getValue());
+    // In memory form, results that are the state itself have been dropped.
     if (!index || index.getInt() < -1 ||
-        index.getInt() >= static_cast<int64_t>(function.getNumResults()))
+        (isa<TensorType>(type) &&
+         index.getInt() >= static_cast<int64_t>(function.getNumResults())))
       return refuse("expected the number of a result");
     return success();
   }

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "ElementRules.h"
 
+#include "llmc/Dialect/Pack/PackOps.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -61,6 +62,25 @@ MaybeShape rules::shapeOfLayer(Asker &ask, Operation *op) {
       .Case([&](nn::LinearOp op) -> R {
         SymIndex result(ask.shape(op.getInput()));
         result.back() = ask.dim(op.getWeight(), 0);
+        return result;
+      })
+      .Case([&](pack::LinearOp op) -> R {
+        SymIndex result(ask.shape(op.getInput()));
+        result.back() = ask.n(op.getWeight().getType().getRows());
+        return result;
+      })
+      .Case([&](pack::GatherOp op) -> R {
+        SymIndex result(ask.shape(op.getIndices()));
+        result.push_back(ask.n(op.getWeight().getType().getColumns()));
+        return result;
+      })
+      .Case([&](tensor::EmptyOp op) -> R {
+        SymIndex result;
+        for (OpFoldResult size : op.getMixedSizes()) {
+          auto value = dyn_cast<Value>(size);
+          result.push_back(value ? ask.elements.index(value)
+                                 : ask.n(*getConstantIntValue(size)));
+        }
         return result;
       })
       .Case<nn::RmsNormOp, nn::LayerNormOp, nn::RotaryOp>(

@@ -52,6 +52,7 @@ struct SymbolicElements::Impl {
 
   SymIndex computeShape(Value value);
   SymIndex argumentShape(BlockArgument arg);
+  SymIndex callShape(func::CallOp call, unsigned result);
   void setShape(Value value, SymIndex shape);
   SymExpr compute(Value value, ArrayRef<SymExpr> index);
   SymExpr opaque(Value value, ArrayRef<SymExpr> index);
@@ -200,14 +201,54 @@ void SymbolicElements::Impl::setShape(Value value, SymIndex shape) {
   shapes[value] = ArrayRef<SymExpr>(data, shape.size());
 }
 
+/// The callee states its result's extents in `nn.dims` over its own symbols;
+/// what these are here follows from the operands.
+SymIndex SymbolicElements::Impl::callShape(func::CallOp call, unsigned result) {
+  auto callee = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(
+      call, call.getCalleeAttr());
+  auto dims = callee ? dyn_cast_or_null<ArrayAttr>(
+                           callee.getResultAttr(result, nn::NNDialect::kDims))
+                     : ArrayAttr();
+  if (!dims)
+    return {};
+  DenseMap<SymExpr, SymExpr> map;
+  for (auto [i, operand] : llvm::enumerate(call.getOperands())) {
+    if (auto symbol =
+            callee.getArgAttrOfType<StringAttr>(i, nn::NNDialect::kSymbol)) {
+      map[context.symbol(symbol.getValue())] = ask.elements.index(operand);
+      continue;
+    }
+    auto extents = callee.getArgAttrOfType<ArrayAttr>(i, nn::NNDialect::kDims);
+    if (!extents || !isa<RankedTensorType>(operand.getType()))
+      continue;
+    for (auto [entry, extent] : llvm::zip(extents, ask.shape(operand)))
+      if (auto text = dyn_cast<StringAttr>(entry))
+        if (SymExpr symbol = context.parse(text.getValue());
+            symbol.is(SymKind::Symbol))
+          map.try_emplace(symbol, extent);
+  }
+  SymIndex shape;
+  for (Attribute entry : dims) {
+    if (auto number = dyn_cast<IntegerAttr>(entry))
+      shape.push_back(context.constant(number.getInt()));
+    else
+      shape.push_back(context.substitute(
+          context.parse(cast<StringAttr>(entry).getValue()), map));
+  }
+  return shape;
+}
+
 SymIndex SymbolicElements::Impl::computeShape(Value value) {
   Operation *op = value.getDefiningOp();
   if (!op)
     return argumentShape(cast<BlockArgument>(value));
-  if (op->getNumResults() != 1 ||
-      !llvm::all_of(op->getOperandTypes(), [](Type type) {
-        return isa<RankedTensorType, IndexType>(type);
-      }))
+  if (auto call = dyn_cast<func::CallOp>(op))
+    return callShape(call, cast<OpResult>(value).getResultNumber());
+  // What writes into a destination has its shape.
+  if (auto destination = dyn_cast<DestinationStyleOpInterface>(op))
+    return SymIndex(
+        ask.shape(destination.getTiedOpOperand(cast<OpResult>(value))->get()));
+  if (op->getNumResults() != 1)
     return {};
   for (auto rule :
        {shapeOfElementwise, shapeOfMovement, shapeOfReshape, shapeOfSlice,

@@ -47,7 +47,7 @@ void llmc::buildBufferizePipeline(OpPassManager &pm) {
   pm.addPass(bufferization::createDropEquivalentBufferResultsPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createVerifyNoHiddenCopies());
-  pm.addPass(bufferization::createBufferLoopHoistingPass());
+  pm.addNestedPass<func::FuncOp>(bufferization::createBufferLoopHoistingPass());
   pm.addPass(createPlanArena());
   pm.addPass(createRawAbi());
   pm.addPass(createCSEPass());

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "llmc/Dialect/Kern/KernOps.h"
 #include "llmc/Dialect/NN/NNOps.h"
+#include "llmc/Passes/Dims.h"
 #include "llmc/Passes/KernelPasses.h"
 
 namespace llmc {
@@ -16,16 +17,6 @@ using namespace mlir;
 using namespace llmc;
 
 namespace {
-
-/// A tensor of `type` whose first extents are those of `like`.
-Value emptyLike(OpBuilder &builder, Location loc, RankedTensorType type,
-                Value like) {
-  SmallVector<Value> sizes;
-  for (int64_t i = 0; i < type.getRank(); ++i)
-    if (type.isDynamicDim(i))
-      sizes.push_back(tensor::DimOp::create(builder, loc, like, i));
-  return tensor::EmptyOp::create(builder, loc, type, sizes);
-}
 
 struct LowerToKern : llmc::impl::LowerToKernPassBase<LowerToKern> {
   void runOnOperation() override {
@@ -53,8 +44,29 @@ struct LowerToKern : llmc::impl::LowerToKernPassBase<LowerToKern> {
       }
     if (failed)
       return signalPassFailure();
+    // Extents are computed from the symbols at the top of the function, while
+    // all ops still stand; tensor.dim is left where no symbol tells one.
+    SymbolicElements elements(getOperation());
+    DimBuilder dims(getOperation(), elements.context());
+    SmallVector<SmallVector<Value>> sizes;
     for (Operation *op : work) {
-      Value result = lower(op, holdsKeys);
+      sizes.emplace_back();
+      auto type = cast<RankedTensorType>(op->getResult(0).getType());
+      if (isa<nn::AppendOp>(op))
+        continue;
+      Value like =
+          isa<pack::GatherOp>(op) ? op->getOperand(1) : op->getOperand(0);
+      OpBuilder builder(op);
+      for (int64_t i = 0; i < type.getRank(); ++i)
+        if (type.isDynamicDim(i)) {
+          Value size = dims.build(elements.dim(op->getResult(0), i));
+          sizes.back().push_back(
+              size ? size
+                   : tensor::DimOp::create(builder, op->getLoc(), like, i));
+        }
+    }
+    for (auto [op, extents] : llvm::zip(work, sizes)) {
+      Value result = lower(op, extents, holdsKeys);
       op->getResult(0).replaceAllUsesWith(result);
       op->erase();
     }
@@ -83,18 +95,20 @@ struct LowerToKern : llmc::impl::LowerToKernPassBase<LowerToKern> {
     return std::nullopt;
   }
 
-  Value lower(Operation *op, llvm::DenseMap<Operation *, bool> &holdsKeys) {
+  Value lower(Operation *op, ValueRange extents,
+              llvm::DenseMap<Operation *, bool> &holdsKeys) {
     OpBuilder builder(op);
     Location loc = op->getLoc();
     auto type = cast<RankedTensorType>(op->getResult(0).getType());
+    Value init;
+    if (!isa<nn::AppendOp>(op))
+      init = tensor::EmptyOp::create(builder, loc, type, extents);
     if (auto linear = dyn_cast<pack::LinearOp>(op)) {
-      Value init = emptyLike(builder, loc, type, linear.getInput());
       return kern::LinearOp::create(builder, loc, type, linear.getInput(),
                                     linear.getWeight(), linear.getBias(), init)
           .getResult();
     }
     if (auto gather = dyn_cast<pack::GatherOp>(op)) {
-      Value init = emptyLike(builder, loc, type, gather.getIndices());
       return kern::GatherOp::create(builder, loc, type, gather.getWeight(),
                                     gather.getIndices(), init)
           .getResult();
@@ -105,7 +119,6 @@ struct LowerToKern : llmc::impl::LowerToKernPassBase<LowerToKern> {
                                     holdsKeys.lookup(op))
           .getResult();
     auto attention = cast<nn::CachedAttentionOp>(op);
-    Value init = emptyLike(builder, loc, type, attention.getQuery());
     return kern::AttentionOp::create(
                builder, loc, type, attention.getQuery(), attention.getKey(),
                attention.getValue(), attention.getPosition(), init,
