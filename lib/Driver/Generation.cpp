@@ -23,6 +23,7 @@ Fault llmc::readGenerationOptions(const Arguments &arguments,
     if (fault)
       return fault;
   sampling.seed = seed;
+  options.timing = arguments.has("timing");
   return checkSampling(sampling);
 }
 

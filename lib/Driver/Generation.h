@@ -17,6 +17,8 @@ struct GenerationOptions {
   int64_t maxTokens = INT64_MAX;
   /// 0: the model's default.
   int64_t context = 0;
+  /// Print the speed after each answer.
+  bool timing = false;
 };
 
 Fault readGenerationOptions(const Arguments &arguments,

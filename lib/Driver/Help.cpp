@@ -63,7 +63,7 @@ std::string llmc::helpText(const VerbSpec &verb, const Terminal &terminal) {
                       terminal.bold("Usage"), usage, terminal.bold("Options"),
                       optionLines(verb.options), optionLines(commonOptions()));
   if (verb.notes)
-    text += fmt::format("\n{}", wrapped(verb.notes, 0, 79));
+    text += fmt::format("\n{}\n", wrapped(verb.notes, 0, 79));
   return text;
 }
 
@@ -72,7 +72,7 @@ std::string llmc::helpText(const Terminal &terminal) {
       fmt::format("llmc compiles neural networks to native code and runs "
                   "them.\n\n{}\n"
                   "  llmc compile model.onnx -o bundle\n"
-                  "  llmc generate bundle --ids 1,403,407\n"
+                  "  llmc generate bundle --prompt 'Once upon a time'\n"
                   "  llmc run bundle --input x=a.npy --output-dir out\n\n{}\n",
                   terminal.bold("Examples"), terminal.bold("Verbs"));
   for (const VerbSpec &verb : verbs())

@@ -35,6 +35,11 @@ void Terminal::note(std::string_view text) {
     fmt::print(stderr, "{}\n", text);
 }
 
+void Terminal::prompt(std::string_view text) {
+  fflush(stdout);
+  fmt::print(stderr, "{}", text);
+}
+
 void Terminal::message(const char *kind, const char *color,
                        std::string_view text) {
   // What was printed before stands before.

@@ -17,6 +17,22 @@ static const OptionSpec kThreads = {
     "threads", "N", "threads to use [physical cores this process may use]"};
 static const OptionSpec kContext = {
     "context", "N", "most tokens a session holds [what the model names]"};
+static const OptionSpec kMaxTokens = {
+    "max-tokens,n", "N",
+    "most tokens to generate [until the model ends or the context is full]"};
+static const OptionSpec kTemperature = {
+    "temperature", "T",
+    "0 takes the most probable token, 1 draws as the model says [0]"};
+static const OptionSpec kMinP = {
+    "min-p", "P", "only tokens at least P times as probable as the first [0]"};
+static const OptionSpec kTopK = {"top-k", "K",
+                                 "only the K most probable tokens [0: all]"};
+static const OptionSpec kTopP = {
+    "top-p", "P",
+    "only the most probable tokens that together reach P [1: all]"};
+static const OptionSpec kSeed = {"seed", "N", "of the random numbers [0]"};
+static const char kSampling[] =
+    "The same seed gives the same text. The filters apply in the order above.";
 static const OptionSpec kVerify = {
     "verify", nullptr, "compare the hash of every weight before the start"};
 static const OptionSpec kJson = {"json", nullptr, "print one JSON object"};
@@ -79,33 +95,51 @@ const std::vector<VerbSpec> &llmc::verbs() {
         kContext,
         kThreads,
         kVerify},
-       "Values that are printed are cut to eight per output, and it says so.\n",
+       "Values that are printed are cut to eight per output, and it says so.",
        runRun},
       {"generate",
        "continue a text with a language model",
+       "  llmc generate bundle --prompt 'Once upon a time'\n"
+       "  llmc generate bundle --chat --prompt 'What is the capital of "
+       "France?'\n"
        "  llmc generate bundle --ids 1,403,407 --max-tokens 10\n",
        {"DIR"},
-       {{"ids", "1,2,3", "token ids to continue; ids are printed, too"},
-        {"max-tokens,n", "N",
-         "most tokens to generate [until the model ends or "
-         "the context is full]"},
-        {"temperature", "T",
-         "0 takes the most probable token, 1 draws as the "
-         "model says [0]"},
-        {"min-p", "P",
-         "only tokens at least P times as probable as the first "
-         "[0]"},
-        {"top-k", "K", "only the K most probable tokens [0: all]"},
-        {"top-p", "P",
-         "only the most probable tokens that together reach P "
-         "[1: all]"},
-        {"seed", "N", "of the random numbers [0]"},
+       {{"prompt,p", "TEXT",
+         "the text to continue [stdin, when that is no terminal]"},
+        {"chat", nullptr,
+         "the prompt is a question: put it into the model's chat template"},
+        {"system", "TEXT", "with --chat: what the model is told first"},
+        {"ids", "1,2,3", "token ids instead of a text; ids are printed, too"},
+        kMaxTokens,
+        kTemperature,
+        kMinP,
+        kTopK,
+        kTopP,
+        kSeed,
         kContext,
         kThreads,
         kVerify},
-       "The same seed gives the same text. The filters apply in the order "
-       "above.\n",
+       kSampling,
        runGenerate},
+      {"chat",
+       "talk with a language model",
+       "  llmc chat bundle\n"
+       "  llmc chat bundle --system 'Answer in one sentence.'\n"
+       "  echo 'What is the capital of France?' | llmc chat bundle\n",
+       {"DIR"},
+       {{"system", "TEXT", "what the model is told first"},
+        {"timing", nullptr, "print the speed after each answer"},
+        kMaxTokens,
+        kTemperature,
+        kMinP,
+        kTopK,
+        kTopP,
+        kSeed,
+        kContext,
+        kThreads,
+        kVerify},
+       kSampling,
+       runChat},
       {"info",
        "show what a bundle or a model contains; runs no code of it",
        "  llmc info bundle\n"
@@ -126,7 +160,7 @@ const std::vector<VerbSpec> &llmc::verbs() {
         kContext,
         kThreads,
         kVerify},
-       "Ids are made up: speed does not depend on what is said.\n",
+       "Ids are made up: speed does not depend on what is said.",
        runBench},
       {"help",
        "explain a verb",
@@ -141,7 +175,7 @@ const std::vector<VerbSpec> &llmc::verbs() {
        "  llmc completion fish > ~/.config/fish/completions/llmc.fish\n",
        {"SHELL"},
        {},
-       "SHELL is bash, zsh or fish.\n",
+       "SHELL is bash, zsh or fish.",
        runCompletion},
   };
   return table;

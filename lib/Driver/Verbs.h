@@ -16,6 +16,7 @@ namespace llmc {
 int runCompile(const Arguments &arguments, Terminal &terminal);
 int runRun(const Arguments &arguments, Terminal &terminal);
 int runGenerate(const Arguments &arguments, Terminal &terminal);
+int runChat(const Arguments &arguments, Terminal &terminal);
 int runInfo(const Arguments &arguments, Terminal &terminal);
 int runBench(const Arguments &arguments, Terminal &terminal);
 int runHelp(const Arguments &arguments, Terminal &terminal);

@@ -45,9 +45,14 @@ Fault Generator::create(llmc_model *model, int64_t context, unsigned threads,
       out0->rank != 2 || out0->extents[1] != made->spec.vocabulary)
     return Fault::input("expected the language model to give 'logits' alone, "
                         "f32 of rank 2 with the vocabulary last");
+  made->ends.assign(made->spec.eos, made->spec.eos + made->spec.eos_count);
   made->rowSize = made->spec.vocabulary;
   out = std::move(made);
   return {};
+}
+
+bool Generator::isEndToken(int64_t id) const {
+  return std::find(ends.begin(), ends.end(), id) != ends.end();
 }
 
 Fault Generator::read(int64_t count, bool wanted) {
@@ -129,8 +134,7 @@ Fault Generator::generate(int64_t maxTokens, Sampler &sampler,
     row = nullptr;
     ids.push_back(id);
     bool goOn = emit(id);
-    if (std::find(spec.eos, spec.eos + spec.eos_count, id) !=
-        spec.eos + spec.eos_count) {
+    if (isEndToken(id)) {
       reason = StopReason::EndToken;
       return {};
     }

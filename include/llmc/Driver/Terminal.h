@@ -25,6 +25,8 @@ public:
   bool flush();
   /// A note on stderr, unless quiet.
   void note(std::string_view text);
+  /// Writes to stderr as it is, quiet or not: what a person is to answer.
+  void prompt(std::string_view text);
   void warning(std::string_view text);
   void error(std::string_view text);
   /// Prints a fault; returns its exit code.

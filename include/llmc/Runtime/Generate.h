@@ -53,6 +53,10 @@ public:
   /// One step: reads `id` as the next token of the text and computes logits.
   Fault step(int64_t id);
 
+  /// Another token that ends a text, beside those of the model.
+  void addEndToken(int64_t id) { ends.push_back(id); }
+  bool isEndToken(int64_t id) const;
+
   /// Logits of the last token read, [vocabulary].
   llvm::ArrayRef<float> logits() const { return {row, rowSize}; }
 
@@ -71,6 +75,7 @@ private:
   llmc_language_model spec = {};
   /// The text; the session has read the first position() of it.
   std::vector<int64_t> ids;
+  std::vector<int64_t> ends;
   const float *row = nullptr;
   size_t rowSize = 0;
 };

@@ -10,7 +10,8 @@
  *
  * The next token of the language model is (3 * sum of all ids + 1) mod 32: its
  * logit is 4, the others are id / 64. So what came before matters, and a wrong
- * state shows.
+ * state shows. After id 31 every step takes long, so that a person has time to
+ * interrupt.
  *===----------------------------------------------------------------------===*/
 #include "llmc/Runtime/abi.h"
 
@@ -51,8 +52,13 @@ void llmc_run_lm(llmc_ctx *ctx, const int64_t *symbols, void *const *buffers,
     seen[past + i] = (float)ids[i];
   for (int64_t row = 0; row != rows; ++row) {
     int64_t sum = 0;
-    for (int64_t i = 0; i != past + seq - rows + row + 1; ++i)
+    int slow = 0;
+    for (int64_t i = 0; i != past + seq - rows + row + 1; ++i) {
       sum += (int64_t)seen[i];
+      slow |= seen[i] == 31;
+    }
+    for (volatile int64_t k = slow ? 10000000 : 0; k; --k)
+      ;
     for (int64_t id = 0; id != VOCABULARY; ++id)
       logits[row * VOCABULARY + id] = (float)id / 64;
     logits[row * VOCABULARY + (3 * sum + 1) % VOCABULARY] = 4;
