@@ -191,7 +191,8 @@ private:
         [&](OpPassManager &pm) {
           if (wantsLm)
             buildLanguageModelPipeline(pm, getContextLength(),
-                                       request.entry == "lm");
+                                       request.entry == "lm",
+                                       model.weights.get());
           else
             buildFusePipeline(pm);
         },

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "llmc/Passes/AnalysisPasses.h"
 #include "llmc/Passes/FusePasses.h"
 
 #include "mlir/Pass/PassManager.h"
@@ -11,6 +12,7 @@
 using namespace mlir;
 
 void llmc::buildFusePipeline(OpPassManager &pm) {
+  pm.addPass(createRefineTypesPass());
   OpPassManager &function = pm.nest<func::FuncOp>();
   function.addPass(createSimplifyPass());
   function.addPass(createFuseRmsNormPass());

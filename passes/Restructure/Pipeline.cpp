@@ -14,10 +14,11 @@ using namespace mlir;
 using namespace llmc;
 
 void llmc::buildLanguageModelPipeline(OpPassManager &pm, int64_t context,
-                                      bool require) {
+                                      bool require, const WeightStore *store) {
   pm.addPass(createBindLmPass({require}));
   buildFusePipeline(pm);
   pm.addPass(createDeriveLmPass({context, require}));
+  pm.addPass(store ? createTieWeightsPass(*store) : createTieWeightsPass());
   pm.addPass(createCSEPass());
   pm.addPass(createEditWeightsPass());
 }

@@ -11,11 +11,17 @@
 
 namespace llmc {
 
+class WeightStore;
+
 #define GEN_PASS_DECL
 #include "llmc/Passes/FusePasses.h.inc"
 
 #define GEN_PASS_REGISTRATION
 #include "llmc/Passes/FusePasses.h.inc"
+
+/// The pass `llmc-tie-weights` with the store that knows the bytes of keys; the
+/// store outlives the pass.
+std::unique_ptr<mlir::Pass> createTieWeightsPass(const WeightStore &store);
 
 /// Adds the passes that turn the graph of an exporter into layers, in the order
 /// they need: simplify, normalizations, activations, linears, rotary,

@@ -97,6 +97,30 @@ def EditWeightsPass : Pass<"llmc-edit-weights", "::mlir::ModuleOp"> {
   let dependentDialects = ["::llmc::nn::NNDialect"];
 }
 
+def TieWeightsPass : Pass<"llmc-tie-weights", "::mlir::ModuleOp"> {
+  let summary = "Use one weight where an embedding and a matrix hold equal numbers";
+  let description = [{
+    Exporters write a tied embedding and head twice, one of them transposed. A
+    table of `nn.gather` and a matrix of `nn.linear` of one type whose bytes are
+    equal become one symbol.
+
+    Preconditions: `llmc-edit-weights` ran. Only the compiler knows where keys lie:
+    on textual IR the pass compares values that stand in the IR.
+
+    A module pass, since it erases symbols.
+
+    ```mlir
+    nn.weight @embed : tensor<2x1xf32> from #nn.dense<dense<[[1.0], [2.0]]> : tensor<2x1xf32>>
+    nn.weight @head : tensor<2x1xf32> from #nn.transpose<#nn.dense<dense<[[1.0, 2.0]]> : tensor<1x2xf32>>, [1, 0]>
+    ...
+    %w = nn.get @head : tensor<2x1xf32>
+    // becomes
+    %w = nn.get @embed : tensor<2x1xf32>
+    ```
+  }];
+  let dependentDialects = ["::llmc::nn::NNDialect"];
+}
+
 def FuseRmsNormPass : Pass<"llmc-fuse-rms-norm", "::mlir::func::FuncOp"> {
   let summary = "Recover nn.rms_norm";
   let description = [{

@@ -11,6 +11,8 @@
 
 namespace llmc {
 
+class WeightStore;
+
 #define GEN_PASS_DECL
 #include "llmc/Passes/RestructurePasses.h.inc"
 
@@ -23,9 +25,11 @@ inline constexpr llvm::StringLiteral kLmEntry = "lm";
 
 /// Binds @lm, fuses every function, and derives the canonical @lm. `context` is
 /// the option of `llmc-derive-lm`; with `require` a module without a language
-/// model is an error.
+/// model is an error. With a `store`, which outlives the passes, an embedding
+/// and a head with equal bytes become one weight.
 void buildLanguageModelPipeline(mlir::OpPassManager &pm, int64_t context,
-                                bool require = false);
+                                bool require = false,
+                                const WeightStore *store = nullptr);
 
 /// Registers `llmc-lm{context=N require=false}`, the pipeline above.
 void registerLanguageModelPipeline();
