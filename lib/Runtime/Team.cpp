@@ -2,10 +2,12 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// A job is published by raising the counter `job`; each worker answers by
-// storing that number into its own cache line, which the caller reads. Both
-// sides announce before they sleep and look once more, and both announcements
-// and looks are sequentially consistent, so no wake-up is lost.
+// A job is published by writing its number into the claim word of every slot;
+// workers spin on their own. A chunk belongs to whoever raises the claim word,
+// and the caller leaves a job only when every chunk is finished. So a worker
+// that comes late finds nothing to claim and never reads the data of a job that
+// is over. Both sides announce before they sleep and look once more, all of it
+// sequentially consistent, so no wake-up is lost.
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Runtime/Team.h"
@@ -21,6 +23,8 @@ using namespace llmc;
 
 /// Longest time a thread waits awake, in nanoseconds.
 static constexpr int64_t kSpinNanoseconds = 50000;
+/// Most chunks a part is cut into.
+static constexpr unsigned kChunks = 4;
 
 static void futexWait(std::atomic<uint32_t> &word, uint32_t expected) {
   syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, expected, nullptr, nullptr, 0);
@@ -44,9 +48,8 @@ static int64_t nanoseconds() {
   return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
-/// Spins until `word` differs from `old` (or equals, if `wanted`); false when
-/// the time is up. The clock is read rarely, since a read costs about what a
-/// whole fork and join should cost.
+/// Spins until `ready`; false when the time is up. The clock is read rarely,
+/// since a read costs about what a whole fork and join should cost.
 template <typename Ready> static bool spin(Ready ready) {
   for (unsigned i = 0; i != 200; ++i) {
     if (ready())
@@ -72,6 +75,14 @@ static std::pair<int64_t, int64_t> range(int64_t n, unsigned pieces,
   return {begin, begin + share + (index < rest)};
 }
 
+/// The claim word: job, chunks, next chunk.
+static uint64_t pack(uint32_t job, unsigned chunks) {
+  return uint64_t(job) << 32 | uint64_t(chunks) << 16;
+}
+static uint32_t jobOf(uint64_t claim) { return claim >> 32; }
+static unsigned chunksOf(uint64_t claim) { return claim >> 16 & 0xffff; }
+static unsigned nextOf(uint64_t claim) { return claim & 0xffff; }
+
 namespace {
 /// What a new thread is told.
 struct Start {
@@ -82,9 +93,9 @@ struct Start {
 
 Team::Team(unsigned threads) {
   threads = std::clamp(threads, 1u, 1024u);
+  slots.reset(new Slot[threads]);
   if (threads == 1)
     return;
-  workers.reset(new Worker[threads - 1]);
   // Signals belong to the threads of the program, not to the team.
   sigset_t all, before;
   sigfillset(&all);
@@ -93,11 +104,11 @@ Team::Team(unsigned threads) {
     auto run = [](void *data) -> void * {
       Start start = *static_cast<Start *>(data);
       delete static_cast<Start *>(data);
-      start.team->work(start.index, start.team->workers[start.index - 1]);
+      start.team->work(start.index);
       return nullptr;
     };
     auto *start = new Start{this, i};
-    if (pthread_create(&workers[i - 1].thread, nullptr, run, start)) {
+    if (pthread_create(&slots[i].thread, nullptr, run, start)) {
       delete start;
       break;
     }
@@ -107,71 +118,111 @@ Team::Team(unsigned threads) {
 }
 
 Team::~Team() {
-  if (count == 1)
-    return;
   stopping = true;
-  job.fetch_add(1, std::memory_order_seq_cst);
+  uint32_t number = job.load(std::memory_order_relaxed) + 1;
+  for (unsigned i = 1; i != count; ++i)
+    slots[i].claim.store(pack(number, 0), std::memory_order_release);
+  job.store(number, std::memory_order_seq_cst);
   futexWake(job, INT32_MAX);
-  for (unsigned i = 0; i + 1 != count; ++i)
-    pthread_join(workers[i].thread, nullptr);
+  for (unsigned i = 1; i != count; ++i)
+    pthread_join(slots[i].thread, nullptr);
 }
 
-void Team::work(unsigned index, Worker &self) {
+void Team::drain(unsigned index, uint32_t number) {
+  Slot &slot = slots[index];
+  uint64_t claim = slot.claim.load(std::memory_order_acquire);
+  while (jobOf(claim) == number && nextOf(claim) < chunksOf(claim)) {
+    if (!slot.claim.compare_exchange_weak(claim, claim + 1,
+                                          std::memory_order_acq_rel,
+                                          std::memory_order_acquire))
+      continue;
+    auto [first, last] = range(length, parts, index);
+    auto [begin, end] = range(last - first, chunks, nextOf(claim));
+    body(arg, first + begin, first + end);
+    slot.finished.fetch_add(1, std::memory_order_seq_cst);
+    if (slot.awaited.load(std::memory_order_seq_cst))
+      futexWake(slot.finished, 1);
+    claim = slot.claim.load(std::memory_order_acquire);
+  }
+}
+
+void Team::takePart(unsigned index, uint32_t number) {
+  uint64_t claim = slots[index].claim.load(std::memory_order_relaxed);
+  drain(index, number);
+  // A job of one chunk each is over before it could be shared better, so only
+  // the caller, who has to wait otherwise, looks after the others.
+  if (index && chunksOf(claim) <= 1)
+    return;
+  for (unsigned other = 0; other != count; ++other)
+    if (other != index)
+      drain(other, number);
+}
+
+void Team::work(unsigned index) {
+  Slot &self = slots[index];
   uint32_t seen = 0;
   while (true) {
-    if (!spin([&] { return job.load(std::memory_order_acquire) != seen; })) {
+    auto called = [&] {
+      return jobOf(self.claim.load(std::memory_order_acquire)) != seen;
+    };
+    if (!spin(called)) {
       sleepers.fetch_add(1, std::memory_order_seq_cst);
-      while (job.load(std::memory_order_seq_cst) == seen)
-        futexWait(job, seen);
+      while (true) {
+        uint32_t newest = job.load(std::memory_order_seq_cst);
+        if (called())
+          break;
+        futexWait(job, newest);
+      }
       sleepers.fetch_sub(1, std::memory_order_relaxed);
     }
-    // The caller waits for every worker, so it is at most one job ahead.
-    ++seen;
-    if (stopping)
+    uint64_t claim = self.claim.load(std::memory_order_acquire);
+    seen = jobOf(claim);
+    // A job without chunks is the last one.
+    if (chunksOf(claim) == 0)
       return;
-    if (index < pieces) {
-      auto [begin, end] = range(length, pieces, index);
-      body(arg, begin, end);
-    }
-    self.finished.store(seen, std::memory_order_seq_cst);
-    if (self.awaited.load(std::memory_order_seq_cst))
-      futexWake(self.finished, 1);
+    takePart(index, seen);
   }
+}
+
+bool Team::isDone(const Slot &slot) const {
+  return slot.finished.load(std::memory_order_acquire) == chunks;
+}
+
+void Team::await(Slot &slot) {
+  if (spin([&] { return isDone(slot); }))
+    return;
+  slot.awaited.store(1, std::memory_order_seq_cst);
+  uint32_t value;
+  while ((value = slot.finished.load(std::memory_order_seq_cst)) != chunks)
+    futexWait(slot.finished, value);
+  slot.awaited.store(0, std::memory_order_relaxed);
 }
 
 void Team::parallelFor(llmc_body newBody, void *newArg, int64_t n,
                        unsigned limit) {
   if (n <= 0)
     return;
-  unsigned parts = std::min(limit, count);
-  if (n < parts)
-    parts = static_cast<unsigned>(n);
-  if (parts <= 1) {
+  unsigned threads = std::min(limit, count);
+  if (n < threads)
+    threads = static_cast<unsigned>(n);
+  if (threads <= 1) {
     newBody(newArg, 0, n);
     return;
   }
   body = newBody;
   arg = newArg;
   length = n;
-  pieces = parts;
-  uint32_t current = job.fetch_add(1, std::memory_order_seq_cst) + 1;
+  parts = threads;
+  chunks = static_cast<unsigned>(std::min<int64_t>(n / threads, kChunks));
+  uint32_t number = job.load(std::memory_order_relaxed) + 1;
+  for (unsigned i = 0; i != threads; ++i) {
+    slots[i].finished.store(0, std::memory_order_relaxed);
+    slots[i].claim.store(pack(number, chunks), std::memory_order_release);
+  }
+  job.store(number, std::memory_order_seq_cst);
   if (sleepers.load(std::memory_order_seq_cst))
     futexWake(job, INT32_MAX);
-
-  auto [begin, end] = range(n, parts, 0);
-  newBody(newArg, begin, end);
-
-  for (unsigned i = 0; i + 1 != count; ++i) {
-    Worker &worker = workers[i];
-    auto done = [&] {
-      return worker.finished.load(std::memory_order_acquire) == current;
-    };
-    if (spin(done))
-      continue;
-    worker.awaited.store(1, std::memory_order_seq_cst);
-    uint32_t value;
-    while ((value = worker.finished.load(std::memory_order_seq_cst)) != current)
-      futexWait(worker.finished, value);
-    worker.awaited.store(0, std::memory_order_relaxed);
-  }
+  takePart(0, number);
+  for (unsigned i = 0; i != threads; ++i)
+    await(slots[i]);
 }

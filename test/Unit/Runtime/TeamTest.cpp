@@ -41,17 +41,40 @@ TEST(Team, CoversEveryRangeOnce) {
       Count count(n);
       team.parallelFor(Count::body, &count, n, threads);
       count.expect(1);
-      EXPECT_EQ(count.calls, std::min<int64_t>(n, threads));
+      // A part is cut into at most four chunks.
+      EXPECT_LE(count.calls, std::min<int64_t>(n, 4 * threads));
     }
   }
 }
 
 TEST(Team, KeepsToTheLimit) {
   Team team(4);
-  Count count(100);
-  team.parallelFor(Count::body, &count, 100, 2);
-  count.expect(1);
-  EXPECT_EQ(count.calls, 2);
+  Count one(100);
+  team.parallelFor(Count::body, &one, 100, 1);
+  one.expect(1);
+  EXPECT_EQ(one.calls, 1);
+  Count two(100);
+  team.parallelFor(Count::body, &two, 100, 2);
+  two.expect(1);
+  EXPECT_EQ(two.calls, 8);
+}
+
+TEST(Team, FinishesWithoutThreadsThatDoNotRun) {
+  // Three of four threads get stuck in their first chunk until the caller has
+  // done all that is left.
+  struct Stuck {
+    std::atomic<int> left{16};
+    pthread_t caller = pthread_self();
+    static void body(void *arg, int64_t begin, int64_t end) {
+      Stuck &stuck = *static_cast<Stuck *>(arg);
+      stuck.left -= end - begin;
+      while (!pthread_equal(pthread_self(), stuck.caller) && stuck.left > 0)
+        ;
+    }
+  } stuck;
+  Team team(4);
+  team.parallelFor(Stuck::body, &stuck, 16, 4);
+  EXPECT_EQ(stuck.left, 0);
 }
 
 TEST(Team, RepeatsMany) {
