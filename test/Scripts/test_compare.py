@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The arithmetic and the table of benchmarks/compare; nothing here is timed."""
+from __future__ import annotations
+
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+from comparison import figures, packages
+from comparison.peers import PEERS
+
+# The second round ran on a machine half as fast; the third lost the peer.
+ROUNDS = [{"llmc": {"prefill": 400.0, "decode": 40.0}, "peer": {"prefill": 200.0, "decode": 50.0}},
+          {"llmc": {"prefill": 200.0, "decode": 21.0}, "peer": {"prefill": 100.0, "decode": 25.0}},
+          {"llmc": {"prefill": 420.0, "decode": 44.0}}]
+
+
+class Figures(unittest.TestCase):
+    def test_spread(self):
+        found = figures.spread([3.0, 1.0, 2.0, 10.0])
+        self.assertEqual((found.middle, found.low, found.high, found.count), (2.5, 1.0, 10.0, 4))
+        self.assertEqual(found.text(1), "2.5 (1.0..10.0)")
+        self.assertEqual(figures.spread([7.25]).text(1), "7.2")
+        self.assertIsNone(figures.spread([]))
+
+    def test_ratios_are_taken_within_a_round(self):
+        self.assertEqual(figures.ratios(ROUNDS, "llmc", "peer", "prefill"), [2.0, 2.0])
+        self.assertEqual(figures.ratios(ROUNDS, "llmc", "peer", "decode"), [0.8, 0.84])
+        self.assertEqual(figures.ratios(ROUNDS, "llmc", "absent", "decode"), [])
+
+    def test_figures_of_one_name(self):
+        self.assertEqual(figures.figures_of(ROUNDS, "peer", "decode").count, 2)
+        self.assertIsNone(figures.figures_of(ROUNDS, "absent", "decode"))
+
+    def test_common_start(self):
+        self.assertEqual(figures.common_start([1, 2, 3], [1, 2, 4]), 2)
+        self.assertEqual(figures.common_start([1, 2, 3], [1, 2]), 2)
+        self.assertEqual(figures.common_start([1], [2]), 0)
+
+
+class Table(unittest.TestCase):
+    def test_table_aligns(self):
+        self.assertEqual(figures.table(["", "tok/s"], [["a", "1"], ["long", "1000000"]]),
+                         "        tok/s\n----  -------\na           1\nlong  1000000")
+
+    def test_table_refuses_ragged_rows(self):
+        with self.assertRaises(ValueError):
+            figures.table(["a", "b"], [["only one"]])
+
+    def test_compared(self):
+        lines = figures.compared(ROUNDS, ["llmc", "peer"], "llmc", {"peer": "8 of 8"}).splitlines()
+        self.assertEqual(len(lines), 4)
+        self.assertEqual(lines[2].split(), ["llmc", "400", "(200..420)", "-", "40", "(21..44)", "-"])
+        self.assertEqual(lines[3].split()[1:5], ["150", "(100..200)", "2.00", "(2.00..2.00)"])
+        self.assertTrue(lines[3].endswith("8 of 8"))
+
+
+class Pins(unittest.TestCase):
+    def test_every_package_of_a_peer_is_pinned(self):
+        pins = packages.pins(ROOT / "benchmarks/requirements.txt")
+        wanted = {package for peer in PEERS.values() for package in peer.packages}
+        self.assertEqual(wanted - pins.keys(), set())
+
+    def test_what_is_not_pinned_is_refused(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "requirements.txt")
+            path.write_text("# note\none==1.0  # why\n\n")
+            self.assertEqual(packages.pins(path), {"one": "1.0"})
+            path.write_text("two>=2\n")
+            with self.assertRaisesRegex(ValueError, "expected NAME==VERSION but got 'two>=2'"):
+                packages.pins(path)
+
+
+if __name__ == "__main__":
+    unittest.main()
