@@ -33,12 +33,16 @@ private:
 };
 } // namespace
 
+/// The greatest divisor of the coefficients that stand with factors; 0 where
+/// there are none, or where the least integer would make division overflow.
 static int64_t commonDivisor(const Sum &sum) {
   int64_t divisor = 0;
-  for (const Monomial &term : sum)
-    if (!term.factors.empty() &&
-        term.coefficient != std::numeric_limits<int64_t>::min())
+  for (const Monomial &term : sum) {
+    if (term.coefficient == std::numeric_limits<int64_t>::min())
+      return 0;
+    if (!term.factors.empty())
       divisor = std::gcd(divisor, term.coefficient);
+  }
   return divisor;
 }
 
@@ -476,7 +480,7 @@ SymExpr SymContext::select(SymExpr condition, SymExpr onTrue, SymExpr onFalse) {
   if (SymExpr p = argumentOf(condition, SymKind::Zero))
     for (const Monomial &term : toSum(p)) {
       if (term.factors.size() != 1 || !term.factors[0].is(SymKind::Index) ||
-          std::abs(term.coefficient) != 1)
+          (term.coefficient != 1 && term.coefficient != -1))
         continue;
       auto linear = splitLinear(p, term.factors[0]);
       if (!linear || !linear->first.constant())

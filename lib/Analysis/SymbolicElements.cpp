@@ -26,7 +26,7 @@ namespace {
 /// Nested questions for elements; bounds the machine stack.
 constexpr unsigned kMaxNesting = 500;
 /// Elements computed for one question.
-constexpr uint64_t kMaxEvaluations = 100000;
+constexpr uint64_t kMaxEvaluations = 20000;
 /// Nested index computations.
 constexpr unsigned kMaxIndexNesting = 200;
 } // namespace

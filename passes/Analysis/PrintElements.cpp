@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Analysis/Proofs.h"
+#include "llmc/Dialect/NN/NNOps.h"
 #include "llmc/Passes/AnalysisPasses.h"
 
 namespace llmc {
@@ -94,11 +95,32 @@ static std::string describe(SymbolicElements &elements, Operation *op) {
   return "element " + elements.element(value, elements.freshIndex(value)).str();
 }
 
+/// Reports what is proved of the angles and masks that exporters write out.
+static void reportLayer(SymbolicElements &elements, Operation *op) {
+  if (isa<nn::CosOp, nn::SinOp>(op))
+    op->emitRemark(rotaryText(elements, op->getResult(0)));
+  Value mask;
+  if (auto softmax = dyn_cast<nn::SoftmaxOp>(op))
+    if (auto add = softmax.getInput().getDefiningOp<nn::AddOp>())
+      for (Value operand : add.getOperands())
+        if (!isa_and_nonnull<nn::MatmulOp, nn::MulOp, nn::DivOp>(
+                operand.getDefiningOp()))
+          mask = operand;
+  if (auto attention = dyn_cast<nn::AttentionOp>(op))
+    mask = attention.getMask();
+  if (mask)
+    op->emitRemark(maskText(elements, mask));
+}
+
 namespace {
 struct PrintElements : llmc::impl::PrintElementsPassBase<PrintElements> {
+  using PrintElementsPassBase::PrintElementsPassBase;
+
   void runOnOperation() override {
     SymbolicElements elements(getOperation());
     getOperation().walk([&](Operation *op) {
+      if (layers)
+        reportLayer(elements, op);
       if (op->hasAttr("show") && op->getNumResults() > 0 &&
           isa<RankedTensorType>(op->getResult(0).getType()))
         op->emitRemark(describe(elements, op));

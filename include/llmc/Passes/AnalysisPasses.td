@@ -59,13 +59,16 @@ def PrintElementsPass : Pass<"llmc-print-elements", "::mlir::func::FuncOp"> {
     first result over index variables i0, i1, ...; of a tensor with at most 16
     elements, every element. Changes nothing. The attribute may name what to
     prove of the result: `show = "mask"`, `"repeat"` (axis 1 holds the heads),
-    `"rotary"` (the last axis but one is time), `"positions"`, `"trace"`.
+    `"rotary"` (the last axis but one is time), `"positions"`, `"trace"`. With the option `layers`, also reports what is proved of every
+    cosine and sine, and of the masks of attentions and of softmaxes.
 
     ```mlir
     // remark: element start + i0
     %1 = nn.range %start, %end, %one {show} : (tensor<i64>, tensor<i64>, tensor<i64>) -> tensor<?xi64>
     ```
   }];
+  let options = [Option<"layers", "layers", "bool", /*default=*/"false",
+                        "Report what is proved of angles and masks, too">];
 }
 
 #endif // LLMC_PASSES_ANALYSISPASSES
