@@ -149,6 +149,11 @@ SymExpr SymContext::freshSymbol(StringRef prefix, int64_t lowerBound) {
 SymExpr SymContext::index(StringRef name, SymExpr extent) {
   if (!extent)
     return {};
+  // Where an index exists its extent is positive: max(0, n) is n.
+  if (extent.is(SymKind::Max))
+    for (unsigned i : {0, 1})
+      if (auto low = extent->getOperand(i).constant(); low && *low <= 0)
+        return index(name, extent->getOperand(1 - i));
   return Builder{.kind = SymKind::Index,
                  .type = SymType::Int,
                  .value = impl->nextIndex++,

@@ -59,8 +59,9 @@ def PrintElementsPass : Pass<"llmc-print-elements", "::mlir::func::FuncOp"> {
     first result over index variables i0, i1, ...; of a tensor with at most 16
     elements, every element. Changes nothing. The attribute may name what to
     prove of the result: `show = "mask"`, `"repeat"` (axis 1 holds the heads),
-    `"rotary"` (the last axis but one is time), `"positions"`, `"trace"`. With the option `layers`, also reports what is proved of every
-    cosine and sine, and of the masks of attentions and of softmaxes.
+    `"rotary"` (the last axis but one is time), `"positions"`, `"trace"`. With
+    the option `layers`, also reports what is proved of every cosine and sine,
+    and of the masks of attentions and of softmaxes.
 
     ```mlir
     // remark: element start + i0

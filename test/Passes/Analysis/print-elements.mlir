@@ -153,3 +153,97 @@ func.func @bound(%past: index {nn.symbol = "past"}, %ids: tensor<?xi64> {nn.dims
   %1 = nn.expand %limit, %s {show} : (tensor<i64>, tensor<1xi64>) -> tensor<?xi64>
   return
 }
+
+// -----
+
+func.func @more_movements(%x: tensor<?x4xf32> {nn.name = "x", nn.dims = ["n", 4]}, %p: index {nn.symbol = "p"}, %k: index {nn.symbol = "k"}) {
+  %fill = arith.constant dense<2.0> : tensor<f32>
+  %pads = arith.constant dense<[1, 0, 0, 2]> : tensor<4xi64>
+  %inner = arith.constant dense<[-1, -1, 0, 0]> : tensor<4xi64>
+  %twice = arith.constant dense<[1, 2]> : tensor<2xi64>
+  %pairs = arith.constant dense<[[0, -1], [1, 2]]> : tensor<2x2xi64>
+  %three = arith.constant dense<[3, 1, 1]> : tensor<3xi64>
+  %second = arith.constant dense<1> : tensor<17x4xi64>
+  // expected-remark@+1 {{element select((i0 - 1 >= 0 and -i1 + 3 >= 0), x[i0 - 1, i1], 2)}}
+  %0 = nn.pad constant %x, %pads, %fill {show} : (tensor<?x4xf32>, tensor<4xi64>, tensor<f32>) -> tensor<?x6xf32>
+  // Borders that are cut off.
+  // expected-remark@+1 {{element x[i0 + 1, i1 + 1]}}
+  %1 = nn.pad constant %x, %inner, %fill {show} : (tensor<?x4xf32>, tensor<4xi64>, tensor<f32>) -> tensor<?x3xf32>
+  // expected-remark@+1 {{element x[i0, i1 - 4*floordiv(i1, 4)]}}
+  %2 = nn.tile %x, %twice {show} : (tensor<?x4xf32>, tensor<2xi64>) -> tensor<?x8xf32>
+  // expected-remark@+1 {{elements [x[0, 3], x[1, 2]]}}
+  %3 = nn.gather_nd %x, %pairs {batch_dims = 0 : i64, show} : (tensor<?x4xf32>, tensor<2x2xi64>) -> tensor<2xf32>
+  // expected-remark@+1 {{element x[1, i1]}}
+  %4 = nn.gather_elements %x, %second {axis = 0 : i64, show} : (tensor<?x4xf32>, tensor<17x4xi64>) -> tensor<17x4xf32>
+  // expected-remark@+1 {{element x[p + i0, i1]}}
+  %5 = nn.rows %x [%p, %k] {show} : (tensor<?x4xf32>, index, index) -> tensor<?x4xf32>
+  // expected-remark@+1 {{element x[i1, i2]}}
+  %6 = nn.expand %x, %three {show} : (tensor<?x4xf32>, tensor<3xi64>) -> tensor<3x?x4xf32>
+  // expected-remark@+1 {{from an argument at [i1, i2]}}
+  %7 = nn.expand %x, %three {show = "trace"} : (tensor<?x4xf32>, tensor<3xi64>) -> tensor<3x?x4xf32>
+  %8 = nn.exp %x : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  %t = nn.transpose %8 {perm = array<i64: 1, 0>} : (tensor<?x4xf32>) -> tensor<4x?xf32>
+  // expected-remark@+1 {{from nn.exp at [i2, i0]}}
+  %9 = nn.unsqueeze %t {axes = array<i64: 1>, show = "trace"} : (tensor<4x?xf32>) -> tensor<4x1x?xf32>
+  return
+}
+
+// -----
+
+func.func @more_integers(%x: tensor<3xi64> {nn.name = "x"}, %y: tensor<?xi64> {nn.name = "y", nn.dims = ["n"]}) {
+  %five = arith.constant dense<5> : tensor<i64>
+  %two = arith.constant dense<2> : tensor<i64>
+  %zero = arith.constant dense<0> : tensor<i64>
+  %minus = arith.constant dense<[-7, 7, 3]> : tensor<3xi64>
+  // expected-remark@+1 {{elements [3, 2, 3]}}
+  %0 = nn.mod %minus, %five {show} : (tensor<3xi64>, tensor<i64>) -> tensor<3xi64>
+  // expected-remark@+1 {{elements [-2, 2, 3]}}
+  %1 = nn.mod %minus, %five {fmod, show} : (tensor<3xi64>, tensor<i64>) -> tensor<3xi64>
+  // expected-remark@+1 {{elements [-1, 1, 0]}}
+  %2 = nn.div %minus, %five {show} : (tensor<3xi64>, tensor<i64>) -> tensor<3xi64>
+  // expected-remark@+1 {{elements [49, 49, 9]}}
+  %3 = nn.pow %minus, %two {show} : (tensor<3xi64>, tensor<i64>) -> tensor<3xi64>
+  // expected-remark@+1 {{elements [-7, 5, 3]}}
+  %4 = nn.min %minus, %five {show} : (tensor<3xi64>, tensor<i64>) -> tensor<3xi64>
+  // expected-remark@+1 {{elements [max(5, x[0]), max(5, x[1]), max(5, x[2])]}}
+  %5 = nn.max %x, %five {show} : (tensor<3xi64>, tensor<i64>) -> tensor<3xi64>
+  // expected-remark@+1 {{elements [-1, 1, 1]}}
+  %6 = nn.sign %minus {show} : (tensor<3xi64>) -> tensor<3xi64>
+  // expected-remark@+1 {{elements [6, -8, -4]}}
+  %7 = nn.not %minus {show} : (tensor<3xi64>) -> tensor<3xi64>
+  // expected-remark@+1 {{elements [1, 5, 1]}}
+  %8 = nn.and %minus, %five {show} : (tensor<3xi64>, tensor<i64>) -> tensor<3xi64>
+  // expected-remark@+1 {{elements [3]}}
+  %9 = nn.reduce_sum %minus {axes = array<i64: 0>, show} : (tensor<3xi64>) -> tensor<i64>
+  // A quotient by what may be zero has no value.
+  // expected-remark@+1 {{element nn.div[i0]}}
+  %10 = nn.div %y, %zero {show} : (tensor<?xi64>, tensor<i64>) -> tensor<?xi64>
+  // Narrow integers wrap.
+  // expected-remark@+1 {{element nn.cast[i0]}}
+  %11 = nn.cast %y {show} : (tensor<?xi64>) -> tensor<?xi8>
+  // expected-remark@+1 {{elements [nn.argmax[]]}}
+  %12 = nn.argmax %y {axis = 0 : i64, show} : (tensor<?xi64>) -> tensor<i64>
+  return
+}
+
+// -----
+
+func.func @more_floats(%x: tensor<?x4xf32> {nn.name = "x", nn.dims = ["n", 4]}, %r: tensor<?x1xf32> {nn.name = "r", nn.dims = ["n", 1]}, %c: tensor<1x4xf32> {nn.name = "c"}) {
+  %nan = arith.constant dense<0x7FC00000> : tensor<f32>
+  %t = nn.transpose %x {perm = array<i64: 1, 0>} : (tensor<?x4xf32>) -> tensor<4x?xf32>
+  // expected-remark@+1 {{element mul(r[i0, 0], c[0, i1])}}
+  %0 = nn.matmul %r, %c {show} : (tensor<?x1xf32>, tensor<1x4xf32>) -> tensor<?x4xf32>
+  // expected-remark@+1 {{element nn.matmul[0, i1]}}
+  %1 = nn.matmul %c, %t {show} : (tensor<1x4xf32>, tensor<4x?xf32>) -> tensor<1x?xf32>
+  // expected-remark@+1 {{elements [true]}}
+  %2 = nn.is_nan %nan {show} : (tensor<f32>) -> tensor<i1>
+  // expected-remark@+1 {{element is_nan(x[i0, i1])}}
+  %3 = nn.is_nan %x {show} : (tensor<?x4xf32>) -> tensor<?x4xi1>
+  // expected-remark@+1 {{element mul(add(x[i0, 0], x[i0, 1], x[i0, 2], x[i0, 3]), 0.25)}}
+  %4 = nn.reduce_mean %x {axes = array<i64: 1>, show} : (tensor<?x4xf32>) -> tensor<?xf32>
+  // expected-remark@+1 {{element mul(r[i0, 0], reciprocal(c[0, i1]))}}
+  %5 = nn.div %r, %c {show} : (tensor<?x1xf32>, tensor<1x4xf32>) -> tensor<?x4xf32>
+  // expected-remark@+1 {{element lt(c[0, i1], r[i0, 0])}}
+  %6 = nn.compare gt %r, %c {show} : (tensor<?x1xf32>, tensor<1x4xf32>) -> tensor<?x4xi1>
+  return
+}

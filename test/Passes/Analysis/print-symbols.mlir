@@ -119,3 +119,40 @@ func.func @layers(%x: tensor<?x3x?x?xf32> {nn.dims = ["n", 3, "h", "w"]}, %k: te
   %2 = nn.attention %q, %kv, %kv {scale = 0.125 : f64, causal} : (tensor<?x?x4x8xf32>, tensor<?x?x2x8xf32>, tensor<?x?x2x8xf32>) -> tensor<?x?x4x8xf32>
   return
 }
+
+// -----
+
+func.func @more_layers(%x: tensor<?x?x6xf32> {nn.dims = ["b", "s", 6]}, %w: tensor<8x6xf32>, %n: tensor<6xf32>,
+                       %cache: tensor<2x?x8xf32> {nn.dims = [2, "context", 8]}, %q: tensor<?x4x8xf32> {nn.dims = ["s", 4, 8]}, %p: index {nn.symbol = "past"}, %t: tensor<?x4xf32>) {
+  // expected-remark@+1 {{shape [b, s, 8]}}
+  %0 = nn.linear %x, %w : (tensor<?x?x6xf32>, tensor<8x6xf32>) -> tensor<?x?x8xf32>
+  // expected-remark@+1 {{shape [b, s, 6]}}
+  %1 = nn.rms_norm %x, %n {epsilon = 1.0e-5 : f64} : (tensor<?x?x6xf32>, tensor<6xf32>) -> tensor<?x?x6xf32>
+  // expected-remark@+1 {{shape [b, s, 6]}}
+  %2 = nn.layer_norm %x, %n {epsilon = 1.0e-5 : f64} : (tensor<?x?x6xf32>, tensor<6xf32>) -> tensor<?x?x6xf32>
+  // expected-remark@+1 {{shape [s, 4, 8]}}
+  %3 = nn.rotary %q, %t, %t : (tensor<?x4x8xf32>, tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4x8xf32>
+  // expected-remark@+1 {{shape [s, 4, 8]}}
+  %4 = nn.cached_attention %q, %cache, %cache at %p {scale = 0.5 : f64} : (tensor<?x4x8xf32>, tensor<2x?x8xf32>, tensor<2x?x8xf32>, index) -> tensor<?x4x8xf32>
+  // expected-remark@+1 {{shape [b, s, 6]}}
+  %5 = nn.cumsum %x {axis = 1 : i64} : (tensor<?x?x6xf32>) -> tensor<?x?x6xf32>
+  // expected-remark@+1 {{shape [b, s, 6]}}
+  %6 = nn.cast %x : (tensor<?x?x6xf32>) -> tensor<?x?x6xf16>
+  // expected-remark@+1 {{shape [b, s, 6]}}
+  %7 = nn.compare lt %x, %n : (tensor<?x?x6xf32>, tensor<6xf32>) -> tensor<?x?x6xi1>
+  // expected-remark@+1 {{shape [b, s, 6]}}
+  %8 = nn.where %7, %x, %n : (tensor<?x?x6xi1>, tensor<?x?x6xf32>, tensor<6xf32>) -> tensor<?x?x6xf32>
+  return
+}
+
+// -----
+
+func.func @pools(%x: tensor<?x3x?x9xf32> {nn.dims = ["n", 3, "h", 9]}, %i: tensor<?x2xi64> {nn.dims = ["m", 2]}, %j: tensor<2x3x4x1xi64>) {
+  // expected-remark@+1 {{shape [n, 3, h - floordiv(h, 2), 5]}}
+  %0 = nn.avg_pool %x {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, ceil} : (tensor<?x3x?x9xf32>) -> tensor<?x3x?x?xf32>
+  // expected-remark@+1 {{shape [m, h, 9]}}
+  %1 = nn.gather_nd %x, %i {batch_dims = 0 : i64} : (tensor<?x3x?x9xf32>, tensor<?x2xi64>) -> tensor<?x?x9xf32>
+  // expected-remark@+1 {{shape [2, 3, 4, 1]}}
+  %2 = nn.gather_elements %x, %j {axis = 2 : i64} : (tensor<?x3x?x9xf32>, tensor<2x3x4x1xi64>) -> tensor<2x3x4x1xf32>
+  return
+}
