@@ -76,4 +76,4 @@ def compared(rounds: list[dict], names: list[str], ours: str, notes: dict[str, s
             ratio = spread(ratios(rounds, ours, name, key)) if name != ours else None
             row += [figure.text() if figure else "-", ratio.text(2) if ratio else "-"]
         rows.append([*row, notes.get(name, "")])
-    return table(["", "prefill tok/s", f"{ours} is x times", "decode tok/s", f"{ours} is x times", "same ids"], rows)
+    return table(["", "prefill tok/s", f"{ours}/peer", "decode tok/s", f"{ours}/peer", "same ids"], rows)

@@ -34,6 +34,7 @@ def options_of(root: Path) -> argparse.Namespace:
     parser.add_argument("--decode", type=int, help="tokens to decode after it [64; 16 with --quick]")
     parser.add_argument("--repeat", type=int, help="rounds that count [5; 2 with --quick]")
     parser.add_argument("--quick", action="store_true", help="fewer rounds and tokens: a look, not a figure")
+    parser.add_argument("--no-install", action="store_true", help="only peers that are installed already")
     parser.add_argument("--json", type=Path, default=root / "build/bench/compare.json", metavar="FILE",
                         help="where everything measured goes [build/bench/compare.json]")
     options = parser.parse_args()
@@ -196,7 +197,7 @@ def prepare(root: Path, options, work: Path) -> dict[str, str]:
     """Installs, makes the ONNX folder, and returns why which peers cannot run."""
     pins = packages.pins(root / "benchmarks/requirements.txt")
     needed = {"numpy", "onnx", "gguf"}.union(*(PEERS[name].packages for name in options.peers))
-    failures = packages.install({n: v for n, v in pins.items() if n in needed}, work / "pip.log")
+    failures = packages.install({n: v for n, v in pins.items() if n in needed}, work / "pip.log", not options.no_install)
     if any(name in failures for name in ("numpy", "onnx", "gguf")):
         raise PeerError("; ".join(failures.values()))
     if options.model is None:

@@ -147,7 +147,8 @@ class LlamaCpp:
 
 
 class OpenVinoGenAI:
-    """The GGUF as it is; for `f32` activations, cache and, from an f32 file, weights are f32."""
+    """A GGUF. It reads no f32 file and takes Q4_1 for something else, so the float
+    comparison is an f16 file with f32 arithmetic and cache."""
 
     def __init__(self, setting: Setting, kind: str):
         import numpy
@@ -156,11 +157,11 @@ class OpenVinoGenAI:
         if setting.gguf is None:
             raise RuntimeError("expected a GGUF file: give --gguf")
         from comparison import gguf_files
-        path = setting.gguf if kind == "gguf" else gguf_files.ensure(setting.gguf, kind, setting.work / "gguf")
+        path = gguf_files.ensure(setting.gguf, kind, setting.work / "gguf")
         exact = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
         self.numpy, self.tensor, self.config = numpy, openvino.Tensor, openvino_genai.GenerationConfig
         self.pipeline = openvino_genai.LLMPipeline(str(path), "CPU", INFERENCE_NUM_THREADS=setting.threads,
-                                                   **(exact if kind == "f32" else {}))
+                                                   **(exact if kind == "f16" else {}))
 
     def _generate(self, ids: list[int], count: int):
         config = self.config()
@@ -194,6 +195,6 @@ PEERS = {p.name: p for p in (
     Peer("llama-f16", "f16", LlamaCpp, _LLAMA, "f16", _LAST),
     Peer("llama-q4_0", "q4_0", LlamaCpp, _LLAMA, "4 bits", _LAST),
     Peer("llama-iq4_nl", "iq4_nl", LlamaCpp, _LLAMA, "4 bits", _LAST),
-    Peer("openvino-f32", "f32", OpenVinoGenAI, _OPENVINO, "f32", _LAST),
-    Peer("openvino-gguf", "gguf", OpenVinoGenAI, _OPENVINO, "as in the GGUF, int8 activations", _LAST),
+    Peer("openvino-f16", "f16", OpenVinoGenAI, _OPENVINO, "f16, arithmetic f32", _LAST),
+    Peer("openvino-q4_0", "q4_0", OpenVinoGenAI, _OPENVINO + _LLAMA, "4 bits", _LAST),
 )}

@@ -1,16 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""The arithmetic and the table of benchmarks/compare; nothing here is timed."""
+"""benchmarks/compare: its arithmetic, its table, and that the models it makes for
+peers are the same model. Nothing here is timed."""
 from __future__ import annotations
 
+import subprocess
 import sys
 import tempfile
 import unittest
 from pathlib import Path
 
+import gguf
+import numpy as np
+import onnxruntime
+
+import llama_gguf
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-from comparison import figures, packages
+from comparison import figures, genai_model, gguf_files, packages
 from comparison.peers import PEERS
 
 # The second round ran on a machine half as fast; the third lost the peer.
@@ -57,6 +65,42 @@ class Table(unittest.TestCase):
         self.assertEqual(lines[2].split(), ["llmc", "400", "(200..420)", "-", "40", "(21..44)", "-"])
         self.assertEqual(lines[3].split()[1:5], ["150", "(100..200)", "2.00", "(2.00..2.00)"])
         self.assertTrue(lines[3].endswith("8 of 8"))
+
+
+class Models(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.gguf = self.folder / "tiny.Q4_1.gguf"
+        llama_gguf.make(self.gguf, kind="Q4_1", embedding="Q8_0")
+
+    def test_the_form_of_genai_has_the_logits_of_the_model(self):
+        ids, model = [1, 5, 9, 13, 2], self.folder / "model"
+        command = [sys.executable, ROOT / "scripts/convert/gguf_to_onnx.py", self.gguf, "-o", model]
+        subprocess.run(list(map(str, command)), check=True, capture_output=True)
+        genai_model.write(model, self.folder / "genai", 1)
+        session = onnxruntime.InferenceSession(str(self.folder / "genai/model.onnx"), providers=["CPUExecutionProvider"])
+        feeds = {i.name: np.zeros((1, i.shape[1], 0, i.shape[3]), np.float32) for i in session.get_inputs()[2:]}
+        wanted = llama_gguf.forward(gguf.GGUFReader(self.gguf), ids)
+        for start, stop in ((0, 3), (3, 4), (4, 5)):  # a prompt, then token by token
+            feeds["input_ids"] = np.array([ids[start:stop]], np.int64)
+            feeds["attention_mask"] = np.ones((1, stop), np.int64)
+            logits, *presents = session.run(None, feeds)
+            feeds.update(zip([i.name for i in session.get_inputs()[2:]], presents))
+            self.assertEqual(logits.shape[:2], (1, 1))
+            np.testing.assert_allclose(logits[0, 0], wanted[stop - 1], rtol=1e-3, atol=1e-3)
+
+    def test_float_files_hold_what_the_source_holds(self):
+        for kind, limit in (("f32", 0.0), ("f16", 1e-3)):
+            path = gguf_files.ensure(self.gguf, kind, self.folder / "floats")
+            reader, source = gguf.GGUFReader(path), gguf.GGUFReader(self.gguf)
+            self.assertEqual([t.name for t in reader.tensors], [t.name for t in source.tensors])
+            self.assertEqual(reader.fields["tokenizer.ggml.tokens"].contents(),
+                             source.fields["tokenizer.ggml.tokens"].contents())
+            for tensor, original in zip(reader.tensors, source.tensors):
+                self.assertEqual(tensor.tensor_type.name, "F32" if tensor.data.ndim == 1 else kind.upper())
+                np.testing.assert_allclose(llama_gguf.decoded(tensor), llama_gguf.decoded(original), rtol=limit, atol=limit)
 
 
 class Pins(unittest.TestCase):
