@@ -55,6 +55,10 @@ Fault llmc::openWeights(const std::string &folder, const Manifest &manifest,
     fault.text = "'" + path + "': " + fault.text;
     return fault;
   }
+  // What fills up to the alignment is no weight.
+  llvm::erase_if(out.tensors, [](const StoredTensor &tensor) {
+    return llvm::StringRef(tensor.name).starts_with("__padding__.");
+  });
   llvm::StringMap<bool> stored;
   for (const StoredTensor &tensor : out.tensors)
     stored[tensor.name] = true;
