@@ -133,6 +133,12 @@ Value Lowering::reshape(Value value, ArrayRef<SymExpr> from,
   auto groups = findGroups(ctx, from, to);
   if (!groups)
     return fetch(*this, value, from, to);
+  // MLIR 22.1 cannot compute the strides of two extents that are unknown to the
+  // compiler and come out of one (expand-strided-metadata crashes).
+  for (const Group &group : *groups)
+    if (llvm::count_if(group.to,
+                       [&](int64_t axis) { return !to[axis].constant(); }) > 1)
+      return fetch(*this, value, from, to);
   Shape products;
   bool collapses = false, expands = false;
   for (const Group &group : *groups) {
