@@ -16,6 +16,11 @@ config.environment["PATH"] = os.pathsep.join(
 )
 config.substitutions.append(("%models", os.path.join(config.test_source_root, "models")))
 config.substitutions.append(("%llmc_src", config.llmc_source_dir))
+# Larger models stand beside the clone, or nowhere.
+shared_models = os.path.join(os.path.dirname(config.llmc_source_dir), "shared", "models")
+config.substitutions.append(("%shared_models", shared_models))
+if os.path.isdir(shared_models):
+    config.available_features.add("shared-models")
 config.substitutions.append(("%python", sys.executable))
 config.substitutions.append(("%toy_bundle", os.path.join(config.llmc_binary_dir, "test", "Unit", "toy-bundle")))
 config.substitutions.append(("%llmc_lib", os.path.join(config.llmc_binary_dir, "lib")))
