@@ -130,6 +130,9 @@ Expected<RankedTensorType> Importer::typeOf(const Tensor &tensor) {
   for (int64_t extent : tensor.dims)
     if (extent < 0)
       return fault("expected extents of 0 or more but got " + Twine(extent));
+  for (int64_t extent : tensor.dims)
+    if (extent > kMaxElements)
+      return fault("expected a shape whose size fits 64 bits");
   auto type = RankedTensorType::get(tensor.dims, element);
   if (!getTensorBytes(type))
     return fault("expected a shape whose size fits 64 bits");

@@ -17,6 +17,9 @@ constexpr int64_t kMaxRank = 64, kMinOpset = 7, kMaxOpset = 27,
                   kMaxIrVersion = 13;
 /// Calls of functions inside functions, and nodes after all are expanded.
 constexpr unsigned kMaxCallDepth = 32, kMaxNodes = 1000000;
+/// Extents and elements of one tensor: far above any model, far below what
+/// arithmetic in 64 bits can hold.
+constexpr int64_t kMaxElements = int64_t(1) << 48;
 /// Integer constants up to this many bytes stand in the IR.
 constexpr int64_t kMaxInlineBytes = 4096;
 

@@ -59,7 +59,7 @@ Value NodeReader::check(Operation *op) {
     if (!ShapedType::isDynamic(extent) &&
         (extent < 0 ||
          llvm::MulOverflow(elements, std::max<int64_t>(extent, 1), elements) ||
-         elements > (int64_t(1) << 48))) {
+         elements > kMaxElements)) {
       fail("expected a result of at most 2^48 elements");
       return {};
     }
@@ -108,6 +108,29 @@ SmallVector<int64_t> NodeReader::requireInts(size_t i, StringRef what) {
   fail("expected constant " + what +
        "; a computed one is not supported by this version");
   return {};
+}
+
+Value NodeReader::indexVector(size_t i) {
+  Value value = input(i);
+  if (!value)
+    return {};
+  Type type = elementType(value);
+  if (!type.isInteger(64) && !type.isInteger(32)) {
+    fail("expected input " + Twine(i) + " to hold integers");
+    return {};
+  }
+  if (auto values = nn::getConstantInts(value)) {
+    for (int64_t entry : *values) {
+      // The ends of the range mean "to the end" in Slice and are clamped.
+      bool endless = entry == std::numeric_limits<int64_t>::max() ||
+                     entry == std::numeric_limits<int64_t>::min() ||
+                     entry == std::numeric_limits<int64_t>::min() + 1;
+      if (!endless && (entry > kMaxElements || entry < -kMaxElements))
+        fail("expected input " + Twine(i) +
+             " to hold numbers up to 2^48 but got " + Twine(entry));
+    }
+  }
+  return cast(value, b.getI64Type());
 }
 
 std::optional<double> NodeReader::constantNumber(size_t i) {

@@ -76,6 +76,9 @@ public:
   std::optional<llvm::SmallVector<int64_t>> constantInts(size_t i);
   /// As above, but anything else is a fault.
   llvm::SmallVector<int64_t> requireInts(size_t i, llvm::StringRef what);
+  /// A shape, bounds or repeats as i64, the one type nn has for them; constants
+  /// beyond what a tensor can have are a fault.
+  mlir::Value indexVector(size_t i);
   /// The number that a constant of one element holds.
   std::optional<double> constantNumber(size_t i);
 

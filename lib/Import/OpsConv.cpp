@@ -32,6 +32,9 @@ Window window(NodeReader &n, Value x, std::optional<ArrayRef<int64_t>> kernel) {
   if (n.failed())
     return result;
   size_t spatial = result.kernel.size();
+  for (int64_t extent : result.kernel)
+    if (extent < 1 || extent > INT32_MAX)
+      n.fail("expected windows of 1 to 2^31 but got " + Twine(extent));
   if (given && *given != result.kernel)
     n.fail("expected 'kernel_shape' to be the shape of the weight");
   if (n.rank(x) != static_cast<int64_t>(spatial) + 2)

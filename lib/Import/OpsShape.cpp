@@ -16,14 +16,9 @@ namespace {
 
 constexpr int64_t kEnd = std::numeric_limits<int64_t>::max();
 
-/// A vector of shape or bounds as i64, the one type nn has for them.
-Value indexVector(NodeReader &n, Value value) {
-  return value ? n.cast(value, n.builder().getI64Type()) : Value();
-}
-
 void reshape(NodeReader &n) {
   bool allowzero = n.attrInt("allowzero", 0) != 0;
-  Value x = n.input(0), shape = n.input(1);
+  Value x = n.input(0), shape = n.indexVector(1);
   if (n.failed())
     return;
   // A weight is reshaped where its bytes are described.
@@ -49,7 +44,7 @@ void reshape(NodeReader &n) {
   SmallVector<NamedAttribute> attributes;
   if (allowzero)
     attributes.push_back(n.flag("allowzero"));
-  n.result(0, n.create<nn::ReshapeOp>({x, indexVector(n, shape)}, attributes));
+  n.result(0, n.create<nn::ReshapeOp>({x, shape}, attributes));
 }
 
 void transpose(NodeReader &n) {
@@ -181,7 +176,7 @@ void slice1(NodeReader &n) {
 }
 
 void slice10(NodeReader &n) {
-  Value x = n.input(0), starts = n.input(1), ends = n.input(2);
+  Value x = n.input(0), starts = n.indexVector(1), ends = n.indexVector(2);
   std::optional<SmallVector<int64_t>> axes, steps;
   if (n.hasInput(3))
     axes = n.requireInts(3, "axes");
@@ -191,8 +186,7 @@ void slice10(NodeReader &n) {
     return;
   if (n.rank(starts) != 1 || n.type(starts).isDynamicDim(0))
     return n.fail("expected 'starts' to be a vector of known length");
-  sliceBy(n, x, indexVector(n, starts), indexVector(n, ends),
-          n.type(starts).getDimSize(0), axes, steps);
+  sliceBy(n, x, starts, ends, n.type(starts).getDimSize(0), axes, steps);
 }
 
 void splitBy(NodeReader &n, std::optional<SmallVector<int64_t>> sizes,
@@ -276,11 +270,11 @@ void pad2(NodeReader &n) {
     padBy(n, x, n.ints(*pads), n.scalar(value, n.elementType(x)));
 }
 void pad11(NodeReader &n) {
-  Value x = n.input(0), pads = n.input(1), value = n.optional(2);
+  Value x = n.input(0), pads = n.indexVector(1), value = n.optional(2);
   if (n.failed())
     return;
   if (!n.hasInput(3))
-    return padBy(n, x, indexVector(n, pads), value);
+    return padBy(n, x, pads, value);
   // Pads of some axes: the others get none.
   int64_t rank = n.rank(x);
   SmallVector<int64_t> axes = n.requireInts(3, "axes"),
@@ -299,13 +293,13 @@ void pad11(NodeReader &n) {
 }
 
 void tile(NodeReader &n) {
-  Value x = n.input(0), repeats = n.input(1);
-  n.result(0, n.create<nn::TileOp>({x, indexVector(n, repeats)}));
+  Value x = n.input(0), repeats = n.indexVector(1);
+  n.result(0, n.create<nn::TileOp>({x, repeats}));
 }
 
 void expand(NodeReader &n) {
-  Value x = n.input(0), shape = n.input(1);
-  n.result(0, n.create<nn::ExpandOp>({x, indexVector(n, shape)}));
+  Value x = n.input(0), shape = n.indexVector(1);
+  n.result(0, n.create<nn::ExpandOp>({x, shape}));
 }
 
 void shape(NodeReader &n) {
@@ -342,7 +336,7 @@ void range(NodeReader &n) {
 }
 
 void constantOfShape(NodeReader &n) {
-  Value shape = n.input(0), value;
+  Value shape = n.indexVector(0), value;
   if (const onnx::Attribute *given = n.attr("value")) {
     if (!given->tensor)
       return n.fail("expected attribute 'value' to be a tensor");
