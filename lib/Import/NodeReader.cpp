@@ -242,6 +242,31 @@ Value NodeReader::squeeze(Value value, ArrayRef<int64_t> axes) {
   return create<nn::SqueezeOp>(value, named("axes", axes));
 }
 
+Value NodeReader::foldAxes(Value value, int64_t axis) {
+  if (!value)
+    return {};
+  int64_t count = 1;
+  for (int64_t extent : type(value).getShape().drop_front(axis))
+    count = count < 0 || ShapedType::isDynamic(extent) ? -1 : count * extent;
+  SmallVector<int64_t> flat(axis, 0);
+  // A 0 would copy an extent; what remains of nothing is 0 as well.
+  flat.push_back(count == 0 ? -1 : count);
+  return reshape(value, flat);
+}
+
+Value NodeReader::unfoldAxes(Value value, Value like, int64_t axis) {
+  if (!value || !like)
+    return {};
+  SmallVector<int64_t> shape(axis, 0);
+  for (int64_t extent : type(like).getShape().drop_front(axis)) {
+    if (ShapedType::isDynamic(extent) || extent == 0)
+      return create<nn::ReshapeOp>({value, create<nn::ShapeOfOp>(like)},
+                                   flag("allowzero"));
+    shape.push_back(extent);
+  }
+  return reshape(value, shape);
+}
+
 Value NodeReader::slice(Value value, int64_t axis, int64_t begin, int64_t end) {
   return create<nn::SliceOp>({value, ints(begin), ints(end)},
                              {named("axes", ArrayRef<int64_t>(axis)),

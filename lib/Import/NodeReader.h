@@ -139,6 +139,9 @@ public:
   mlir::Value reshape(mlir::Value value, llvm::ArrayRef<int64_t> shape);
   mlir::Value unsqueeze(mlir::Value value, llvm::ArrayRef<int64_t> axes);
   mlir::Value squeeze(mlir::Value value, llvm::ArrayRef<int64_t> axes);
+  /// The axes from `axis` on as one, and back to the shape of `like`.
+  mlir::Value foldAxes(mlir::Value value, int64_t axis);
+  mlir::Value unfoldAxes(mlir::Value value, mlir::Value like, int64_t axis);
   /// Elements `begin .. end-1` along one axis.
   mlir::Value slice(mlir::Value value, int64_t axis, int64_t begin,
                     int64_t end);

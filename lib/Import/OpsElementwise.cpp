@@ -280,11 +280,8 @@ template <typename OpTy> void softmax1(NodeReader &n) {
     return;
   if (axis == rank - 1)
     return n.result(0, n.create<OpTy>(x, n.named("axis", axis)));
-  SmallVector<int64_t> flat(axis, 0);
-  flat.push_back(-1);
-  Value y = n.create<OpTy>(n.reshape(x, flat), n.named("axis", axis));
-  n.result(0, n.create<nn::ReshapeOp>({y, n.create<nn::ShapeOfOp>(x)},
-                                      n.flag("allowzero")));
+  Value y = n.create<OpTy>(n.foldAxes(x, axis), n.named("axis", axis));
+  n.result(0, n.unfoldAxes(y, x, axis));
 }
 
 } // namespace

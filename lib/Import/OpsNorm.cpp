@@ -52,16 +52,14 @@ Value normalize(NodeReader &n, Value x, Value scale, Value bias, int64_t axis,
   SmallVector<Value> operands{x, vectorOf(n, scale, shape)};
   if (bias)
     operands.push_back(vectorOf(n, bias, shape));
-  bool folded = axis != rank - 1;
-  if (folded) {
-    SmallVector<int64_t> flat(axis, 0);
-    flat.push_back(-1);
-    operands[0] = n.reshape(x, flat);
+  Value y;
+  if (axis == rank - 1) {
+    y = n.create<OpTy>(operands, n.namedFloat("epsilon", epsilon));
+  } else {
+    operands[0] = n.foldAxes(x, axis);
+    y = n.create<OpTy>(operands, n.namedFloat("epsilon", epsilon));
+    y = n.unfoldAxes(y, x, axis);
   }
-  Value y = n.create<OpTy>(operands, n.namedFloat("epsilon", epsilon));
-  if (folded)
-    y = n.create<nn::ReshapeOp>({y, n.create<nn::ShapeOfOp>(x)},
-                                n.flag("allowzero"));
   return y;
 }
 

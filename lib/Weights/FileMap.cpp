@@ -92,6 +92,8 @@ Expected<std::unique_ptr<FileMap>> FileMap::openBeneath(StringRef folder,
     return refuse("the path is absolute");
   SmallVector<StringRef> parts;
   relative.split(parts, '/');
+  if (is_contained(parts, ".."))
+    return refuse("the path has a component '..'");
   int here = ::open(folder.empty() ? "." : folder.str().c_str(),
                     O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (here < 0)
@@ -101,10 +103,9 @@ Expected<std::unique_ptr<FileMap>> FileMap::openBeneath(StringRef folder,
     bool last = i + 1 == parts.size();
     if (part == "." && !last)
       continue;
-    if (part.empty() || part == "." || part == "..") {
+    if (part.empty() || part == ".") {
       close(here);
-      return refuse(part == ".." ? "the path has a component '..'"
-                                 : "the path has an empty component");
+      return refuse("the path has an empty component");
     }
     if (!name.empty() && name.back() != '/')
       name += '/';
