@@ -11,6 +11,8 @@
 #include <csignal>
 #include <cstring>
 #include <fmt/format.h>
+#include <new>
+#include <unistd.h>
 
 using namespace llmc;
 
@@ -50,6 +52,12 @@ static int finish(int code, Terminal &terminal) {
 }
 
 int llmc::driverMain(int argc, const char *const *argv) {
+  // Without exceptions a small allocation that fails would abort.
+  std::set_new_handler([] {
+    static const char text[] = "llmc: error: out of memory\n";
+    (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+    _exit(static_cast<int>(Blame::Machine));
+  });
   Terminal terminal;
   std::string first = argc > 1 ? argv[1] : "";
   if (argc < 2 || first == "--help" || first == "-h") {
