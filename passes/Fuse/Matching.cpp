@@ -77,8 +77,12 @@ bool llmc::isWeight(Value value) {
 Product llmc::getProduct(Value value) {
   Product product;
   SmallVector<Value> work{value};
+  // Powers of powers would have more factors than any formula of a layer.
+  int budget = 64;
   while (!work.empty()) {
     Value item = skipCasts(work.pop_back_val());
+    if (--budget < 0)
+      return Product{1, {value}};
     if (auto scalar = getScalar(item)) {
       product.constant *= *scalar;
     } else if (auto mul = item.getDefiningOp<nn::MulOp>()) {

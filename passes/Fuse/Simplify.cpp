@@ -10,6 +10,7 @@
 #include "mlir/IR/Dominance.h"
 #include "mlir/Transforms/CSE.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include <cmath>
 
 namespace llmc {
 #define GEN_PASS_DEF_SIMPLIFYPASS
@@ -133,6 +134,41 @@ template <typename Op> struct DropNeutral : OpRewritePattern<Op> {
   }
 };
 
+/// Arithmetic on single floating point numbers, as exporters compute scales
+/// from head sizes. Double precision rounded once is what single precision
+/// gives for these operations.
+template <typename Op> struct FoldNumber : OpRewritePattern<Op> {
+  using OpRewritePattern<Op>::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(Op op,
+                                PatternRewriter &rewriter) const override {
+    auto type = tensorType(op.getResult());
+    if (!type.hasStaticShape() || type.getNumElements() != 1 ||
+        !type.getElementType().isF32())
+      return rewriter.notifyMatchFailure(op, "no single number");
+    SmallVector<double, 2> x;
+    for (Value operand : op->getOperands()) {
+      auto number = getScalar(operand);
+      if (!number)
+        return rewriter.notifyMatchFailure(op, "an operand is not constant");
+      x.push_back(*number);
+    }
+    double value = x[0];
+    if constexpr (std::is_same_v<Op, nn::SqrtOp>)
+      value = std::sqrt(x[0]);
+    else if constexpr (std::is_same_v<Op, nn::MulOp>)
+      value = x[0] * x[1];
+    else if constexpr (std::is_same_v<Op, nn::DivOp>)
+      value = x[0] / x[1];
+    if (!std::isfinite(value))
+      return rewriter.notifyMatchFailure(op, "the result is not finite");
+    rewriter.replaceOpWithNewOp<arith::ConstantOp>(
+        op, DenseElementsAttr::get(
+                type, rewriter.getFloatAttr(type.getElementType(), value)));
+    return success();
+  }
+};
+
 struct SimplifyPass : llmc::impl::SimplifyPassBase<SimplifyPass> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
@@ -140,7 +176,9 @@ struct SimplifyPass : llmc::impl::SimplifyPassBase<SimplifyPass> {
                  CancelUnitAxes<nn::SqueezeOp, nn::UnsqueezeOp>,
                  CancelUnitAxes<nn::UnsqueezeOp, nn::SqueezeOp>,
                  DropNeutral<nn::MulOp>, DropNeutral<nn::DivOp>,
-                 DropNeutral<nn::AddOp>, DropNeutral<nn::SubOp>>(&getContext());
+                 DropNeutral<nn::AddOp>, DropNeutral<nn::SubOp>,
+                 FoldNumber<nn::CastOp>, FoldNumber<nn::SqrtOp>,
+                 FoldNumber<nn::MulOp>, FoldNumber<nn::DivOp>>(&getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       return signalPassFailure();
     IRRewriter rewriter(&getContext());

@@ -22,9 +22,9 @@ struct DeriveLmPass : llmc::impl::DeriveLmPassBase<DeriveLmPass> {
 
   void runOnOperation() override {
     auto bound = getOperation().lookupSymbol<func::FuncOp>(kLmEntry);
-    if (!bound || bound.isDeclaration()) {
+    if (!bound || !llvm::hasSingleElement(bound.getBody())) {
       if (require) {
-        getOperation()->emitError("expected a function @lm");
+        getOperation()->emitError("expected a function @lm of one block");
         signalPassFailure();
       }
       return;

@@ -15,7 +15,8 @@ def SimplifyPass : Pass<"llmc-simplify", "::mlir::func::FuncOp"> {
   let description = [{
     Merges transpositions and reshapes that follow one another, drops slices,
     expansions and casts that keep everything, products with one and sums with
-    zero, merges equal ops and erases dead ones.
+    zero, computes casts, roots, products and quotients of single constant
+    numbers, merges equal ops and erases dead ones.
 
     Preconditions: none. It refuses nothing; what is not proved stays.
 

@@ -53,3 +53,25 @@ func.func @one_less_is_not_neutral(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
   %1 = nn.sub %zero, %x : (tensor<f32>, tensor<?x4xf32>) -> tensor<?x4xf32>
   return %1 : tensor<?x4xf32>
 }
+
+// The scale of attention, computed from a head size.
+// CHECK-LABEL: func.func @numbers
+func.func @numbers() -> tensor<f32> {
+  // CHECK-NEXT: %[[S:.*]] = arith.constant dense<5.000000e-01> : tensor<f32>
+  // CHECK-NEXT: return %[[S]]
+  %size = arith.constant dense<4> : tensor<i64>
+  %one = arith.constant dense<1.0> : tensor<f32>
+  %0 = nn.cast %size : (tensor<i64>) -> tensor<f32>
+  %1 = nn.sqrt %0 : (tensor<f32>) -> tensor<f32>
+  %2 = nn.div %one, %1 : (tensor<f32>, tensor<f32>) -> tensor<f32>
+  return %2 : tensor<f32>
+}
+
+// CHECK-LABEL: func.func @quotient_by_zero_stays
+func.func @quotient_by_zero_stays() -> tensor<f32> {
+  // CHECK: nn.div
+  %zero = arith.constant dense<0.0> : tensor<f32>
+  %one = arith.constant dense<1.0> : tensor<f32>
+  %0 = nn.div %one, %zero : (tensor<f32>, tensor<f32>) -> tensor<f32>
+  return %0 : tensor<f32>
+}
