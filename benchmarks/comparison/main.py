@@ -33,6 +33,8 @@ def options_of(root: Path) -> argparse.Namespace:
     parser.add_argument("--prompt", type=int, default=512, help="tokens of the prompt [512]")
     parser.add_argument("--decode", type=int, help="tokens to decode after it [64; 16 with --quick]")
     parser.add_argument("--repeat", type=int, help="rounds that count [5; 2 with --quick]")
+    parser.add_argument("--minutes", type=float, help="of rounds for one number of threads; after that no new one begins, "
+                        "and at least one counts [no limit]")
     parser.add_argument("--quick", action="store_true", help="fewer rounds and tokens: a look, not a figure")
     parser.add_argument("--no-install", action="store_true", help="only peers that are installed already")
     parser.add_argument("--json", type=Path, default=root / "build/bench/compare.json", metavar="FILE",
@@ -133,7 +135,11 @@ def compare(options, threads: int, ours: Ours, work: Path, unavailable: dict[str
             answer = attempt(name, lambda: workers[name].ask(do="greedy", ids=ids, count=GREEDY))
             if answer is not None:
                 notes[name] = f"{figures.common_start(expected, answer['ids'])} of {len(expected)}"
+        start = time.monotonic()
         for number in range(options.repeat + 1):  # the first warms pages and caches, and does not count
+            if rounds and options.minutes is not None and time.monotonic() - start > 60 * options.minutes:
+                say(f"{len(rounds)} of {options.repeat} rounds in {options.minutes:g} minutes")
+                break
             names = [OURS, *workers]
             first = number % len(names)
             found = {}
@@ -166,7 +172,7 @@ def own_costs(options, bundle: Path) -> dict:
 
 def report(options, result: dict) -> str:
     lines = [f"{result['cpu']}, {result['cores']} cores; {result['model']}, recipe {options.recipe}; prompt "
-             f"{options.prompt}, then {options.decode} tokens; medians (min..max) of {options.repeat} rounds"]
+             f"{options.prompt}, then {options.decode} tokens; medians (min..max)"]
     if options.quick:
         lines.append("--quick: a look, not a figure")
     for run in result["runs"]:
@@ -174,7 +180,7 @@ def report(options, result: dict) -> str:
         names = [OURS, *(n for n in options.peers if n not in failed)]
         stream, read = figures.figures_of(rounds, OURS, "stream"), figures.figures_of(rounds, OURS, "read")
         share = figures.spread([100 * r[OURS]["read"] / r[OURS]["stream"] for r in rounds])
-        lines += ["", f"{run['threads']} threads, load average {figures.spread(run['load_average']).text(1)}; DRAM stream "
+        lines += ["", f"{run['threads']} threads, {len(rounds)} rounds, load average {figures.spread(run['load_average']).text(1)}; DRAM stream "
                       f"{stream.text(1)} GB/s; {OURS} decode reads {read.text(1)} GB/s: {share.text()} % of it",
                   figures.compared(rounds, names, OURS, run["same_ids"])]
         lines += [f"not measured: {name}: {reason}" for name, reason in failed.items()]
