@@ -65,8 +65,9 @@ const std::vector<VerbSpec> &llmc::verbs() {
          "nn linalg llvm asm obj bundle"},
         {"entry", "NAME",
          "what callers can run: main is the model's own "
-         "signature, lm the language model [auto]",
-         "auto main lm"},
+         "signature, lm the language model, all both; auto is lm where there "
+         "is one [auto]",
+         "auto main lm all"},
         {"recipe", "NAME", "how weights are stored [f32]"},
         {"context", "N", "default context of sessions, in tokens"},
         {"chunk", "N", "longest piece of a prompt, in tokens"},

@@ -32,7 +32,8 @@ struct CompileRequest {
   std::string target = "host";
   /// One of kEmitKinds.
   std::string emit = "bundle";
-  /// "auto" (both where there is a language model), "main" or "lm".
+  /// "auto" (lm where there is a language model, else main), "main", "lm" or
+  /// "all".
   std::string entry = "auto";
   std::string recipe = "f32";
   /// Default context of a session in tokens; 0: what the model names.
