@@ -102,6 +102,23 @@ Value Attention::build(Type element) const {
   return l.convert(sum, result, element);
 }
 
+/// The number of query heads for each key head; null after a report where it is
+/// not known, or keys and values differ in heads.
+static SymExpr groupSize(Lowering &l, Operation *op, SymExpr queryHeads,
+                         SymExpr keyHeads, SymExpr valueHeads) {
+  if (keyHeads != valueHeads) {
+    l.fail(op, "expected key and value to have the same heads but got '" +
+                   keyHeads.str() + "' and '" + valueHeads.str() + "'");
+    return {};
+  }
+  SymExpr size = l.ctx.divideExactly(queryHeads, keyHeads);
+  if (!size)
+    l.fail(op, "expected the query heads, '" + queryHeads.str() +
+                   "', to be a multiple of the key heads, '" + keyHeads.str() +
+                   "'");
+  return size;
+}
+
 template <class Op> static void setOptions(Op op, Attention &a) {
   a.scale = op.getScale().convertToDouble();
   if (auto window = op.getWindow())
@@ -137,13 +154,11 @@ static Value lowerAttention(nn::AttentionOp op, Lowering &l) {
   a.rows = query[1];
   a.keys = key[1];
   a.groups = key[2];
-  a.members = l.ctx.divideExactly(query[2], key[2]);
+  a.members = groupSize(l, op, query[2], key[2], value[2]);
   a.keySize = query[3];
   a.valueSize = value[3];
   if (!a.members)
-    return l.fail(op, "expected the query heads, '" + query[2].str() +
-                          "', to be a multiple of the key heads, '" +
-                          key[2].str() + "'");
+    return {};
   a.query = l.reshape(l.get(op.getQuery()), query,
                       {query[0], query[1], a.groups, a.members, a.keySize});
   a.key = {l.get(op.getKey()), a.map({3, 0, 4})};
@@ -174,13 +189,11 @@ static Value lowerCachedAttention(nn::CachedAttentionOp op, Lowering &l) {
                       "only but it needs '" +
                           l.getObstacle(a.keys) + "'");
   a.groups = key[0];
-  a.members = l.ctx.divideExactly(query[1], key[0]);
+  a.members = groupSize(l, op, query[1], key[0], value[0]);
   a.keySize = query[2];
   a.valueSize = value[2];
   if (!a.members)
-    return l.fail(op, "expected the query heads, '" + query[1].str() +
-                          "', to be a multiple of the key heads, '" +
-                          key[0].str() + "'");
+    return {};
   a.query = l.reshape(l.get(op.getQuery()), query,
                       {query[0], a.groups, a.members, a.keySize});
   SmallVector<OpFoldResult> zeros(3, l.b.getIndexAttr(0));

@@ -22,3 +22,11 @@ func.func @mean_of_integers_in_windows(%x: tensor<1x1x4xi32>) -> tensor<1x1x2xi3
      : (tensor<1x1x4xi32>) -> tensor<1x1x2xi32>
   return %0 : tensor<1x1x2xi32>
 }
+
+// -----
+
+func.func @heads_of_keys_and_values(%n: index {nn.symbol = "n"}, %q: tensor<1x2x4x8xf32>, %k: tensor<1x2x4x8xf32>, %v: tensor<1x2x?x8xf32> {nn.dims = [1, 2, "n", 8]}) -> tensor<1x2x4x8xf32> {
+  // expected-error @+1 {{'nn.attention' op expected key and value to have the same heads but got '4' and 'n'}}
+  %0 = nn.attention %q, %k, %v {scale = 1.0 : f64} : (tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>, tensor<1x2x?x8xf32>) -> tensor<1x2x4x8xf32>
+  return %0 : tensor<1x2x4x8xf32>
+}

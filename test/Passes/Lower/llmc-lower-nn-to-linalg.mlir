@@ -9,7 +9,7 @@
 
 // Extents are the symbol argument, a constant operand is in the body.
 // CHECK-LABEL: func @elementwise(
-// CHECK-SAME: %[[X:.*]]: tensor<?x4xf32> {{.*}}, %[[Y:.*]]: tensor<4xf32> {{.*}}, %[[N:.*]]: index {nn.symbol = "n"})
+// CHECK-SAME: %[[X:.*]]: tensor<?x4xf32> {{.*}}, %[[Y:.*]]: tensor<4xf32> {{.*}}, %[[N:[a-z0-9]+]]: index {nn.symbol = "n"})
 // CHECK: tensor.empty(%[[N]]) : tensor<?x4xf32>
 // CHECK: linalg.generic {{.*}} ins(%[[X]], %[[Y]] :
 // CHECK: arith.addf
