@@ -75,6 +75,10 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
       auto type = dyn_cast<MemRefType>(operand.getType());
       if (!type || type.getLayout().isIdentity())
         continue;
+      // Indices are loaded one by one, wherever they lie.
+      if (auto gather = dyn_cast<kern::GatherOp>(op);
+          gather && operand == gather.getIndices())
+        continue;
       SmallVector<int64_t> strides;
       int64_t offset;
       if (type.getRank() > 2 || !isa<kern::LinearOp>(op) ||
@@ -187,12 +191,20 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
         library.getGather(cast<pack::DenseAttr>(type.getFormat()).getStorage(),
                           type.getLayout().getCount());
     Value rows = extents(e, op.getIndices(), 0);
-    Type element = op.getIndices().getType().getElementType();
+    int64_t rank = op.getIndices().getType().getRank();
     parallel(e, rows, [&](Value row) {
+      // The place of the row among the indices, last axis first.
+      SmallVector<Value> place(rank);
+      Value rest = row;
+      for (int64_t axis = rank - 1; axis >= 0; --axis) {
+        Value extent = e.create<memref::DimOp>(op.getIndices(), axis);
+        Value next = axis ? e.floorDiv(rest, extent) : e.index(0);
+        place[axis] = e.sub(rest, e.mul(next, extent));
+        rest = next;
+      }
       Value id = e.create<arith::IndexCastOp>(
           e.getIndexType(),
-          e.load(element, e.at(pointer(e, op.getIndices()), row,
-                               element.getIntOrFloatBitWidth() / 8)));
+          e.create<memref::LoadOp>(op.getIndices(), place).getResult());
       e.create<func::CallOp>(kernel,
                              ValueRange{pointer(e, op.getWeight()), id,
                                         e.at(pointer(e, op.getInit()),
