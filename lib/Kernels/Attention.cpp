@@ -31,6 +31,9 @@ using kern::kKeyBlock;
 /// Distance of the rows of scores on the stack, off the distance of cache sets.
 static constexpr int64_t kScores = kChunk + 16;
 
+/// Steps of the inner loops that are written out.
+static constexpr int64_t kUnroll = 4;
+
 static constexpr double kMinusInfinity =
     -std::numeric_limits<double>::infinity();
 
@@ -92,12 +95,14 @@ public:
       : e(e), shape(shape), tile(tile),
         lanes(std::min(target.lanes(), kKeyBlock)), parts(kKeyBlock / lanes),
         valueVectors(llvm::divideCeil(shape.valueSize, lanes)),
-        padded(valueVectors * lanes), group(shape.heads / shape.keyHeads),
+        padded(valueVectors * lanes), places(llvm::alignTo(tile, lanes)),
+        group(shape.heads / shape.keyHeads),
         together(std::clamp<int64_t>((target.registers - 1) / (tile + 1), 1,
                                      valueVectors)) {
-    // Enough chains in flight to hide the latency of one instruction.
+    // Chains in flight hide the latency of one instruction, and a query that
+    // was read serves several: as many as the registers hold.
     blocks = 1;
-    while (tile * parts * blocks < 8 && blocks < 4)
+    while (blocks < 4 && (tile + 1) * parts * blocks * 2 < target.registers)
       blocks *= 2;
   }
 
@@ -111,7 +116,7 @@ public:
     queries = e.stack(tile * shape.keySize);
     scores = e.stack(tile * kScores);
     outputs = e.stack(tile * padded);
-    state = e.stack(4 * tile);
+    state = e.stack(kStates * places);
 
     firstRow = row;
     // Where row i of the tile stands among [time][head].
@@ -129,9 +134,14 @@ public:
             e.mul(e.load(e.getF32Type(), e.at(from, d)), e.f32(shape.scale)),
             e.at(to, d));
       });
-      e.store(e.f32(kMinusInfinity), e.at(state, i));
-      e.store(e.f32(0), e.at(e.at(state, i), tile));
     });
+    for (int64_t i = 0; i < places; i += lanes) {
+      e.store(e.splat(lanes, kMinusInfinity), at(Most, i));
+      e.store(e.splat(lanes, 0), at(Sum, i));
+      // Of rows that fill the last vector; they must not become NaN.
+      e.store(e.splat(lanes, 0), at(ChunkMost, i));
+      e.store(e.splat(lanes, 0), at(ChunkSum, i));
+    }
     e.loop(e.index(0), e.index(tile * padded), lanes,
            [&](Value i) { e.store(e.splat(lanes, 0), e.at(outputs, i)); });
 
@@ -148,6 +158,7 @@ public:
       emitScores(chunk, count);
       e.loop(e.index(0), e.index(tile), 1,
              [&](Value i) { emitSoftmax(i, chunk, count); });
+      emitMerge();
       emitValues(chunk, count);
     });
     e.loop(e.index(0), e.index(tile), 1, [&](Value i) {
@@ -156,6 +167,10 @@ public:
   }
 
 private:
+  /// What is kept of each row beside its outputs, `places` numbers each.
+  enum State { Most, Sum, ChunkMost, ChunkSum, Keep, Take, kStates };
+  Value at(State which, int64_t i) { return e.at(state, which * places + i); }
+
   /// The time of row i of the tile, relative to `position`.
   Value timeOf(int64_t i) {
     return e.floorDiv(e.add(firstRow, i), e.index(group));
@@ -172,30 +187,28 @@ private:
         masks.push_back(
             e.mask(lanes, e.toInt32(e.sub(narrow, e.index(part * lanes)))));
     Emitter::Values sums(tile * number * parts, e.splat(lanes, 0));
-    sums = e.loop(
-        e.index(0), e.index(shape.keySize), 1, sums,
-        [&](Value d, ValueRange previous) {
-          Emitter::Values next(previous), loaded;
-          Value line = e.at(from, e.mul(d, distance));
-          for (int64_t block = 0; block < number; ++block)
-            for (int64_t part = 0; part < parts; ++part) {
-              Value pointer =
-                  e.at(line, block * kKeyBlock * shape.keySize + part * lanes);
-              loaded.push_back(narrow
-                                   ? e.loadMasked(lanes, pointer, masks[part])
-                                   : e.load(e.vectorType(lanes), pointer));
-            }
-          Value query = e.at(queries, d);
-          for (int64_t i = 0; i < tile; ++i) {
-            Value value = e.broadcast(
-                e.load(e.getF32Type(), e.at(query, i * shape.keySize)), lanes);
-            for (int64_t j = 0; j < number * parts; ++j) {
-              Value &sum = next[i * number * parts + j];
-              sum = e.fma(value, loaded[j], sum);
-            }
-          }
-          return next;
-        });
+    auto step = [&](Value d, ValueRange previous) {
+      Emitter::Values next(previous), loaded;
+      Value line = e.at(from, e.mul(d, distance));
+      for (int64_t block = 0; block < number; ++block)
+        for (int64_t part = 0; part < parts; ++part) {
+          Value pointer =
+              e.at(line, block * kKeyBlock * shape.keySize + part * lanes);
+          loaded.push_back(narrow ? e.loadMasked(lanes, pointer, masks[part])
+                                  : e.load(e.vectorType(lanes), pointer));
+        }
+      Value query = e.at(queries, d);
+      for (int64_t i = 0; i < tile; ++i) {
+        Value value = e.broadcast(
+            e.load(e.getF32Type(), e.at(query, i * shape.keySize)), lanes);
+        for (int64_t j = 0; j < number * parts; ++j) {
+          Value &sum = next[i * number * parts + j];
+          sum = e.fma(value, loaded[j], sum);
+        }
+      }
+      return next;
+    };
+    sums = e.unrolled(e.index(0), e.index(shape.keySize), kUnroll, sums, step);
     Value to = e.at(scores, at);
     for (int64_t i = 0; i < tile; ++i)
       for (int64_t j = 0; j < number * parts; ++j)
@@ -223,15 +236,7 @@ private:
     });
   }
 
-  /// exp(a - b) where b may be minus infinity (then a is, too): zero.
-  Value weight(Value a, Value b) {
-    Value nothing = e.create<arith::CmpFOp>(arith::CmpFPredicate::OEQ, b,
-                                            e.f32(kMinusInfinity));
-    return emitExp(e,
-                   e.sub(a, e.create<arith::SelectOp>(nothing, e.f32(0), b)));
-  }
-
-  /// Turns row i of scores into weights and moves its maximum and sum on.
+  /// Turns row i of scores into weights; notes their maximum and sum.
   void emitSoftmax(Value i, Value chunk, Value count) {
     Value line = e.at(scores, e.mul(i, kScores));
     Value time = e.floorDiv(e.add(firstRow, i), e.index(group));
@@ -275,15 +280,32 @@ private:
                  return {e.add(previous[0], power)};
                })[0];
     Value chunkSum = e.reduceAdd(sum);
-    Value oldMost = e.load(e.getF32Type(), e.at(state, i));
-    Value newMost = e.max(oldMost, chunkMost);
-    Value keep = weight(oldMost, newMost), take = weight(chunkMost, newMost);
-    Value mine = e.at(state, i);
-    Value total = e.load(e.getF32Type(), e.at(mine, tile));
-    e.store(newMost, mine);
-    e.store(e.fma(total, keep, e.mul(chunkSum, take)), e.at(mine, tile));
-    e.store(keep, e.at(mine, 2 * tile));
-    e.store(take, e.at(mine, 3 * tile));
+    e.store(chunkMost, e.at(at(ChunkMost, 0), i));
+    e.store(chunkSum, e.at(at(ChunkSum, 0), i));
+  }
+
+  /// Moves maximum and sum of all rows on, and notes the weights with which
+  /// the outputs so far and those of the chunk are joined.
+  void emitMerge() {
+    Value none = e.splat(lanes, kMinusInfinity);
+    for (int64_t i = 0; i < places; i += lanes) {
+      auto get = [&](State which) {
+        return e.load(e.vectorType(lanes), at(which, i));
+      };
+      Value oldMost = get(Most), chunkMost = get(ChunkMost);
+      Value newMost = e.max(oldMost, chunkMost);
+      // Where nothing was seen yet all three are minus infinity.
+      Value nothing =
+          e.create<arith::CmpFOp>(arith::CmpFPredicate::OEQ, newMost, none);
+      Value shift =
+          e.create<arith::SelectOp>(nothing, e.splat(lanes, 0), newMost);
+      Value keep = emitExp(e, e.sub(oldMost, shift));
+      Value take = emitExp(e, e.sub(chunkMost, shift));
+      e.store(newMost, at(Most, i));
+      e.store(e.fma(get(Sum), keep, e.mul(get(ChunkSum), take)), at(Sum, i));
+      e.store(keep, at(Keep, i));
+      e.store(take, at(Take, i));
+    }
   }
 
   /// Adds the chunk's weighted values to the outputs.
@@ -296,32 +318,29 @@ private:
         tail = e.mask(
             lanes, e.splatInt(0, shape.valueSize - (valueVectors - 1) * lanes));
       Emitter::Values sums(tile * number, e.splat(lanes, 0));
-      sums =
-          e.loop(e.index(0), count, 1, sums, [&](Value t, ValueRange previous) {
-            Emitter::Values next(previous), loaded;
-            Value line =
-                e.at(e.at(from, e.mul(t, shape.valueSize)), first * lanes);
-            for (int64_t j = 0; j < number; ++j) {
-              Value pointer = e.at(line, j * lanes);
-              loaded.push_back(tail && j == number - 1
-                                   ? e.loadMasked(lanes, pointer, tail)
-                                   : e.load(e.vectorType(lanes), pointer));
-            }
-            Value powers = e.at(scores, t);
-            for (int64_t i = 0; i < tile; ++i) {
-              Value power = e.broadcast(
-                  e.load(e.getF32Type(), e.at(powers, i * kScores)), lanes);
-              for (int64_t j = 0; j < number; ++j)
-                next[i * number + j] =
-                    e.fma(power, loaded[j], next[i * number + j]);
-            }
-            return next;
-          });
+      auto step = [&](Value t, ValueRange previous) {
+        Emitter::Values next(previous), loaded;
+        Value line = e.at(e.at(from, e.mul(t, shape.valueSize)), first * lanes);
+        for (int64_t j = 0; j < number; ++j) {
+          Value pointer = e.at(line, j * lanes);
+          loaded.push_back(tail && j == number - 1
+                               ? e.loadMasked(lanes, pointer, tail)
+                               : e.load(e.vectorType(lanes), pointer));
+        }
+        Value powers = e.at(scores, t);
+        for (int64_t i = 0; i < tile; ++i) {
+          Value power = e.broadcast(
+              e.load(e.getF32Type(), e.at(powers, i * kScores)), lanes);
+          for (int64_t j = 0; j < number; ++j)
+            next[i * number + j] =
+                e.fma(power, loaded[j], next[i * number + j]);
+        }
+        return next;
+      };
+      sums = e.unrolled(e.index(0), count, kUnroll, sums, step);
       for (int64_t i = 0; i < tile; ++i) {
-        Value keep = e.broadcast(
-            e.load(e.getF32Type(), e.at(state, 2 * tile + i)), lanes);
-        Value take = e.broadcast(
-            e.load(e.getF32Type(), e.at(state, 3 * tile + i)), lanes);
+        Value keep = e.broadcast(e.load(e.getF32Type(), at(Keep, i)), lanes);
+        Value take = e.broadcast(e.load(e.getF32Type(), at(Take, i)), lanes);
         for (int64_t j = 0; j < number; ++j) {
           Value place = e.at(outputs, i * padded + (first + j) * lanes);
           Value old = e.load(e.vectorType(lanes), place);
@@ -332,7 +351,7 @@ private:
   }
 
   void emitResult(Value i, Value to) {
-    Value total = e.load(e.getF32Type(), e.at(e.at(state, i), tile));
+    Value total = e.load(e.getF32Type(), e.at(at(Sum, 0), i));
     Value nothing =
         e.create<arith::CmpFOp>(arith::CmpFPredicate::OEQ, total, e.f32(0));
     Value divisor =
@@ -353,10 +372,10 @@ private:
   Emitter &e;
   const AttentionShape &shape;
   int64_t tile, lanes, parts; ///< `parts` vectors make one block of keys
-  int64_t valueVectors, padded, group, together, blocks;
+  int64_t valueVectors, padded, places, group, together, blocks;
   Value capacity, position, keys, values, firstRow;
   /// On the stack: scaled queries [tile][size], scores [tile][kScores], outputs
-  /// [tile][padded], and maximum, sum, keep, take [4][tile].
+  /// [tile][padded], and the states [kStates][places].
   Value queries, scores, outputs, state;
 };
 } // namespace

@@ -169,6 +169,20 @@ Emitter::Values Emitter::loop(Value from, Value to, int64_t step,
     create<scf::YieldOp>(next);
   return Values(op.getResults());
 }
+Emitter::Values
+Emitter::unrolled(Value from, Value to, int64_t factor, ValueRange values,
+                  function_ref<Values(Value, ValueRange)> body) {
+  Value rest = create<arith::RemUIOp>(sub(to, from), index(factor));
+  Value main = sub(to, rest);
+  Values result =
+      loop(from, main, factor, values, [&](Value i, ValueRange previous) {
+        Values next(previous);
+        for (int64_t ahead = 0; ahead < factor; ++ahead)
+          next = body(add(i, ahead), next);
+        return next;
+      });
+  return loop(main, to, 1, result, body);
+}
 void Emitter::loop(Value from, Value to, int64_t step,
                    function_ref<void(Value)> body) {
   loop(from, to, step, {}, [&](Value i, ValueRange) -> Values {

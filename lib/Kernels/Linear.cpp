@@ -19,8 +19,9 @@
 using namespace mlir;
 using namespace llmc;
 
-/// Columns of x that one step covers; a tile of 12 rows takes 12 KiB.
-static constexpr int64_t kStep = 256;
+/// Most columns of x that one step covers; a tile of 12 rows takes 18 KiB of the
+/// first-level cache.
+static constexpr int64_t kStep = 384;
 /// Distance of the rows of a tile on the stack: one cache line more than a
 /// multiple of the distance of cache sets.
 static constexpr int64_t kPanel = kStep + 16;
@@ -57,36 +58,24 @@ func::FuncOp KernelLibrary::getLinearTile(Type storage, int64_t blockRows,
             sums.push_back(
                 e.load(e.vectorType(lanes), e.at(rows[i], c * lanes)));
         }
-        auto step = [&](Value k, int64_t ahead, Emitter::Values &sums) {
-          Value weights = e.at(e.at(w, e.mul(k, blockRows), width),
-                               ahead * blockRows, width);
-          Value inputs = e.at(e.at(x, k), ahead);
-          Emitter::Values loaded;
+        auto step = [&](Value k, ValueRange previous) {
+          Emitter::Values next(previous), loaded;
+          Value weights = e.at(w, e.mul(k, blockRows), width);
           for (int64_t c = 0; c < columns; ++c)
             loaded.push_back(emitLoadStored(e, storage, lanes,
                                             e.at(weights, c * lanes, width)));
+          Value inputs = e.at(x, k);
           for (int64_t i = 0; i < tile; ++i) {
             Value value = e.broadcast(
                 e.load(e.getF32Type(), e.at(inputs, i * kPanel)), lanes);
-            for (int64_t c = 0; c < columns; ++c)
-              sums[i * columns + c] =
-                  e.fma(value, loaded[c], sums[i * columns + c]);
+            for (int64_t c = 0; c < columns; ++c) {
+              Value &sum = next[i * columns + c];
+              sum = e.fma(value, loaded[c], sum);
+            }
           }
-        };
-        Value main =
-            e.sub(count, e.create<arith::RemUIOp>(count, e.index(kUnroll)));
-        sums = e.loop(e.index(0), main, kUnroll, sums,
-                      [&](Value k, ValueRange values) {
-                        Emitter::Values next(values);
-                        for (int64_t ahead = 0; ahead < kUnroll; ++ahead)
-                          step(k, ahead, next);
-                        return next;
-                      });
-        sums = e.loop(main, count, 1, sums, [&](Value k, ValueRange values) {
-          Emitter::Values next(values);
-          step(k, 0, next);
           return next;
-        });
+        };
+        sums = e.unrolled(e.index(0), count, kUnroll, sums, step);
         for (int64_t i = 0; i < tile; ++i)
           for (int64_t c = 0; c < columns; ++c)
             e.store(sums[i * columns + c], e.at(rows[i], c * lanes));
@@ -185,8 +174,13 @@ func::FuncOp KernelLibrary::getLinear(Type storage, int64_t blockRows,
                 [&] { call(output, ldy); });
           });
         };
-        e.loop(e.index(0), depth, kStep, [&](Value k) {
-          Value count = e.min(e.sub(depth, k), e.index(kStep));
+        // Equal steps: a short last one would cost as much as a whole one
+        // in everything but products.
+        Value steps = e.ceilDiv(depth, e.index(kStep));
+        e.loop(e.index(0), steps, 1, [&](Value step) {
+          Value k = e.floorDiv(e.mul(step, depth), steps);
+          Value count =
+              e.sub(e.floorDiv(e.mul(e.add(step, 1), depth), steps), k);
           Value row = rowBegin;
           for (int64_t tile : tiles) {
             Value times = e.floorDiv(e.sub(rowEnd, row), e.index(tile));

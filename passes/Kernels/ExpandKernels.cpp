@@ -21,11 +21,14 @@ using namespace llmc;
 
 namespace {
 
-/// Blocks of a matrix that one item of a product of many rows covers; with 256
-/// columns each they take 256 KiB of the second-level cache in f32.
+/// Blocks of a matrix that one item of a product of many rows covers; with 384
+/// columns each they take 384 KiB of the second-level cache in f32.
 constexpr int64_t kBlocksPerItem = 8;
-/// Rows that one item covers: ten tiles of twelve.
-constexpr int64_t kRowsPerItem = 120;
+/// Rows that one item covers: ten tiles of twelve, or more where there are
+/// items enough, since each reads its part of the matrix anew.
+constexpr int64_t kRowsPerItem = 120, kManyRowsPerItem = 264;
+/// So many groups of blocks are enough for any team we know.
+constexpr int64_t kManyGroups = 8;
 /// Query rows of one item of attention: four tiles of twelve.
 constexpr int64_t kQueriesPerItem = 48;
 
@@ -164,7 +167,8 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
         few, e.index(1), e.index(llvm::divideCeil(blocks, groups)));
     Value count = e.ceilDiv(e.index(blocks), perGroup);
     // Chunks of equal numbers of whole tiles.
-    Value chunks = e.max(e.ceilDiv(rows, e.index(kRowsPerItem)), e.index(1));
+    int64_t most = groups < kManyGroups ? kRowsPerItem : kManyRowsPerItem;
+    Value chunks = e.max(e.ceilDiv(rows, e.index(most)), e.index(1));
     Value perChunk =
         e.mul(e.ceilDiv(e.ceilDiv(rows, chunks), e.index(tile)), tile);
     Value items = e.mul(count, chunks);

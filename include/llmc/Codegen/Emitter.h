@@ -73,6 +73,9 @@ public:
   /// for (i = from; i < to; i += step) values = body(i, values)
   Values loop(Value from, Value to, int64_t step, mlir::ValueRange values,
               llvm::function_ref<Values(Value, mlir::ValueRange)> body);
+  /// The same in steps of one, `factor` of them written out.
+  Values unrolled(Value from, Value to, int64_t factor, mlir::ValueRange values,
+                  llvm::function_ref<Values(Value, mlir::ValueRange)> body);
   void loop(Value from, Value to, int64_t step,
             llvm::function_ref<void(Value)> body);
   void ifThen(Value condition, llvm::function_ref<void()> then);
