@@ -23,6 +23,9 @@ constexpr int64_t kMaxElements = int64_t(1) << 48;
 /// Integer constants up to this many bytes stand in the IR.
 constexpr int64_t kMaxInlineBytes = 4096;
 
+/// Foreign text for messages, cut and without control characters.
+std::string shown(llvm::StringRef text);
+
 /// The names that the nodes of one graph or function body see.
 struct Scope {
   /// Where names are looked up next; null in functions and the main graph.
@@ -120,6 +123,7 @@ private:
   mlir::func::FuncOp main;
   llvm::StringMap<const Function *> functions;
   llvm::DenseMap<mlir::Attribute, nn::WeightOp> weights;
+  llvm::StringMap<nn::WeightOp> symbols;
   llvm::StringMap<std::string> wishes;
   llvm::StringMap<int64_t> boundDims;
   llvm::StringSet<> usedDims;

@@ -129,6 +129,9 @@ Value NodeReader::indexVector(size_t i) {
         fail("expected input " + Twine(i) +
              " to hold numbers up to 2^48 but got " + Twine(entry));
     }
+    // What shapes are inferred from is read through no conversion.
+    if (type.isInteger(32) && rank(value) == 1)
+      return ints(*values);
   }
   return cast(value, b.getI64Type());
 }
