@@ -19,10 +19,6 @@ using namespace llmc;
 namespace fs = llvm::sys::fs;
 namespace json = llvm::json;
 
-static llvm::Error fail(const Twine &message) {
-  return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
-}
-
 static llvm::Error failAt(const Twine &what, StringRef path,
                           std::error_code code) {
   return llvm::createStringError(code,
@@ -54,11 +50,14 @@ static json::Object describeTensor(StringAttr name, RankedTensorType type,
       shape.push_back(extent);
       continue;
     }
-    Attribute dim = dims ? dims[i] : Attribute();
+    Attribute dim = dims && i < dims.size() ? dims[i] : Attribute();
     if (auto text = dyn_cast_or_null<StringAttr>(dim))
       shape.push_back(text.getValue().str());
+    else if (auto number = dyn_cast_or_null<IntegerAttr>(dim))
+      shape.push_back(number.getInt());
     else
-      shape.push_back(cast<IntegerAttr>(dim).getInt());
+      // No formula is known before the code runs.
+      shape.push_back("?");
   }
   return json::Object{{"name", name ? name.getValue().str() : fallback.str()},
                       {"dtype", getDtype(type.getElementType())},
@@ -116,38 +115,6 @@ json::Object llmc::describeEntry(func::FuncOp function,
                       {"states", std::move(states)}};
 }
 
-BundleWriter::~BundleWriter() {
-  if (!partial.empty())
-    fs::remove_directories(partial);
-}
-
-llvm::Error BundleWriter::begin(StringRef folder) {
-  SmallString<256> path(folder);
-  llvm::sys::path::remove_dots(path);
-  while (path.size() > 1 && path.ends_with("/"))
-    path.pop_back();
-  final = path.str().str();
-  if (fs::exists(final)) {
-    std::error_code code;
-    bool empty =
-        fs::is_directory(final) &&
-        fs::directory_iterator(final, code) == fs::directory_iterator();
-    if (!empty && !fs::exists(final + "/manifest.json"))
-      return fail("'" + final +
-                  "' exists and is no bundle; give another place with -o");
-  }
-  std::string place = final + ".partial";
-  fs::remove_directories(place);
-  if (std::error_code code = fs::create_directories(place))
-    return failAt("cannot create", place, code);
-  partial = place;
-  return llvm::Error::success();
-}
-
-std::string BundleWriter::path(StringRef file) const {
-  return (partial + "/" + file).str();
-}
-
 static llvm::Error writeFile(StringRef path, StringRef bytes) {
   std::error_code code;
   llvm::raw_fd_ostream stream(path, code);
@@ -190,9 +157,10 @@ static std::string buildHeaderFile(const json::Array &entries) {
   return text + "#ifdef __cplusplus\n}\n#endif\n\n#endif\n";
 }
 
-llvm::Error BundleWriter::finish(BundleContents &contents,
-                                 const WeightFile &weights) {
-  std::string object = path("model.o"), code = path("model.so");
+llvm::Error llmc::writeBundle(const BundleFolder &folder,
+                              BundleContents &contents,
+                              const WeightFile &weights) {
+  std::string object = folder.path("model.o"), code = folder.path("model.so");
   if (llvm::Error error = writeFile(
           object, StringRef(contents.object.data(), contents.object.size())))
     return error;
@@ -228,7 +196,7 @@ llvm::Error BundleWriter::finish(BundleContents &contents,
                               {"xxh3", contents.sourceHash},
                               {"producer", contents.producer}}}};
   if (llvm::Error error =
-          writeFile(path("model.h"), buildHeaderFile(contents.entries)))
+          writeFile(folder.path("model.h"), buildHeaderFile(contents.entries)))
     return error;
   manifest["entries"] = std::move(contents.entries);
   if (contents.languageModel) {
@@ -248,26 +216,11 @@ llvm::Error BundleWriter::finish(BundleContents &contents,
   }
   for (const std::string &file : contents.files) {
     StringRef name = llvm::sys::path::filename(file);
-    if (std::error_code error = fs::copy_file(file, path(name)))
+    if (std::error_code error = fs::copy_file(file, folder.path(name)))
       return failAt("cannot copy", file, error);
   }
   std::string text;
   llvm::raw_string_ostream(text)
       << llvm::formatv("{0:2}\n", json::Value(std::move(manifest)));
-  if (llvm::Error error = writeFile(path("manifest.json"), text))
-    return error;
-
-  std::string old = final + ".old";
-  bool replace = fs::exists(final);
-  if (replace) {
-    fs::remove_directories(old);
-    if (std::error_code error = fs::rename(final, old))
-      return failAt("cannot replace", final, error);
-  }
-  if (std::error_code error = fs::rename(partial, final))
-    return failAt("cannot create", final, error);
-  partial.clear();
-  if (replace)
-    fs::remove_directories(old);
-  return llvm::Error::success();
+  return writeFile(folder.path("manifest.json"), text);
 }

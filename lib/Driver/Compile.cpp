@@ -86,7 +86,7 @@ public:
     if (request.emit == "linalg")
       return printModule();
     if (request.emit == "bundle") {
-      if (llvm::Error error = writer.begin(request.output))
+      if (llvm::Error error = place.begin(request.output))
         return fail(ModelAtFault, llvm::toString(std::move(error)));
       if (int code = step("write weights", [&] { return writeWeights(); }))
         return code;
@@ -110,7 +110,7 @@ private:
   Target target;
   ImportedModel model;
   ModelFolder folder;
-  BundleWriter writer;
+  BundleFolder place;
   WeightFile weightFile;
   llvm::json::Array entries;
   std::optional<LanguageModelInfo> languageModel;
@@ -280,7 +280,7 @@ private:
                         : llvm::hardware_concurrency().compute_thread_count();
     if (llvm::Error error =
             writeWeightFile(weightFile, *model.weights,
-                            writer.path("weights.safetensors"), threads))
+                            place.path("weights.safetensors"), threads))
       return fail(MachineAtFault, llvm::toString(std::move(error)));
     return Done;
   }
@@ -319,7 +319,9 @@ private:
     contents.languageModel = languageModel;
     contents.files = folder.files;
     contents.object = object;
-    if (llvm::Error error = writer.finish(contents, weightFile))
+    if (llvm::Error error = writeBundle(place, contents, weightFile))
+      return fail(MachineAtFault, llvm::toString(std::move(error)));
+    if (llvm::Error error = place.publish())
       return fail(MachineAtFault, llvm::toString(std::move(error)));
     return Done;
   }

@@ -6,6 +6,7 @@
 #ifndef LLMC_CODEGEN_BUNDLE_H
 #define LLMC_CODEGEN_BUNDLE_H
 
+#include "llmc/Codegen/BundleFolder.h"
 #include "llmc/Codegen/WeightFile.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/ArrayRef.h"
@@ -50,21 +51,10 @@ struct BundleContents {
   llvm::ArrayRef<char> object;
 };
 
-/// A bundle under construction: a folder beside its final place that takes its
-/// name when all is written. Removed again where it is not finished.
-class BundleWriter {
-public:
-  BundleWriter() = default;
-  ~BundleWriter();
-  /// Refuses a place where something other than a bundle stands.
-  llvm::Error begin(llvm::StringRef folder);
-  std::string path(llvm::StringRef file) const;
-  /// Writes model.so, model.h and manifest.json (weights are already there).
-  llvm::Error finish(BundleContents &contents, const WeightFile &weights);
-
-private:
-  std::string final, partial;
-};
+/// Links model.so and writes it, model.h and manifest.json into the folder, and
+/// copies the files to take along. The weights are there already.
+llvm::Error writeBundle(const BundleFolder &folder, BundleContents &contents,
+                        const WeightFile &weights);
 
 } // namespace llmc
 
