@@ -186,12 +186,13 @@ private:
   }
 
   int fuse() {
-    bool wantsLm = request.entry != "main";
+    bool wantsLm = request.entry != "main", wantsMain = request.entry != "lm";
     int code = runPasses(
         [&](OpPassManager &pm) {
           if (wantsLm)
             buildLanguageModelPipeline(pm, getContextLength(),
-                                       request.entry == "lm",
+                                       request.entry == "lm" ||
+                                           request.entry == "all",
                                        model.weights.get());
           else
             buildFusePipeline(pm);
@@ -200,9 +201,7 @@ private:
     if (code)
       return code;
     auto lm = model.module->lookupSymbol<func::FuncOp>("lm");
-    // The exact signature of a language model costs far more compile time than
-    // its layers and is seldom run: it is made where it is asked for.
-    if (lm && request.entry != "all")
+    if (lm && !wantsMain)
       model.module->lookupSymbol<func::FuncOp>("main").erase();
     if (!request.quiet)
       llvm::errs() << "llmc: target " << target.cpu << ", recipe "

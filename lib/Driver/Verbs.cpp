@@ -64,9 +64,9 @@ const std::vector<VerbSpec> &llmc::verbs() {
          "[bundle]",
          "nn linalg llvm asm obj bundle"},
         {"entry", "NAME",
-         "what callers can run: main is the model's own "
-         "signature, lm the language model, all both; auto is lm where there "
-         "is one [auto]",
+         "what callers can run: main is the model's own signature, lm the "
+         "language model (2/3 of the time to compile), all both; auto is main, "
+         "and lm where there is one [auto]",
          "auto main lm all"},
         {"recipe", "NAME", "how weights are stored [f32]"},
         {"context", "N", "default context of sessions, in tokens"},

@@ -3,8 +3,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // A model is cut where exactly one activation is live: the residual stream.
-// Values that do not depend on the inputs (weights, constants, rotary tables,
-// index arithmetic) and new versions of states do not count.
+// These do not count:
+//  * global values: the same for every input (weights, constants, rotary
+//    tables, index arithmetic);
+//  * context values: masks, positions and angles, which come from the inputs
+//    without passing a layer and which layer after layer reads again;
+//  * inputs before their first use, new versions of states, and that a value
+//    is a result: none of these must be handed from segment to segment.
 //
 //===----------------------------------------------------------------------===//
 #ifndef LLMC_ANALYSIS_SEGMENTS_H
@@ -28,14 +33,17 @@ public:
 
   /// Whether `value` is the same for every input: it depends on weights,
   /// constants and symbols only.
-  bool isGlobal(mlir::Value value) const;
-  /// Whether `value` is the new version of a state, returned as such.
-  bool isStateResult(mlir::Value value) const {
-    return stateResults.contains(value);
-  }
+  bool isGlobal(mlir::Value value) const { return global.contains(value); }
+  /// Whether `value` depends on the inputs but on no layer, and is read by
+  /// several layers.
+  bool isContext(mlir::Value value) const { return context.contains(value); }
 
 private:
-  llvm::DenseSet<mlir::Value> global, stateResults;
+  void findGlobals(mlir::Block &body);
+  void findContext(mlir::Block &body);
+  void cut(mlir::func::FuncOp function);
+
+  llvm::DenseSet<mlir::Value> global, context;
   llvm::SmallVector<llvm::SmallVector<mlir::Operation *>> segments;
 };
 

@@ -32,8 +32,8 @@ struct CompileRequest {
   std::string target = "host";
   /// One of kEmitKinds.
   std::string emit = "bundle";
-  /// "auto" (lm where there is a language model, else main), "main", "lm" or
-  /// "all".
+  /// "main", "lm", "all" (both) or "auto" (main, and lm where there is a
+  /// language model).
   std::string entry = "auto";
   std::string recipe = "f32";
   /// Default context of a session in tokens; 0: what the model names.
