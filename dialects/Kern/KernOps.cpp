@@ -11,6 +11,7 @@
 using namespace mlir;
 using namespace llmc;
 using namespace llmc::kern;
+using llmc::nn::agree;
 
 #define GET_OP_CLASSES
 #include "llmc/Dialect/Kern/KernOps.cpp.inc"
@@ -20,17 +21,6 @@ void KernDialect::registerOps() {
 #define GET_OP_LIST
 #include "llmc/Dialect/Kern/KernOps.cpp.inc"
       >();
-}
-
-static bool agree(int64_t a, int64_t b) {
-  return a == b || ShapedType::isDynamic(a) || ShapedType::isDynamic(b);
-}
-
-static bool agree(ArrayRef<int64_t> a, ArrayRef<int64_t> b) {
-  return a.size() == b.size() &&
-         llvm::all_of(llvm::zip(a, b), [](std::tuple<int64_t, int64_t> pair) {
-           return agree(std::get<0>(pair), std::get<1>(pair));
-         });
 }
 
 LogicalResult LinearOp::verify() {

@@ -23,14 +23,6 @@ void NNDialect::registerAttentionOps() {
       >();
 }
 
-static RankedTensorType tensorType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
-static bool agree(int64_t a, int64_t b) {
-  return a == b || ShapedType::isDynamic(a) || ShapedType::isDynamic(b);
-}
-
 /// Rules [C1] to [C3] that both attentions share: `heads` is the axis of the
 /// heads in key and value, `time` that of their rows.
 static LogicalResult checkAttention(MaybeLoc loc, StringRef op,

@@ -76,9 +76,11 @@ ConvOp::inferReturnTypes(MLIRContext *, MaybeLoc loc, ValueRange operands,
       shape.push_back(kDynamic);
       continue;
     }
-    int64_t room = extent + pads[i] + pads[i + spatial] -
-                   ((kernel - 1) * dilations[i] + 1);
-    shape.push_back(room < 0 ? 0 : room / strides[i] + 1);
+    auto count = countWindows(extent, kernel, strides[i], pads[i],
+                              pads[i + spatial], dilations[i], false);
+    if (!count) // [C5]
+      return overflowError(loc, op);
+    shape.push_back(*count);
   }
   types.push_back(RankedTensorType::get(shape, x.getElementType()));
   return success();

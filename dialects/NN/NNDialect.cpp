@@ -47,17 +47,29 @@ Operation *NNDialect::materializeConstant(OpBuilder &builder, Attribute value,
 
 LogicalResult NNDialect::verifyOperationAttribute(Operation *op,
                                                   NamedAttribute attr) {
-  return op->emitOpError() << "attribute '" << attr.getName()
+  // [C1]
+  return op->emitOpError() << "attribute '" << attr.getName().getValue()
                            << "' belongs on arguments and results of functions";
+}
+
+/// Whether `value` can be the attribute `nn.dims` of something of this type.
+static bool areDims(Attribute value, Type type) {
+  auto dims = dyn_cast<ArrayAttr>(value);
+  // A tensor that became memory may have become raw memory: it keeps its dims.
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return dims &&
+         (tensor ? static_cast<int64_t>(dims.size()) == tensor.getRank()
+                 : isa<MemRefType>(type)) &&
+         llvm::all_of(dims, llvm::IsaPred<StringAttr, IntegerAttr>);
 }
 
 LogicalResult NNDialect::verifyRegionArgAttribute(Operation *op,
                                                   unsigned region, unsigned arg,
                                                   NamedAttribute attr) {
   auto function = dyn_cast<FunctionOpInterface>(op);
-  if (!function)
-    return op->emitOpError()
-           << "attribute '" << attr.getName() << "' belongs on functions";
+  if (!function) // [C1]
+    return op->emitOpError() << "attribute '" << attr.getName().getValue()
+                             << "' belongs on functions";
   Type type = function.getArgumentTypes()[arg];
   StringRef name = attr.getName();
   auto refuse = [&](StringRef what) {
@@ -66,20 +78,14 @@ LogicalResult NNDialect::verifyRegionArgAttribute(Operation *op,
            << attr.getValue() << " on " << type;
   };
   if (name == kName || name == kSymbol) {
-    if (!isa<StringAttr>(attr.getValue()))
+    if (!isa<StringAttr>(attr.getValue())) // [C2]
       return refuse("expected a string");
-    if (name == kSymbol && !type.isIndex())
+    if (name == kSymbol && !type.isIndex()) // [C2]
       return refuse("expected an argument of type index");
     return success();
   }
   if (name == kDims) {
-    auto dims = dyn_cast<ArrayAttr>(attr.getValue());
-    // A tensor that became memory may have become raw memory: it keeps its dims.
-    auto tensor = dyn_cast<RankedTensorType>(type);
-    if (!dims ||
-        (tensor ? static_cast<int64_t>(dims.size()) != tensor.getRank()
-                : !isa<MemRefType>(type)) ||
-        !llvm::all_of(dims, llvm::IsaPred<StringAttr, IntegerAttr>))
+    if (!areDims(attr.getValue(), type)) // [C3]
       return refuse("expected one integer or string per extent");
     return success();
   }
@@ -88,10 +94,12 @@ LogicalResult NNDialect::verifyRegionArgAttribute(Operation *op,
     // In memory form, results that are the state itself have been dropped.
     if (!index || index.getInt() < -1 ||
         (isa<TensorType>(type) &&
-         index.getInt() >= static_cast<int64_t>(function.getNumResults())))
+         index.getInt() >=
+             static_cast<int64_t>(function.getNumResults()))) // [C4]
       return refuse("expected the number of a result");
     return success();
   }
+  // [C5]
   return op->emitOpError() << "argument " << arg << ": unknown attribute '"
                            << name << "'";
 }
@@ -100,10 +108,21 @@ LogicalResult NNDialect::verifyRegionResultAttribute(Operation *op, unsigned,
                                                      unsigned result,
                                                      NamedAttribute attr) {
   StringRef name = attr.getName();
+  auto function = dyn_cast<FunctionOpInterface>(op);
+  if (!function) // [C1]
+    return op->emitOpError()
+           << "attribute '" << name << "' belongs on functions";
   if (name == kName && isa<StringAttr>(attr.getValue()))
     return success();
-  if (name == kDims && isa<ArrayAttr>(attr.getValue()))
-    return success();
+  if (name == kDims) {
+    if (areDims(attr.getValue(), function.getResultTypes()[result])) // [C3]
+      return success();
+    return op->emitOpError()
+           << "result " << result << ": '" << name
+           << "' expected one integer or string per extent but got "
+           << attr.getValue() << " on " << function.getResultTypes()[result];
+  }
+  // [C5]
   return op->emitOpError() << "result " << result << ": unknown attribute '"
                            << name << "'";
 }

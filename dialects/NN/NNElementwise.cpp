@@ -22,10 +22,6 @@ void NNDialect::registerElementwiseOps() {
       >();
 }
 
-static RankedTensorType tensorType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 LogicalResult PowOp::inferReturnTypes(MLIRContext *, MaybeLoc loc,
                                       ValueRange operands, DictionaryAttr attrs,
                                       OpaqueProperties props,

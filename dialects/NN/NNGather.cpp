@@ -22,10 +22,6 @@ void NNDialect::registerGatherOps() {
       >();
 }
 
-static RankedTensorType tensorType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 LogicalResult
 GatherOp::inferReturnTypes(MLIRContext *, MaybeLoc loc, ValueRange operands,
                            DictionaryAttr attrs, OpaqueProperties props,

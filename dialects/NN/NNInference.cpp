@@ -137,6 +137,23 @@ LogicalResult nn::inferArgReduce(MaybeLoc loc, StringRef op, Value input,
   return success();
 }
 
+std::optional<int64_t> nn::countWindows(int64_t extent, int64_t kernel,
+                                        int64_t stride, int64_t before,
+                                        int64_t after, int64_t dilation,
+                                        bool ceil) {
+  auto reach = productOfExtents(kernel - 1, dilation);
+  auto room =
+      reach ? sumOfExtents({extent, before, after, -*reach, -1}) : std::nullopt;
+  if (!room)
+    return std::nullopt;
+  int64_t count = *room < 0 ? 0 : *room / stride + 1;
+  // Rounding up adds a window only where it begins inside input or left pad.
+  if (ceil && *room >= 0 && *room % stride &&
+      count <= (extent + before - 1) / stride)
+    ++count;
+  return count;
+}
+
 LogicalResult nn::inferPool(MaybeLoc loc, StringRef op, Value input,
                             ArrayRef<int64_t> kernel, ArrayRef<int64_t> strides,
                             ArrayRef<int64_t> pads, ArrayRef<int64_t> dilations,
@@ -157,27 +174,52 @@ LogicalResult nn::inferPool(MaybeLoc loc, StringRef op, Value input,
                           Twine(type.getRank() - 2) + " spatial axes");
   SmallVector<int64_t> shape(type.getShape().take_front(2));
   for (size_t i = 0; i < spatial; ++i) {
-    int64_t window = (kernel[i] - 1) * dilations[i] + 1;
-    if (pads[i] >= window || pads[i + spatial] >= window) // [C2]
+    auto reach = productOfExtents(kernel[i] - 1, dilations[i]);
+    if (!reach) // [C3]
+      return overflowError(loc, op);
+    if (std::max(pads[i], pads[i + spatial]) > *reach) // [C2]
       return inferError(loc, op,
-                        "expected pads below the window extent " +
-                            Twine(window) + " but got " + Twine(pads[i]) +
-                            " and " + Twine(pads[i + spatial]));
+                        "expected pads of at most " + Twine(*reach) +
+                            ", so that every window meets the input, but got " +
+                            Twine(pads[i]) + " and " +
+                            Twine(pads[i + spatial]));
     int64_t extent = type.getDimSize(i + 2);
     if (ShapedType::isDynamic(extent)) {
       shape.push_back(kDynamic);
       continue;
     }
-    int64_t room = extent + pads[i] + pads[i + spatial] - window;
-    int64_t count = room < 0 ? 0 : room / strides[i] + 1;
-    // Rounding up adds a window only where it begins inside input or left pad.
-    if (ceil && room >= 0 && room % strides[i] &&
-        count * strides[i] < extent + pads[i])
-      ++count;
-    shape.push_back(count);
+    auto count = countWindows(extent, kernel[i], strides[i], pads[i],
+                              pads[i + spatial], dilations[i], ceil);
+    if (!count) // [C3]
+      return overflowError(loc, op);
+    shape.push_back(*count);
   }
   types.push_back(RankedTensorType::get(shape, type.getElementType()));
   return success();
+}
+
+std::optional<int64_t> nn::sumOfExtents(ArrayRef<int64_t> terms) {
+  int64_t sum = 0;
+  for (int64_t term : terms) {
+    if (ShapedType::isDynamic(term))
+      return kDynamic;
+    if (llvm::AddOverflow(sum, term, sum))
+      return std::nullopt;
+  }
+  return sum;
+}
+
+std::optional<int64_t> nn::productOfExtents(int64_t a, int64_t b) {
+  if (ShapedType::isDynamic(a) || ShapedType::isDynamic(b))
+    return kDynamic;
+  int64_t product;
+  if (llvm::MulOverflow(a, b, product))
+    return std::nullopt;
+  return product;
+}
+
+LogicalResult nn::overflowError(MaybeLoc loc, StringRef op) {
+  return inferError(loc, op, "expected extents of the result that fit 64 bits");
 }
 
 std::optional<SmallVector<int64_t>> nn::getConstantInts(Value value) {

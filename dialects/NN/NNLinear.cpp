@@ -22,15 +22,6 @@ void NNDialect::registerLinearOps() {
       >();
 }
 
-static RankedTensorType tensorType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
-/// Whether two extents may be equal.
-static bool agree(int64_t a, int64_t b) {
-  return a == b || ShapedType::isDynamic(a) || ShapedType::isDynamic(b);
-}
-
 LogicalResult
 MatmulOp::inferReturnTypes(MLIRContext *, MaybeLoc loc, ValueRange operands,
                            DictionaryAttr attrs, OpaqueProperties props,

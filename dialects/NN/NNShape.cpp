@@ -22,10 +22,6 @@ void NNDialect::registerShapeOps() {
       >();
 }
 
-static RankedTensorType tensorType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 /// The number of entries of a shape operand; reports [C1] where it is unknown.
 static FailureOr<int64_t> shapeLength(MaybeLoc loc, StringRef op, Value shape) {
   int64_t length = tensorType(shape).getDimSize(0);
@@ -46,16 +42,18 @@ ReshapeOp::inferReturnTypes(MLIRContext *, MaybeLoc loc, ValueRange operands,
     return failure();
   SmallVector<int64_t> shape(*length, kDynamic);
   if (auto entries = getConstantInts(adaptor.getShape())) {
-    int64_t known = 1;
+    std::optional<int64_t> known = 1;
     std::optional<size_t> rest;
-    bool allStatic = true;
     for (auto [i, entry] : llvm::enumerate(*entries)) {
       if (entry == -1) {
+        if (rest) // [C4]
+          return inferError(loc, getOperationName(),
+                            "expected one entry -1 in 'shape' at most");
         rest = i;
         continue;
       }
       if (entry == 0 && !adaptor.getAllowzero()) {
-        if (static_cast<int64_t>(i) >= type.getRank())
+        if (static_cast<int64_t>(i) >= type.getRank()) // [C3]
           return inferError(loc, getOperationName(),
                             "entry " + Twine(i) +
                                 " of 'shape' copies an extent"
@@ -64,17 +62,17 @@ ReshapeOp::inferReturnTypes(MLIRContext *, MaybeLoc loc, ValueRange operands,
         entry = type.getDimSize(i);
       }
       shape[i] = entry;
-      if (ShapedType::isDynamic(entry))
-        allStatic = false;
-      else if (entry < 0)
+      if (!ShapedType::isDynamic(entry) && entry < 0) // [C4]
         return inferError(loc, getOperationName(),
                           "expected entries of -1 or more in 'shape' but got " +
                               Twine(entry));
-      else
-        known *= entry;
+      known = productOfExtents(*known, entry);
+      if (!known) // [C5]
+        return overflowError(loc, getOperationName());
     }
-    if (rest && allStatic && type.hasStaticShape() && known > 0)
-      shape[*rest] = type.getNumElements() / known;
+    if (rest && !ShapedType::isDynamic(*known) && type.hasStaticShape() &&
+        *known > 0)
+      shape[*rest] = type.getNumElements() / *known;
   }
   types.push_back(RankedTensorType::get(shape, type.getElementType()));
   return success();
@@ -190,7 +188,8 @@ SliceOp::inferReturnTypes(MLIRContext *, MaybeLoc loc, ValueRange operands,
     };
     int64_t begin = clamp((*starts)[i]), end = clamp((*ends)[i]);
     int64_t span = step > 0 ? end - begin : begin - end;
-    int64_t stride = step > 0 ? step : -step;
+    // Of a step's size only what does not exceed the extent matters.
+    int64_t stride = step > 0 ? step : -std::max(step, -extent - 1);
     shape[axis] = span <= 0 ? 0 : (span - 1) / stride + 1;
   }
   types.push_back(RankedTensorType::get(shape, type.getElementType()));
@@ -252,10 +251,10 @@ ConcatOp::inferReturnTypes(MLIRContext *, MaybeLoc loc, ValueRange operands,
                         "expected operands of one element type and rank");
     for (auto [i, extent] : llvm::enumerate(type.getShape())) {
       if (static_cast<int64_t>(i) == axis) {
-        shape[i] =
-            ShapedType::isDynamic(shape[i]) || ShapedType::isDynamic(extent)
-                ? kDynamic
-                : shape[i] + extent;
+        auto sum = sumOfExtents({shape[i], extent});
+        if (!sum) // [C4]
+          return overflowError(loc, getOperationName());
+        shape[i] = *sum;
       } else if (ShapedType::isDynamic(shape[i])) {
         shape[i] = extent;
       } else if (!ShapedType::isDynamic(extent) && extent != shape[i]) { // [C3]
@@ -284,7 +283,7 @@ ExpandOp::inferReturnTypes(MLIRContext *, MaybeLoc loc, ValueRange operands,
   SmallVector<int64_t> target =
       entries ? *entries : SmallVector<int64_t>(*length, kDynamic);
   auto shape = broadcastShapes({type.getShape(), target});
-  if (!shape)
+  if (!shape) // [C2]
     return inferError(loc, getOperationName(),
                       "expected shapes that broadcast but got " +
                           shapeText(type.getShape()) + " and " +
@@ -328,9 +327,15 @@ LogicalResult PadOp::inferReturnTypes(MLIRContext *, MaybeLoc loc,
   SmallVector<int64_t> shape(rank, kDynamic);
   if (auto pads = getConstantInts(adaptor.getPads()))
     for (int64_t i = 0; i < rank; ++i)
-      if (!type.isDynamicDim(i))
-        shape[i] = std::max<int64_t>(0, type.getDimSize(i) + (*pads)[i] +
-                                            (*pads)[i + rank]);
+      if (!type.isDynamicDim(i)) {
+        // A pad of the smallest number is not an unknown one.
+        int64_t before = std::max((*pads)[i], -INT64_MAX),
+                after = std::max((*pads)[i + rank], -INT64_MAX);
+        auto sum = sumOfExtents({type.getDimSize(i), before, after});
+        if (!sum) // [C3]
+          return overflowError(loc, getOperationName());
+        shape[i] = std::max<int64_t>(0, *sum);
+      }
   types.push_back(RankedTensorType::get(shape, type.getElementType()));
   return success();
 }
@@ -349,8 +354,12 @@ TileOp::inferReturnTypes(MLIRContext *, MaybeLoc loc, ValueRange operands,
   SmallVector<int64_t> shape(type.getRank(), kDynamic);
   if (auto repeats = getConstantInts(adaptor.getRepeats()))
     for (auto [i, repeat] : llvm::enumerate(*repeats))
-      if (!type.isDynamicDim(i) && repeat >= 0)
-        shape[i] = type.getDimSize(i) * repeat;
+      if (!type.isDynamicDim(i) && repeat >= 0) {
+        auto product = productOfExtents(type.getDimSize(i), repeat);
+        if (!product) // [C2]
+          return overflowError(loc, getOperationName());
+        shape[i] = *product;
+      }
   types.push_back(RankedTensorType::get(shape, type.getElementType()));
   return success();
 }
@@ -379,9 +388,12 @@ RangeOp::inferReturnTypes(MLIRContext *, MaybeLoc loc, ValueRange operands,
        limit = getConstantInts(operands[1]),
        delta = getConstantInts(operands[2]);
   if (start && limit && delta && (*delta)[0] != 0) {
-    int64_t step = (*delta)[0], span = (*limit)[0] - (*start)[0];
-    count = std::max<int64_t>(0, step > 0 ? (span + step - 1) / step
-                                          : (span + step + 1) / step);
+    // In 128 bits nothing of this overflows.
+    __int128 step = (*delta)[0], span = __int128((*limit)[0]) - (*start)[0];
+    __int128 steps = (span + step + (step > 0 ? -1 : 1)) / step;
+    if (steps > INT64_MAX) // [C2]
+      return overflowError(loc, getOperationName());
+    count = steps < 0 ? 0 : static_cast<int64_t>(steps);
   }
   types.push_back(RankedTensorType::get({count}, type.getElementType()));
   return success();
@@ -402,7 +414,8 @@ FullOp::inferReturnTypes(MLIRContext *, MaybeLoc loc, ValueRange operands,
                       "expected 'value' of rank 0 but got rank " +
                           Twine(value.getRank()));
   auto entries = getConstantInts(adaptor.getShape());
-  if (entries && llvm::any_of(*entries, [](int64_t e) { return e < 0; }))
+  if (entries &&
+      llvm::any_of(*entries, [](int64_t e) { return e < 0; })) // [C3]
     return inferError(loc, getOperationName(), "expected extents of 0 or more");
   types.push_back(RankedTensorType::get(
       entries ? *entries : SmallVector<int64_t>(*length, kDynamic),

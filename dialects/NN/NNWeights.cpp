@@ -41,7 +41,8 @@ nn::getSourceType(Attribute source,
         if (!type)
           return {};
         if (!isPermutationVector(attr.getPerm()) ||
-            static_cast<int64_t>(attr.getPerm().size()) != type.getRank())
+            static_cast<int64_t>(attr.getPerm().size()) !=
+                type.getRank()) // [C2]
           return refuse("source: expected a permutation of the axes");
         return type.clone(applyPermutation(type.getShape(), attr.getPerm()));
       })
@@ -51,7 +52,7 @@ nn::getSourceType(Attribute source,
           return {};
         if (type.getRank() < 1 || attr.getBegin() < 0 ||
             attr.getEnd() < attr.getBegin() ||
-            attr.getEnd() > type.getDimSize(0))
+            attr.getEnd() > type.getDimSize(0)) // [C3]
           return refuse("source: expected rows inside " +
                         shapeText(type.getShape()) + " but got " +
                         Twine(attr.getBegin()) + " to " + Twine(attr.getEnd()));
@@ -71,7 +72,8 @@ nn::getSourceType(Attribute source,
           }
           if (type.getRank() < 1 || type.getRank() != result.getRank() ||
               type.getElementType() != result.getElementType() ||
-              type.getShape().drop_front() != result.getShape().drop_front())
+              type.getShape().drop_front() !=
+                  result.getShape().drop_front()) // [C4]
             return refuse("source: expected parts that differ in axis 0 alone");
           SmallVector<int64_t> shape(result.getShape());
           shape[0] += type.getDimSize(0);
@@ -85,7 +87,7 @@ nn::getSourceType(Attribute source,
           return {};
         auto result = type.clone(attr.getShape());
         if (!result.hasStaticShape() || !type.hasStaticShape() ||
-            result.getNumElements() != type.getNumElements())
+            result.getNumElements() != type.getNumElements()) // [C5]
           return refuse("source: expected the number of elements to stay");
         return result;
       })
@@ -100,7 +102,7 @@ nn::getSourceType(Attribute source,
         auto type = getSourceType(attr.getFrequencies(), emitError);
         if (!type)
           return {};
-        if (type.getRank() != 1 || attr.getRows() < 1)
+        if (type.getRank() != 1 || attr.getRows() < 1) // [C6]
           return refuse(
               "source: expected frequencies of rank 1 and one row or more");
         return type.clone({attr.getRows(), type.getDimSize(0)});

@@ -20,10 +20,6 @@ void PackDialect::registerOps() {
       >();
 }
 
-static bool agree(int64_t a, int64_t b) {
-  return a == b || ShapedType::isDynamic(a) || ShapedType::isDynamic(b);
-}
-
 LogicalResult
 LinearOp::inferReturnTypes(MLIRContext *, nn::MaybeLoc loc, ValueRange operands,
                            DictionaryAttr attrs, OpaqueProperties props,
@@ -31,7 +27,8 @@ LinearOp::inferReturnTypes(MLIRContext *, nn::MaybeLoc loc, ValueRange operands,
   Adaptor adaptor(operands, attrs, props, regions);
   auto x = cast<RankedTensorType>(adaptor.getInput().getType());
   auto w = cast<pack::TensorType>(adaptor.getWeight().getType());
-  if (x.getRank() < 1 || !agree(x.getShape().back(), w.getColumns())) // [C1]
+  if (x.getRank() < 1 ||
+      !nn::agree(x.getShape().back(), w.getColumns())) // [C1]
     return nn::inferError(loc, getOperationName(),
                           "expected 'input' of " + Twine(w.getColumns()) +
                               " columns but got shape " +
@@ -40,7 +37,7 @@ LinearOp::inferReturnTypes(MLIRContext *, nn::MaybeLoc loc, ValueRange operands,
   bool typed = x.getElementType() == element;
   if (Value bias = adaptor.getBias()) {
     auto b = cast<RankedTensorType>(bias.getType());
-    if (b.getRank() != 1 || !agree(b.getDimSize(0), w.getRows())) // [C2]
+    if (b.getRank() != 1 || !nn::agree(b.getDimSize(0), w.getRows())) // [C2]
       return nn::inferError(loc, getOperationName(),
                             "expected 'bias' of shape " + Twine(w.getRows()) +
                                 " but got " + nn::shapeText(b.getShape()));

@@ -27,16 +27,16 @@ func.func @linear_c3(%x: tensor<2x4xf16>, %w: !pack.tensor<8x4, #pack.dense<f32>
 
 // -----
 // expected-error @+1 {{expected a storage type of f32 or bf16 but got 'i8'}}
-func.func private @dense_storage(!pack.tensor<8x4, #pack.dense<i8>, #pack.rows<16>>)
+func.func private @dense_c1(!pack.tensor<8x4, #pack.dense<i8>, #pack.rows<16>>)
 
 // -----
 // expected-error @+1 {{expected a power of two of at most 256 rows per block but got 24}}
-func.func private @rows_count(!pack.tensor<8x4, #pack.dense<f32>, #pack.rows<24>>)
+func.func private @rows_c1(!pack.tensor<8x4, #pack.dense<f32>, #pack.rows<24>>)
 
 // -----
 // expected-error @+1 {{expected one row and column or more but got 0x4}}
-func.func private @tensor_empty(!pack.tensor<0x4, #pack.dense<f32>, #pack.rows<16>>)
+func.func private @tensor_c1(!pack.tensor<0x4, #pack.dense<f32>, #pack.rows<16>>)
 
 // -----
 // expected-error @+1 {{expected a size that fits 64 bits but got 9223372036854775807x4}}
-func.func private @tensor_size(!pack.tensor<9223372036854775807x4, #pack.dense<f32>, #pack.rows<16>>)
+func.func private @tensor_c2(!pack.tensor<9223372036854775807x4, #pack.dense<f32>, #pack.rows<16>>)

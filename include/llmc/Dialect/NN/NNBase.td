@@ -39,6 +39,12 @@ def NN_Dialect : Dialect {
       of this symbol;
     * `nn.state` (integer, tensor arguments): the argument is updated in place
       and tied to the result with that number.
+
+    [C1] they stand on arguments and results of functions and on no other op
+    [C2] `nn.name` and `nn.symbol` are strings; the latter on an argument of type index
+    [C3] `nn.dims` has one integer or string per extent
+    [C4] `nn.state` is the number of a result
+    [C5] there are no others
   }];
   let useDefaultAttributePrinterParser = 1;
   let hasOperationAttrVerify = 1;

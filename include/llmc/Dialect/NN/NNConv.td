@@ -21,6 +21,7 @@ def NN_ConvOp : NN_TensorOp<"conv"> {
     [C2] `strides`, `dilations` have one positive entry, `pads` two entries of 0 or more, per spatial axis
     [C3] channels = groups * second extent of weight; groups divides out channels
     [C4] `bias` has rank 1 and as many entries as there are out channels
+    [C5] the extents of the result fit 64 bits
 
     ```mlir
     %1 = nn.conv %0, %w {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>,
@@ -42,6 +43,7 @@ class NN_PoolOp<string mnemonic, string what, dag extra> : NN_TensorOp<mnemonic>
 
     [C1] `kernel`, `strides`, `dilations` have one positive entry, `pads` two entries of 0 or more, per spatial axis
     [C2] each pad is less than its window
+    [C3] the extents of windows and of the result fit 64 bits
 
     ```mlir
     %1 = nn.}] # mnemonic # [{ %0 {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>,

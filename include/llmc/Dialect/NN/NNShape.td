@@ -20,6 +20,9 @@ def NN_ReshapeOp : NN_TensorOp<"reshape"> {
 
     [C1] `shape` has a static length
     [C2] where everything is static, the numbers of elements are equal
+    [C3] an entry 0 of a constant `shape`, unless `allowzero`, has an extent to copy
+    [C4] a constant `shape` has one entry -1 at most, and none below
+    [C5] the product of the entries fits 64 bits
 
     ```mlir
     %1 = nn.reshape %0, %s : (tensor<?x8xf32>, tensor<3xi64>) -> tensor<?x2x4xf32>
@@ -124,6 +127,7 @@ def NN_ConcatOp : NN_TensorOp<"concat"> {
     [C1] at least one operand; equal element types and ranks
     [C2] 0 <= axis < rank
     [C3] extents other than that of `axis` agree
+    [C4] the extent of the result fits 64 bits
 
     ```mlir
     %2 = nn.concat %0, %1 {axis = 0 : i64} : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
@@ -141,6 +145,7 @@ def NN_ExpandOp : NN_TensorOp<"expand"> {
     entry 1 of `shape` keeps the extent of the input.
 
     [C1] `shape` has a static length
+    [C2] what is known of `shape` broadcasts with the input
 
     ```mlir
     %1 = nn.expand %0, %s : (tensor<1x4xf32>, tensor<2xi64>) -> tensor<?x4xf32>
@@ -167,6 +172,7 @@ def NN_PadOp : NN_TensorOp<"pad"> {
 
     [C1] `pads` has twice as many entries as the rank
     [C2] `value` has rank 0 and the element type of the input
+    [C3] the extents of the result fit 64 bits
 
     ```mlir
     %1 = nn.pad constant %0, %p, %v : (tensor<2x4xf32>, tensor<4xi64>, tensor<f32>) -> tensor<?x?xf32>
@@ -181,6 +187,7 @@ def NN_TileOp : NN_TensorOp<"tile"> {
   let summary = "Repetition along each axis";
   let description = [{
     [C1] `repeats` has one entry per axis
+    [C2] the extents of the result fit 64 bits
 
     ```mlir
     %1 = nn.tile %0, %r : (tensor<2x4xf32>, tensor<2xi64>) -> tensor<?x?xf32>
@@ -209,6 +216,7 @@ def NN_RangeOp : NN_TensorOp<"range"> {
     `start, start + delta, ...` before `limit`.
 
     [C1] the operands have rank 0 and one element type
+    [C2] the extent of the result fits 64 bits
 
     ```mlir
     %3 = nn.range %0, %1, %2 : (tensor<i64>, tensor<i64>, tensor<i64>) -> tensor<?xi64>
@@ -224,6 +232,7 @@ def NN_FullOp : NN_TensorOp<"full"> {
   let description = [{
     [C1] `shape` has a static length
     [C2] `value` has rank 0
+    [C3] a constant `shape` has entries of 0 or more
 
     ```mlir
     %1 = nn.full %s, %v : (tensor<2xi64>, tensor<f32>) -> tensor<?x?xf32>

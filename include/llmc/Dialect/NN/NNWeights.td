@@ -68,6 +68,11 @@ def NN_WeightOp : NN_Op<"weight", [Symbol]> {
     use, its bytes are those of `source`.
 
     [C1] the type of the source, where it is known to the dialect, is the declared type
+    [C2] `transpose` permutes the axes of its source
+    [C3] `rows` lie inside the first extent
+    [C4] the parts of `concat` differ in the first extent alone, and there is one at least
+    [C5] `reshape` keeps the number of elements
+    [C6] `rotary_table` has a source of rank 1 and one row or more
 
     ```mlir
     nn.weight @layers.0.q_proj : tensor<64x64xf32> from #nn.key<"val_12" : tensor<64x64xf32>>

@@ -53,7 +53,11 @@ class Pack_Attr<string name, string mnemonic_, list<Trait> traits = []>
 def Pack_DenseAttr : Pack_Attr<"Dense", "dense",
     [DeclareAttrInterfaceMethods<Pack_PackedFormat>]> {
   let summary = "Every value as a floating point number: f32 or bf16";
-  let description = "Example: `#pack.dense<bf16>`. Kernels compute in f32.";
+  let description = [{
+    Example: `#pack.dense<bf16>`. Kernels compute in f32.
+
+    [C1] the storage is f32 or bf16
+  }];
   let parameters = (ins "::mlir::Type":$storage);
   let assemblyFormat = "`<` $storage `>`";
   let genVerifyDecl = 1;
@@ -64,6 +68,8 @@ def Pack_RowsAttr : Pack_Attr<"Rows", "rows"> {
   let description = [{
     With N rows per block: `[ceil(rows / N)][columns][N]`. The rows that pad the
     last block hold zeros.
+
+    [C1] N is a power of two of at most 256
   }];
   let parameters = (ins "int64_t":$count);
   let assemblyFormat = "`<` $count `>`";
@@ -73,7 +79,12 @@ def Pack_RowsAttr : Pack_Attr<"Rows", "rows"> {
 def Pack_TensorType : TypeDef<Pack_Dialect, "Tensor"> {
   let mnemonic = "tensor";
   let summary = "A packed matrix";
-  let description = "Example: `!pack.tensor<172x64, #pack.dense<f32>, #pack.rows<32>>`.";
+  let description = [{
+    Example: `!pack.tensor<172x64, #pack.dense<f32>, #pack.rows<32>>`.
+
+    [C1] there are one row and one column at least
+    [C2] the size fits 64 bits
+  }];
   let parameters = (ins "int64_t":$rows, "int64_t":$columns,
                     "::llmc::pack::PackedFormat":$format, "::llmc::pack::RowsAttr":$layout);
   let hasCustomAssemblyFormat = 1;
