@@ -1,0 +1,154 @@
+//===- Format.h - What the values of a compressed matrix are ---*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A compressed format is plain data. The value in row r and column k, in group
+// g of its row, is exactly
+//
+//     W[r,k] = sum over t of s_t[r,g] * L_t[code[r,k]]  +  m[r,g]
+//
+// with one to three terms: L_t integers of eight bits, s_t and m real numbers
+// that are stored by scale chains. Symmetric formats store no minimum m. From
+// this one description come the reference decoder, the encoder, the size and
+// the order of the bytes (Layout.h), and the kernels.
+//
+// Dense formats (f32, bf16, f16) have no terms: the code is the number itself.
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_FORMATS_FORMAT_H
+#define LLMC_FORMATS_FORMAT_H
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+#include <cstdint>
+#include <string>
+
+namespace llmc {
+
+/// Columns under one real of a chain with the span Block.
+constexpr int64_t kBlockColumns = 256;
+/// The most terms a format may have.
+constexpr unsigned kMaxTerms = 3;
+
+/// Storage of a real number. None: the factor is 1 and nothing is stored.
+enum class RealType : uint8_t { None, F32, F16, BF16 };
+
+/// Storage of the small factor of a group. None: the factor is 1.
+enum class ScaleCode : uint8_t { None, U4, U6, U8, I8, E8M0, UE4M3 };
+
+/// The columns that share one real: a group, 256 columns, or a whole row.
+enum class RealSpan : uint8_t { Group, Block, Row };
+
+/// Bytes of a stored real: 0, 2 or 4.
+int64_t getRealBytes(RealType type);
+/// Bits of a stored code: 0, 4, 6 or 8.
+int64_t getCodeBits(ScaleCode code);
+
+/// How the number of a group is stored: `real * code`, and `-real * code`
+/// where negated. With no code, the span is Group.
+struct ScaleChain {
+  RealType real = RealType::F16;
+  RealSpan span = RealSpan::Group;
+  ScaleCode code = ScaleCode::None;
+  bool negated = false;
+
+  bool operator==(const ScaleChain &other) const = default;
+};
+
+/// From a code to an integer of eight bits.
+struct Levels {
+  /// One entry for each code. Empty: `code + offset`.
+  llvm::SmallVector<int8_t, 16> table;
+  int offset = 0;
+
+  int get(unsigned code) const {
+    return table.empty() ? static_cast<int>(code) + offset : table[code];
+  }
+  bool operator==(const Levels &other) const = default;
+};
+
+/// One product of the sum.
+struct Term {
+  Levels levels;
+  ScaleChain scale;
+
+  bool operator==(const Term &other) const = default;
+};
+
+/// A format. `verify` says whether the parts fit together.
+struct FormatDescription {
+  /// A name that parseFormat understands.
+  std::string name;
+  /// Bits of a code: 1 to 6, or 8; 16 and 32 for dense formats.
+  unsigned indexBits = 0;
+  /// What the number itself is in a dense format, else None.
+  RealType dense = RealType::None;
+  llvm::SmallVector<Term, 1> terms;
+  bool hasMinimum = false;
+  ScaleChain minimum;
+  /// Columns of a group, a multiple of 16; 0 is the whole row.
+  int64_t groupSize = 0;
+
+  bool isDense() const { return dense != RealType::None; }
+  unsigned getCodeCount() const { return 1u << indexBits; }
+  /// The smallest and the largest level of a term over all codes.
+  int getLowestLevel(unsigned term = 0) const;
+  int getHighestLevel(unsigned term = 0) const;
+
+  /// Columns of a full group in a row of `columns`.
+  int64_t getGroupColumns(int64_t columns) const {
+    return groupSize == 0 || groupSize > columns ? columns : groupSize;
+  }
+  /// Groups of a row. The last may be short.
+  int64_t getGroups(int64_t columns) const;
+  /// Reals of a row that a chain stores.
+  int64_t getReals(const ScaleChain &chain, int64_t columns) const;
+  /// The real, counted in a row, that belongs to group `group`.
+  int64_t getRealOfGroup(const ScaleChain &chain, int64_t group) const;
+  /// All chains: those of the terms in order, then that of the minimum.
+  llvm::SmallVector<ScaleChain, 2> getChains() const;
+
+  /// Names do not count.
+  bool operator==(const FormatDescription &other) const;
+};
+
+/// Says what is wrong with a description.
+llvm::Error verify(const FormatDescription &format);
+
+/// The format of a name:
+///
+///     f32 | bf16 | f16
+///     LEVELS [ "g" GROUP | "row" ] [ "." CHAIN [ ".m" CHAIN ] ]
+///     LEVELS  u1..u6, u8    codes from 0, with a minimum
+///             i2..i6, i8    codes about 0, without one
+///             nl4           the 16 levels of IQ4_NL, without
+///             nf4, nf3      quantiles of a normal distribution, without
+///             t2            -1, 0, 1, without
+///     GROUP   a multiple of 16 (32 if not given); "row" is the whole row
+///     CHAIN   f32 | bf16 | f16        one for each group (f16 if not given)
+///             REAL "r-" CODE          a real for each row, a code for a group
+///             REAL "b-" CODE          a real for each 256 columns
+///             e8m0 | ue4m3            a code for each group
+///     CODE    u4 | u6 | u8 | i8 | e8m0 | ue4m3
+///
+/// The minimum of `u` formats has the chain of the scale unless ".m" names
+/// another; chains of unsigned codes are subtracted. Other levels get a minimum
+/// where ".m" names its chain. Short names: q4_0, q4_1, q5_0, q5_1, q8_0,
+/// iq4_nl, q4_k, q5_k, q6_k as in GGUF, `nl4` for nl4g32.f32r-i8 and `ternary`.
+llvm::Expected<FormatDescription> parseFormat(llvm::StringRef name);
+
+/// The long name of a format, whatever short name it was made from.
+std::string getCanonicalName(const FormatDescription &format);
+
+/// Short names, each with the long one.
+llvm::ArrayRef<std::pair<llvm::StringLiteral, llvm::StringLiteral>>
+getFormatAliases();
+
+/// The whole description, one line for each part, for people.
+std::string describe(const FormatDescription &format);
+
+} // namespace llmc
+
+#endif // LLMC_FORMATS_FORMAT_H

@@ -1,0 +1,185 @@
+//===- QuantizedMatrix.cpp - A matrix in a format, by components ----------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Formats/QuantizedMatrix.h"
+#include "llmc/Formats/Floats.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/CheckedArithmetic.h"
+
+#include <cstring>
+
+using namespace llvm;
+using namespace llmc;
+
+Expected<QuantizedMatrix> QuantizedMatrix::create(FormatDescription format,
+                                                  int64_t rows,
+                                                  int64_t columns) {
+  if (Error error = llmc::verify(format))
+    return std::move(error);
+  if (rows < 1 || columns < 1)
+    return createStringError("expected a matrix of at least one row and one "
+                             "column but got " +
+                             Twine(rows) + "x" + Twine(columns));
+  QuantizedMatrix matrix;
+  matrix.rows = rows;
+  matrix.columns = columns;
+  matrix.format = std::move(format);
+  // The largest array: no other has more entries than there are weights.
+  auto bytes = checkedMul<int64_t>(rows, columns);
+  if (bytes)
+    bytes = checkedMul<int64_t>(*bytes, sizeof(float));
+  if (!bytes)
+    return createStringError("expected a matrix whose size fits 63 bits but "
+                             "got " +
+                             Twine(rows) + "x" + Twine(columns));
+  matrix.codes.resize(rows * columns * matrix.getCodeBytes());
+  for (const ScaleChain &chain : matrix.format.getChains()) {
+    ChainValues &values = matrix.chains.emplace_back();
+    values.reals.resize(rows * matrix.format.getReals(chain, columns));
+    if (chain.code != ScaleCode::None)
+      values.codes.resize(rows * matrix.getGroups());
+  }
+  return matrix;
+}
+
+/// Codes of fewer bits than their byte must leave the rest of it 0.
+static bool inRange(ArrayRef<uint8_t> codes, unsigned bits) {
+  uint8_t seen = 0;
+  for (uint8_t code : codes)
+    seen |= code;
+  return bits >= 8 || seen >> bits == 0;
+}
+
+Error llmc::verify(const QuantizedMatrix &matrix) {
+  if (Error error = verify(matrix.format))
+    return error;
+  if (matrix.rows < 1 || matrix.columns < 1)
+    return createStringError("expected at least one row and one column");
+  auto checkLength = [](const char *what, size_t got, int64_t rows,
+                        int64_t each) -> Error {
+    auto wanted = checkedMul<int64_t>(rows, each);
+    if (!wanted || static_cast<uint64_t>(*wanted) != got)
+      return createStringError(Twine("expected ") + what + " of " +
+                               Twine(rows) + " rows of " + Twine(each) +
+                               " but got " + Twine(got));
+    return Error::success();
+  };
+  auto rowBytes = checkedMul<int64_t>(matrix.columns, matrix.getCodeBytes());
+  if (!rowBytes)
+    return createStringError("expected rows whose size fits 63 bits");
+  if (Error error =
+          checkLength("codes", matrix.codes.size(), matrix.rows, *rowBytes))
+    return error;
+  if (!matrix.format.isDense() &&
+      !inRange(matrix.codes, matrix.format.indexBits))
+    return createStringError("expected codes of " +
+                             Twine(matrix.format.indexBits) + " bits");
+  if (!matrix.columnScale.empty() &&
+      matrix.columnScale.size() != static_cast<uint64_t>(matrix.columns))
+    return createStringError("expected a column scale of " +
+                             Twine(matrix.columns) + " but got " +
+                             Twine(matrix.columnScale.size()));
+  auto chains = matrix.format.getChains();
+  if (chains.size() != matrix.chains.size())
+    return createStringError("expected " + Twine(chains.size()) +
+                             " scale chains but got " +
+                             Twine(matrix.chains.size()));
+  for (auto [chain, values] : zip_equal(chains, matrix.chains)) {
+    if (Error error = checkLength(
+            "reals of a scale chain", values.reals.size(), matrix.rows,
+            matrix.format.getReals(chain, matrix.columns)))
+      return error;
+    bool coded = chain.code != ScaleCode::None;
+    if (Error error = checkLength("codes of a scale chain", values.codes.size(),
+                                  matrix.rows, coded ? matrix.getGroups() : 0))
+      return error;
+    if (coded && !inRange(values.codes, getCodeBits(chain.code)))
+      return createStringError("expected scale codes of " +
+                               Twine(getCodeBits(chain.code)) + " bits");
+  }
+  return Error::success();
+}
+
+//===----------------------------------------------------------------------===//
+// The reference decoder
+//===----------------------------------------------------------------------===//
+
+static float readDense(RealType type, const uint8_t *bytes) {
+  if (type == RealType::F32) {
+    float value;
+    std::memcpy(&value, bytes, 4);
+    return value;
+  }
+  uint16_t bits;
+  std::memcpy(&bits, bytes, 2);
+  return type == RealType::F16 ? f16ToFloat(bits) : bf16ToFloat(bits);
+}
+
+/// One row. `Value` is what is written: float rounds once more.
+template <typename Value>
+static void decodeRow(const QuantizedMatrix &matrix, int64_t row,
+                      const float *columnScale, Value *out) {
+  const FormatDescription &format = matrix.format;
+  int64_t columns = matrix.columns;
+  const uint8_t *codes =
+      matrix.codes.data() + row * columns * matrix.getCodeBytes();
+  auto finish = [&](double value, int64_t k) {
+    out[k] = static_cast<Value>(columnScale ? value * columnScale[k] : value);
+  };
+  if (format.isDense()) {
+    int64_t bytes = matrix.getCodeBytes();
+    for (int64_t k = 0; k < columns; ++k)
+      finish(readDense(format.dense, codes + k * bytes), k);
+    return;
+  }
+  int64_t width = format.getGroupColumns(columns);
+  unsigned terms = format.terms.size();
+  double table[256];
+  for (int64_t g = 0, groups = matrix.getGroups(); g < groups; ++g) {
+    double scale[kMaxTerms], minimum = 0;
+    for (unsigned t = 0; t < terms; ++t)
+      scale[t] = matrix.getChainValue(t, row, g);
+    if (format.hasMinimum)
+      minimum = matrix.getChainValue(terms, row, g);
+    auto decode = [&](unsigned code) {
+      double value = 0;
+      for (unsigned t = 0; t < terms; ++t)
+        value += scale[t] * format.terms[t].levels.get(code);
+      return value + minimum;
+    };
+    int64_t begin = g * width, end = std::min(columns, begin + width);
+    // Every code once, where a group has more columns than there are codes.
+    int64_t count = format.getCodeCount();
+    if (count <= end - begin) {
+      for (int64_t code = 0; code < count; ++code)
+        table[code] = decode(code);
+      for (int64_t k = begin; k < end; ++k)
+        finish(table[codes[k]], k);
+    } else {
+      for (int64_t k = begin; k < end; ++k)
+        finish(decode(codes[k]), k);
+    }
+  }
+}
+
+template <typename Value>
+static void decodeAll(const QuantizedMatrix &matrix, int64_t begin, int64_t end,
+                      MutableArrayRef<Value> out, bool scaleColumns) {
+  const float *scale = scaleColumns && !matrix.columnScale.empty()
+                           ? matrix.columnScale.data()
+                           : nullptr;
+  for (int64_t row = begin; row < end; ++row)
+    decodeRow(matrix, row, scale, out.data() + (row - begin) * matrix.columns);
+}
+
+void llmc::decodeRows(const QuantizedMatrix &matrix, int64_t begin, int64_t end,
+                      MutableArrayRef<float> out, bool scaleColumns) {
+  decodeAll(matrix, begin, end, out, scaleColumns);
+}
+
+void llmc::decodeRows(const QuantizedMatrix &matrix, int64_t begin, int64_t end,
+                      MutableArrayRef<double> out, bool scaleColumns) {
+  decodeAll(matrix, begin, end, out, scaleColumns);
+}

@@ -1,0 +1,228 @@
+//===- FormatTest.cpp - Names, descriptions, scale chains, codes ----------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "FormatsTestUtils.h"
+
+#include <cmath>
+
+using namespace llvm;
+using namespace llmc;
+using namespace llmc::test;
+
+TEST(FormatNames, CanonicalNamesAreRead) {
+  for (StringRef name : getTestFormats()) {
+    FormatDescription format = getFormat(name);
+    std::string canonical = getCanonicalName(format);
+    EXPECT_TRUE(getFormat(canonical) == format) << name.str();
+    EXPECT_EQ(getCanonicalName(getFormat(canonical)), canonical);
+    EXPECT_FALSE(describe(format).empty());
+  }
+}
+
+TEST(FormatNames, Defaults) {
+  EXPECT_TRUE(getFormat("i4") == getFormat("i4g32.f16"));
+  EXPECT_TRUE(getFormat("u4g64") == getFormat("u4g64.f16.mf16"));
+  EXPECT_TRUE(getFormat("q4_k") == getFormat("u4g32.f16b-u6"));
+  EXPECT_EQ(getCanonicalName(getFormat("u4g64.bf16")), "u4g64.bf16");
+  EXPECT_EQ(getCanonicalName(getFormat("i4g32.f16.mf32")), "i4g32.f16.mf32");
+  EXPECT_EQ(getCanonicalName(getFormat("i8row")), "i8row");
+  EXPECT_FALSE(getFormat("i4g32").hasMinimum);
+  EXPECT_TRUE(getFormat("u4g32").hasMinimum);
+  EXPECT_EQ(getFormat("u8g32").getLowestLevel(), -128);
+  EXPECT_EQ(getFormat("i3g32").getHighestLevel(), 3);
+}
+
+TEST(FormatNames, ErrorsSayWhatIsWrong) {
+  auto message = [](StringRef name) {
+    auto format = parseFormat(name);
+    EXPECT_FALSE(static_cast<bool>(format)) << name.str();
+    return format ? std::string() : toString(format.takeError());
+  };
+  auto expectPart = [&](StringRef name, StringRef part) {
+    std::string text = message(name);
+    EXPECT_NE(text.find(part), std::string::npos) << text;
+    EXPECT_NE(text.find("'" + name.str() + "'"), std::string::npos) << text;
+  };
+  expectPart("q4_9", "did you mean 'q4_0'?");
+  expectPart("x4", "expected levels");
+  expectPart("i7g32", "expected levels");
+  expectPart("i4g24", "multiple of 16");
+  expectPart("i4g", "multiple of 16");
+  expectPart("i4g0", "multiple of 16");
+  expectPart("i4g99999999999999999999", "multiple of 16");
+  expectPart("i4h32", "expected 'g' and a group");
+  expectPart("i4g32.f17", "expected a scale chain");
+  expectPart("i4g32.u6", "expected a scale chain");
+  expectPart("i4g32.f16r", "expected a scale chain");
+  expectPart("u4g32.f16.f16", "expected a scale chain");
+  expectPart("u4g48.f16b-u6", "divides 256");
+  expectPart("i4row.f16b-u6", "the whole row");
+  expectPart("u8g32.f16b-u6", "levels from 0");
+  expectPart("", "expected levels");
+}
+
+TEST(FormatDescription, VerifierRefuses) {
+  auto refuses = [](auto change, StringRef part) {
+    FormatDescription format = getFormat("u4g32");
+    change(format);
+    Error error = verify(format);
+    ASSERT_TRUE(static_cast<bool>(error)) << part.str();
+    std::string text = toString(std::move(error));
+    EXPECT_NE(text.find(part), std::string::npos) << text;
+  };
+  using F = FormatDescription;
+  refuses([](F &f) { f.indexBits = 7; }, "1 to 6 or 8 bits but got 7");
+  refuses([](F &f) { f.groupSize = 20; }, "multiple of 16");
+  refuses([](F &f) { f.terms.clear(); }, "1 to 3 terms");
+  refuses([](F &f) { f.terms[0].levels.table.assign(15, 0); }, "table of 16");
+  refuses([](F &f) { f.terms[0].levels.offset = 113; }, "113 to 128");
+  refuses([](F &f) { f.terms[0].scale.real = RealType::None; },
+          "a real or a code");
+  refuses([](F &f) { f.terms[0].scale.span = RealSpan::Row; },
+          "to have a code");
+  refuses([](F &f) { f.dense = RealType::F32; }, "32 bits");
+}
+
+TEST(ScaleChain, DecodesNearestAndStoresWhatItDecodes) {
+  std::mt19937 random(3);
+  std::normal_distribution<float> normal;
+  // The largest error relative to the largest of the numbers under one real: of
+  // a real, a half of its last place; of a code, half a step.
+  std::pair<StringLiteral, double> cases[] = {
+      {"i4g32.f16", 0x1p-11},
+      {"i4g32.f32", 0},
+      {"i4g32.bf16", 0x1p-8},
+      {"i4g32.f16r-u4", 0.5 / 15 + 1e-3},
+      {"i4g32.f16b-u6", 0.5 / 63 + 1e-3},
+      {"i4g32.f32r-i8", 0.5 / 127},
+      {"i4g32.bf16r-u8", 0.5 / 255 + 4e-3},
+      {"i4g32.f32r-ue4m3", 0x1p-4},
+      {"i4g32.e8m0", 0.42}};
+  for (auto [name, bound] : cases) {
+    int64_t columns = 1000, rows = 5;
+    QuantizedMatrix matrix = create(getFormat(name), rows, columns);
+    ScaleChain chain = matrix.format.terms[0].scale;
+    int64_t groups = matrix.getGroups(),
+            reals = matrix.format.getReals(chain, columns);
+    for (int64_t row = 0; row < rows; ++row) {
+      std::vector<float> wanted(groups), decoded;
+      for (float &value : wanted)
+        value = std::abs(normal(random)) + 0.01f;
+      decoded = wanted;
+      ChainValues &values = matrix.chains[0];
+      ASSERT_FALSE(static_cast<bool>(encodeChain(
+          matrix.format, 0, columns, decoded,
+          MutableArrayRef(values.reals).slice(row * reals, reals),
+          values.codes.empty()
+              ? MutableArrayRef<uint8_t>()
+              : MutableArrayRef(values.codes).slice(row * groups, groups))));
+      float largest = *std::max_element(wanted.begin(), wanted.end());
+      for (int64_t g = 0; g < groups; ++g) {
+        EXPECT_EQ(static_cast<float>(matrix.getChainValue(0, row, g)),
+                  decoded[g])
+            << name.str();
+        EXPECT_LE(std::abs(decoded[g] - wanted[g]), bound * largest)
+            << name.str();
+      }
+    }
+    EXPECT_FALSE(static_cast<bool>(verify(matrix)));
+  }
+}
+
+TEST(ScaleChain, RefusesWhatDoesNotFit) {
+  auto encode = [](StringRef name, float value) -> std::string {
+    FormatDescription format = getFormat(name);
+    float wanted[2] = {1, value}, reals[2];
+    uint8_t codes[2];
+    Error error = encodeChain(format, 0, 64, wanted, reals, codes);
+    return error ? toString(std::move(error)) : "";
+  };
+  EXPECT_NE(encode("i4g32", 70000).find("largest f16"), std::string::npos);
+  EXPECT_NE(encode("i4g32", 70000).find("group 1"), std::string::npos);
+  EXPECT_EQ(encode("i4g32.bf16", 70000), "");
+  EXPECT_EQ(encode("i4g32", 65504), "");
+  // Under a row scale the code multiplies the real.
+  EXPECT_EQ(encode("i4g32.f16r-u8", 70000), "");
+  EXPECT_NE(encode("i4g32.f16r-u8", 1e8).find("largest f16"),
+            std::string::npos);
+  for (StringRef name : {"i4g32.f32", "i4g32.f16r-u8", "i4g32.e8m0"}) {
+    EXPECT_NE(encode(name, INFINITY).find("not a finite"), std::string::npos);
+    EXPECT_NE(encode(name, NAN).find("not a finite"), std::string::npos);
+  }
+}
+
+/// What decodes must encode to the same codes, except that of equal levels the
+/// first code is taken.
+TEST(LevelCoder, EncodeAfterDecodeIsIdentity) {
+  std::mt19937 random(5);
+  for (StringRef name : getTestFormats()) {
+    FormatDescription format = getFormat(name);
+    if (format.isDense())
+      continue;
+    LevelCoder coder(format);
+    for (int64_t columns : {1, 16, 31, 100, 513}) {
+      int64_t width = format.getGroupColumns(columns),
+              groups = format.getGroups(columns);
+      std::vector<float> scales(groups), minimums(groups), values(columns);
+      std::vector<uint8_t> codes(columns), again(columns);
+      std::uniform_real_distribution<float> size(0.5f, 2.0f);
+      for (int64_t g = 0; g < groups; ++g) {
+        scales[g] = (g % 3 == 1 ? -1.0f : 1.0f) * size(random);
+        minimums[g] = format.hasMinimum ? -size(random) : 0.0f;
+      }
+      for (int64_t k = 0; k < columns; ++k) {
+        codes[k] = random() % format.getCodeCount();
+        values[k] = scales[k / width] * format.terms[0].levels.get(codes[k]) +
+                    minimums[k / width];
+      }
+      coder.encodeRow(values, width, scales, minimums, again.data());
+      for (int64_t k = 0; k < columns; ++k) {
+        const Levels &levels = format.terms[0].levels;
+        ASSERT_EQ(levels.get(codes[k]), levels.get(again[k])) << name.str();
+      }
+    }
+  }
+}
+
+TEST(LevelCoder, FindsTheNearest) {
+  std::mt19937 random(6);
+  std::normal_distribution<float> normal(0, 60);
+  for (StringRef name : {"u4g32", "i3g32", "i8g32", "nl4", "nf4", "nf3", "t2",
+                         "u2g32", "u1g32"}) {
+    FormatDescription format = getFormat(name);
+    LevelCoder coder(format);
+    const Levels &levels = format.terms[0].levels;
+    std::vector<float> values(200), rounded(200), scale = {1};
+    for (float &value : values)
+      value = normal(random);
+    values[0] = 1e30f;
+    values[1] = -1e30f;
+    std::vector<uint8_t> codes(200);
+    coder.encodeRow(values, 200, scale, {}, codes.data());
+    coder.roundToLevels(values.data(), 200, rounded.data());
+    for (size_t i = 0; i < values.size(); ++i) {
+      float best = INFINITY;
+      for (unsigned code = 0; code < format.getCodeCount(); ++code)
+        best = std::min(best, std::abs(values[i] - levels.get(code)));
+      EXPECT_EQ(std::abs(values[i] - levels.get(codes[i])), best)
+          << name.str() << " " << values[i];
+      EXPECT_EQ(rounded[i], levels.get(codes[i])) << name.str();
+    }
+  }
+}
+
+TEST(LevelCoder, FlatGroupsGetTheLevelNearestZero) {
+  for (StringRef name : {"i4g32", "nl4", "t2", "u8g32"}) {
+    FormatDescription format = getFormat(name);
+    LevelCoder coder(format);
+    std::vector<float> values = {5, -5, 0, 1e-42f};
+    std::vector<uint8_t> codes(4, 255);
+    for (float scale : {0.0f, -0.0f, 1e-45f}) {
+      coder.encodeRow(values, 4, scale, {}, codes.data());
+      for (uint8_t code : codes)
+        EXPECT_LE(std::abs(format.terms[0].levels.get(code)), 1) << name.str();
+    }
+  }
+}
