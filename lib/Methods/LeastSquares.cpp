@@ -1,0 +1,292 @@
+//===- LeastSquares.cpp - The scale of the smallest squared error ---------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// For given codes, the best scale and minimum are those of a line through the
+// points (level, number): closed formulas of a few sums. For a given scale and
+// minimum the best codes are the nearest. So some scales are tried that clip
+// more and more of the extremes, each is judged by the line through its codes,
+// and from the best one both steps are taken by turns.
+//
+// Groups are copied to multiples of sixteen numbers; what fills up has no
+// importance.
+//
+//===----------------------------------------------------------------------===//
+#include "RowQuantizer.h"
+#include "llmc/Support/Vectorized.h"
+
+#include <cmath>
+
+using namespace llvm;
+using namespace llmc;
+
+typedef float Lanes __attribute__((vector_size(64)));
+typedef float UnalignedLanes __attribute__((vector_size(64), aligned(4)));
+
+namespace {
+
+/// Weighted sums over a group: of levels l and numbers x.
+struct Sums {
+  float l, ll, xl;
+};
+
+/// A group, and its sums that do not depend on levels.
+struct Group {
+  SmallVector<float, 256> values, importance, levels;
+  float w = 0, x = 0;
+};
+
+} // namespace
+
+static inline float addLanes(Lanes lanes) {
+  float a[16];
+  *reinterpret_cast<UnalignedLanes *>(a) = lanes;
+  for (int half = 8; half; half /= 2)
+    for (int i = 0; i < half; ++i)
+      a[i] += a[i + half];
+  return a[0];
+}
+
+/// Sums with levels that are the nearest to `(x - minimum) * inverse`.
+LLMC_VECTORIZED
+static void addAffine(const float *values, const float *importance,
+                      int64_t count, float inverse, float minimum, float bottom,
+                      float top, Sums &sums) {
+  constexpr float kRound = 0x1.8p23f;
+  Lanes l = {}, ll = {}, xl = {};
+  for (int64_t k = 0; k < count; k += 16) {
+    Lanes x = *reinterpret_cast<const UnalignedLanes *>(values + k);
+    Lanes w = *reinterpret_cast<const UnalignedLanes *>(importance + k);
+    Lanes y = (x - minimum) * inverse;
+    Lanes lowest = {}, highest = {};
+    lowest += bottom;
+    highest += top;
+    y = y < highest ? y : highest;
+    y = y > lowest ? y : lowest;
+    y = (y + kRound) - kRound;
+    Lanes wy = w * y;
+    l += wy;
+    ll += wy * y;
+    xl += wy * x;
+  }
+  sums = {addLanes(l), addLanes(ll), addLanes(xl)};
+}
+
+LLMC_VECTORIZED
+static void addLevels(const float *values, const float *importance,
+                      const float *levels, int64_t count, Sums &sums) {
+  Lanes l = {}, ll = {}, xl = {};
+  for (int64_t k = 0; k < count; k += 16) {
+    Lanes x = *reinterpret_cast<const UnalignedLanes *>(values + k);
+    Lanes w = *reinterpret_cast<const UnalignedLanes *>(importance + k);
+    Lanes y = *reinterpret_cast<const UnalignedLanes *>(levels + k);
+    Lanes wy = w * y;
+    l += wy;
+    ll += wy * y;
+    xl += wy * x;
+  }
+  sums = {addLanes(l), addLanes(ll), addLanes(xl)};
+}
+
+/// Copies a group less `shift`.
+static void fill(Group &group, ArrayRef<float> values,
+                 ArrayRef<float> importance, float shift) {
+  size_t padded = (values.size() + 15) / 16 * 16;
+  group.values.assign(padded, 0);
+  group.importance.assign(padded, 0);
+  double w = 0, x = 0, total = 0;
+  for (float each : importance)
+    total += each;
+  // Inputs that are all 0 say nothing.
+  bool plain = importance.empty() || !(total > 0);
+  for (size_t k = 0; k < values.size(); ++k) {
+    group.values[k] = values[k] - shift;
+    // In units of their mean, which keeps the sums far from the limits of f32.
+    group.importance[k] =
+        plain ? 1
+              : static_cast<float>(importance[k] / total *
+                                   static_cast<double>(values.size()));
+    w += group.importance[k];
+    x += static_cast<double>(group.importance[k]) * group.values[k];
+  }
+  group.w = static_cast<float>(w);
+  group.x = static_cast<float>(x);
+}
+
+static Sums addUp(Group &group, const LevelCoder &coder, float inverse,
+                  float minimum) {
+  Sums sums;
+  int64_t count = group.values.size();
+  if (coder.isAffine()) {
+    addAffine(group.values.data(), group.importance.data(), count, inverse,
+              minimum, coder.getLowest(), coder.getHighest(), sums);
+    return sums;
+  }
+  group.levels.resize(count);
+  SmallVector<float, 256> scaled(count);
+  for (int64_t k = 0; k < count; ++k)
+    scaled[k] = (group.values[k] - minimum) * inverse;
+  coder.roundToLevels(scaled.data(), count, group.levels.data());
+  addLevels(group.values.data(), group.importance.data(), group.levels.data(),
+            count, sums);
+  return sums;
+}
+
+/// The part of the extremes that the narrowest candidate keeps: the fewer the
+/// levels, the more it pays to clip.
+static float getNarrowest(unsigned bits) {
+  return bits <= 2 ? 0.3f : bits == 3 ? 0.5f : bits == 4 ? 0.7f : 0.85f;
+}
+
+/// A line through the points of a group, and what it leaves less of the squares.
+struct Line {
+  float scale = 0, minimum = 0, gain = -INFINITY;
+};
+
+static Line fitThroughZero(const Sums &sums) {
+  if (!(sums.ll > 0))
+    return {};
+  float scale = sums.xl / sums.ll;
+  return {scale, 0, scale * sums.xl};
+}
+
+void LeastSquares::solveSymmetric(Row &row, int64_t index) const {
+  Group group;
+  ArrayRef<float> values = row.getGroup(index);
+  fill(group, values, row.getImportance(index), 0);
+  float low, high;
+  findExtremes(values, values.size(), &low, &high);
+  const ScaleChain &chain = row.format.terms[0].scale;
+  bool signedScale =
+      chain.code == ScaleCode::None || chain.code == ScaleCode::I8;
+  Line best;
+  // Where levels are not symmetric, a negative scale is another set of levels.
+  for (float sign : {1.0f, -1.0f}) {
+    if (sign < 0 &&
+        (!signedScale || row.coder.getLowest() == -row.coder.getHighest()))
+      continue;
+    float scale = larger(larger(sign * high / row.coder.getHighest(),
+                                sign * low / row.coder.getHighest()),
+                         larger(sign * high / row.coder.getLowest(),
+                                sign * low / row.coder.getLowest()));
+    float narrowest = getNarrowest(row.format.indexBits);
+    for (int64_t i = 0; i < candidates; ++i) {
+      float part = 1 - (1 - narrowest) * static_cast<float>(i) /
+                           static_cast<float>(candidates - 1);
+      float inverse = sign / (scale * part);
+      if (!std::isfinite(inverse))
+        continue;
+      Line line = fitThroughZero(addUp(group, row.coder, inverse, 0));
+      if (line.gain > best.gain)
+        best = line;
+    }
+  }
+  for (int64_t i = 0; i < refinements && best.scale != 0; ++i) {
+    float inverse = 1 / best.scale;
+    if (!std::isfinite(inverse))
+      break;
+    Line line = fitThroughZero(addUp(group, row.coder, inverse, 0));
+    if (!(line.gain > best.gain))
+      break;
+    best = line;
+  }
+  row.scales[index] = best.scale;
+  row.minimums[index] = 0;
+}
+
+/// The best line for levels, of numbers that are less `shift`; the minimum with
+/// the shift is at most 0 where `negative`.
+static Line fit(const Group &group, const Sums &sums, float shift,
+                bool negative) {
+  float mean = group.x / group.w;
+  float variance = sums.ll - sums.l * sums.l / group.w;
+  float covariance = sums.xl - sums.l * mean;
+  Line line;
+  if (!(variance > 0) || !(covariance > 0))
+    return line;
+  line.scale = covariance / variance;
+  line.minimum = mean - line.scale * sums.l / group.w;
+  line.gain = line.scale * covariance;
+  if (!negative || line.minimum + shift <= 0)
+    return line;
+  // Through 0, which is `-shift` here. Squares less those about the mean, as
+  // above.
+  float xl = sums.xl + shift * sums.l, scale = xl / sums.ll;
+  if (!(scale > 0))
+    return {};
+  float total = mean + shift;
+  return {scale, -shift, scale * xl - total * total * group.w};
+}
+
+void LeastSquares::solveAffine(Row &row, int64_t index) const {
+  Group group;
+  ArrayRef<float> values = row.getGroup(index);
+  float low, high;
+  findExtremes(values, values.size(), &low, &high);
+  if (row.isMinimumNegative())
+    low = smaller(low, 0.0f);
+  float &scale = row.scales[index], &minimum = row.minimums[index];
+  scale = 0;
+  minimum = low;
+  if (low == high)
+    return;
+  float bottom = row.coder.getLowest(), top = row.coder.getHighest();
+  float range = high - low, narrowest = getNarrowest(row.format.indexBits);
+  fill(group, values, row.getImportance(index), low);
+  Line best;
+  for (int64_t i = 0; i < candidates; ++i) {
+    float part = 1 - (1 - narrowest) * static_cast<float>(i) /
+                         static_cast<float>(candidates - 1);
+    float width = range * part / (top - bottom);
+    if (!std::isfinite(1 / width))
+      continue;
+    // As much is clipped below as above.
+    float from = range * (1 - part) / 2 - bottom * width;
+    Line line = fit(group, addUp(group, row.coder, 1 / width, from), low,
+                    row.isMinimumNegative());
+    if (line.gain > best.gain)
+      best = line;
+  }
+  for (int64_t i = 0; i < refinements && best.scale > 0; ++i) {
+    if (!std::isfinite(1 / best.scale))
+      break;
+    Line line =
+        fit(group, addUp(group, row.coder, 1 / best.scale, best.minimum), low,
+            row.isMinimumNegative());
+    if (!(line.gain > best.gain))
+      break;
+    best = line;
+  }
+  if (best.scale > 0) {
+    scale = best.scale;
+    minimum = best.minimum + low;
+    return;
+  }
+  // Numbers that no line fits: reach over them.
+  scale = range / (top - bottom);
+  minimum = low - scale * bottom;
+}
+
+void LeastSquares::propose(Row &row) const {
+  for (int64_t g = 0, groups = row.getGroups(); g < groups; ++g)
+    if (row.format.hasMinimum)
+      solveAffine(row, g);
+    else
+      solveSymmetric(row, g);
+}
+
+void LeastSquares::settle(Row &row, ArrayRef<float> wanted) const {
+  Group group;
+  for (int64_t g = 0, groups = row.getGroups(); g < groups; ++g) {
+    // The scale moved; the best minimum for its levels is a mean.
+    float scale = row.scales[g], inverse = 1 / scale;
+    if (!std::isfinite(inverse))
+      continue;
+    float shift = row.minimums[g];
+    fill(group, row.getGroup(g), row.getImportance(g), shift);
+    Sums sums = addUp(group, row.coder, inverse, 0);
+    float minimum = shift + (group.x - scale * sums.l) / group.w;
+    row.minimums[g] =
+        row.isMinimumNegative() ? smaller(minimum, 0.0f) : minimum;
+  }
+}

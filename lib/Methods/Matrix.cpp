@@ -1,0 +1,66 @@
+//===- Matrix.cpp - What a method sees of a model -------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Methods/Matrix.h"
+#include "llmc/Formats/Floats.h"
+#include "llmc/Support/Vectorized.h"
+#include "llvm/Support/ThreadPool.h"
+
+#include <atomic>
+#include <cstring>
+
+using namespace llvm;
+using namespace llmc;
+
+LLMC_VECTORIZED
+static void readBf16(const uint16_t *from, int64_t count, float *out) {
+  for (int64_t i = 0; i < count; ++i)
+    out[i] = bf16ToFloat(from[i]);
+}
+
+LLMC_VECTORIZED
+static void readF16(const uint16_t *from, int64_t count, float *out) {
+  for (int64_t i = 0; i < count; ++i)
+    out[i] = f16ToFloat(from[i]);
+}
+
+void MatrixView::read(int64_t row, int64_t begin, int64_t end,
+                      float *out) const {
+  int64_t at = row * stride + begin, count = end - begin;
+  const auto *halves = static_cast<const uint16_t *>(data) + at;
+  if (type == RealType::F32)
+    std::memcpy(out, static_cast<const float *>(data) + at,
+                count * sizeof(float));
+  else if (type == RealType::BF16)
+    readBf16(halves, count, out);
+  else
+    readF16(halves, count, out);
+}
+
+struct Workers::Impl {
+  explicit Impl(ThreadPoolStrategy strategy) : pool(strategy) {}
+  DefaultThreadPool pool;
+};
+
+Workers::Workers(unsigned threads)
+    : impl(std::make_unique<Impl>(hardware_concurrency(threads))) {}
+
+Workers::~Workers() = default;
+
+void Workers::operator()(int64_t count, function_ref<void(int64_t)> body) {
+  // The caller takes part, so one thread needs no other.
+  std::atomic<int64_t> next{0};
+  auto drain = [&] {
+    for (int64_t i; (i = next.fetch_add(1)) < count;)
+      body(i);
+  };
+  int64_t helpers =
+      std::min<int64_t>(impl->pool.getMaxConcurrency() - 1, count - 1);
+  for (int64_t i = 0; i < helpers; ++i)
+    impl->pool.async(drain);
+  drain();
+  if (helpers > 0)
+    impl->pool.wait();
+}

@@ -1,0 +1,125 @@
+//===- RowQuantizer.h - Rows into codes, whatever the method ---*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What all methods share: they differ in the scale and the minimum they want for
+// a group. A GroupSolver says what; the rest (reading, column scales, guards,
+// storing scales, codes, threads) is here, once.
+//
+// The order matters. Scales are stored first; with what they decode to, the
+// solver settles the minimums; those are stored; codes come last and are the
+// nearest to what was stored. So no rounding is left uncorrected but that of the
+// minimums.
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_LIB_METHODS_ROWQUANTIZER_H
+#define LLMC_LIB_METHODS_ROWQUANTIZER_H
+
+#include "llmc/Methods/Method.h"
+
+namespace llmc {
+
+/// One row, on one thread.
+struct Row {
+  const FormatDescription &format;
+  const LevelCoder &coder;
+  /// Columns of a group; the last of the row may be narrower.
+  int64_t width;
+  /// The numbers to compress: column scales are divided out.
+  llvm::ArrayRef<float> values;
+  /// How much the square of an error counts in each column; empty is the same
+  /// for all.
+  llvm::ArrayRef<float> importance;
+  /// [groups] each. Minimums are zeros where the format has none.
+  llvm::MutableArrayRef<float> scales, minimums;
+
+  int64_t getGroups() const { return static_cast<int64_t>(scales.size()); }
+  llvm::ArrayRef<float> getGroup(int64_t group) const {
+    return values.slice(group * width).take_front(width);
+  }
+  llvm::ArrayRef<float> getImportance(int64_t group) const {
+    return importance.empty()
+               ? importance
+               : importance.slice(group * width).take_front(width);
+  }
+  /// The minimum cannot be above 0.
+  bool isMinimumNegative() const { return format.minimum.negated; }
+};
+
+/// Decides about groups. Used by many threads at once.
+class GroupSolver {
+public:
+  virtual ~GroupSolver() = default;
+  /// Writes the scales and the minimums that the groups should have.
+  virtual void propose(Row &row) const = 0;
+  /// `row.scales` are now what is stored, `wanted` what was proposed: corrects
+  /// the minimums. Called only where the format has minimums.
+  virtual void settle(Row &row, llvm::ArrayRef<float> wanted) const = 0;
+};
+
+/// Where the zero of an asymmetric format may lie.
+enum class ZeroPoint { Integer, Free };
+
+/// Smallest to largest number of a group. With an integer zero, the number 0 has
+/// a code of its own where it lies inside.
+class RoundToNearest : public GroupSolver {
+public:
+  explicit RoundToNearest(ZeroPoint zero) : zero(zero) {}
+  void propose(Row &row) const override;
+  void settle(Row &row, llvm::ArrayRef<float> wanted) const override;
+
+private:
+  ZeroPoint zero;
+};
+
+/// Scales of RoundToNearest, minimums by half-quadratic steps that make the
+/// l_p norm of the error small, p < 1. For affine formats with a minimum.
+class HalfQuadratic : public GroupSolver {
+public:
+  HalfQuadratic(int64_t steps, double norm, double beta)
+      : start(ZeroPoint::Integer), steps(steps), norm(norm), beta(beta) {}
+  void propose(Row &row) const override { start.propose(row); }
+  void settle(Row &row, llvm::ArrayRef<float> wanted) const override;
+
+private:
+  RoundToNearest start;
+  int64_t steps;
+  double norm, beta;
+};
+
+/// Searches the scale and the minimum of the smallest squared error.
+class LeastSquares : public GroupSolver {
+public:
+  /// `candidates` scales are tried; the best is improved `refinements` times.
+  LeastSquares(int64_t candidates, int64_t refinements)
+      : candidates(candidates), refinements(refinements) {}
+  void propose(Row &row) const override;
+  void settle(Row &row, llvm::ArrayRef<float> wanted) const override;
+
+private:
+  void solveSymmetric(Row &row, int64_t group) const;
+  void solveAffine(Row &row, int64_t group) const;
+
+  int64_t candidates, refinements;
+};
+
+/// Smallest and largest number of every group of a row. `width` is a multiple of
+/// 16, or the whole row.
+void findExtremes(llvm::ArrayRef<float> values, int64_t width, float *lows,
+                  float *highs);
+
+/// Compresses all rows. `columnScale` is divided out and becomes part of the
+/// result; it may be empty. Progress goes from `from` to 1.
+llvm::Expected<QuantizedMatrix> quantizeRows(const MethodRequest &request,
+                                             llvm::ArrayRef<float> columnScale,
+                                             const GroupSolver &solver,
+                                             double from = 0);
+
+/// Any float format: every number by itself.
+llvm::Expected<QuantizedMatrix> convertRows(const MethodRequest &request,
+                                            llvm::ArrayRef<float> columnScale,
+                                            double from = 0);
+
+} // namespace llmc
+
+#endif // LLMC_LIB_METHODS_ROWQUANTIZER_H
