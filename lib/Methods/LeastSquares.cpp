@@ -32,7 +32,7 @@ struct Sums {
 
 /// A group, and its sums that do not depend on levels.
 struct Group {
-  SmallVector<float, 256> values, importance, levels;
+  SmallVector<float, 256> values, importance;
   float w = 0, x = 0;
 };
 
@@ -72,14 +72,20 @@ static void addAffine(const float *values, const float *importance,
   sums = {addLanes(l), addLanes(ll), addLanes(xl)};
 }
 
+/// The same for a table: the lowest level, and the step at each border passed.
 LLMC_VECTORIZED
-static void addLevels(const float *values, const float *importance,
-                      const float *levels, int64_t count, Sums &sums) {
+static void addTable(const float *values, const float *importance,
+                     int64_t count, float inverse, float minimum, float lowest,
+                     const float *borders, const float *steps,
+                     int64_t borderCount, Sums &sums) {
   Lanes l = {}, ll = {}, xl = {};
   for (int64_t k = 0; k < count; k += 16) {
     Lanes x = *reinterpret_cast<const UnalignedLanes *>(values + k);
     Lanes w = *reinterpret_cast<const UnalignedLanes *>(importance + k);
-    Lanes y = *reinterpret_cast<const UnalignedLanes *>(levels + k);
+    Lanes scaled = (x - minimum) * inverse, y = {}, zero = {};
+    y += lowest;
+    for (int64_t b = 0; b < borderCount; ++b)
+      y += scaled > borders[b] ? zero + steps[b] : zero;
     Lanes wy = w * y;
     l += wy;
     ll += wy * y;
@@ -122,13 +128,9 @@ static Sums addUp(Group &group, const LevelCoder &coder, float inverse,
               minimum, coder.getLowest(), coder.getHighest(), sums);
     return sums;
   }
-  group.levels.resize(count);
-  SmallVector<float, 256> scaled(count);
-  for (int64_t k = 0; k < count; ++k)
-    scaled[k] = (group.values[k] - minimum) * inverse;
-  coder.roundToLevels(scaled.data(), count, group.levels.data());
-  addLevels(group.values.data(), group.importance.data(), group.levels.data(),
-            count, sums);
+  addTable(group.values.data(), group.importance.data(), count, inverse,
+           minimum, coder.getLowest(), coder.getBorders().data(),
+           coder.getSteps().data(), coder.getBorders().size(), sums);
   return sums;
 }
 
