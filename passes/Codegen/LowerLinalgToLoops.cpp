@@ -34,6 +34,11 @@ public:
       (type == utils::IteratorType::parallel ? parallel : reduction)
           .push_back(i);
 
+    // The innermost loop of several is made below, after what does not move
+    // with it: a factor per row is then computed per row.
+    bool split = reduction.empty() && parallel.size() > 1;
+    if (split)
+      parallel.pop_back();
     if (!parallel.empty()) {
       SmallVector<Value> lower(parallel.size(), zero),
           step(parallel.size(), one), upper;
@@ -43,6 +48,15 @@ public:
       for (auto [i, iv] : llvm::zip(parallel, loop.getInductionVars()))
         ivs[i] = iv;
       b.setInsertionPoint(loop.getBody()->getTerminator());
+    }
+    if (split) {
+      unsigned last = ivs.size() - 1;
+      while (ivs[last])
+        --last;
+      buildInvariants(last);
+      auto loop = scf::ForOp::create(b, loc, zero, extents[last], one);
+      ivs[last] = loop.getInductionVar();
+      b.setInsertionPointToStart(loop.getBody());
     }
     if (reduction.empty()) {
       SmallVector<Value> results = buildBody(loadInits());
@@ -67,6 +81,8 @@ private:
   Location loc;
   Value zero, one;
   SmallVector<Value> ivs;
+  /// Values of the body that were built before its innermost loop.
+  IRMapping invariants;
 
   /// The extent of each iterator, from the first operand that has it alone.
   SmallVector<Value> getExtents() {
@@ -135,12 +151,36 @@ private:
       memref::StoreOp::create(b, loc, value, init.get(), getIndices(init));
   }
 
+  /// Builds the loads and operations of the body that do not depend on iterator
+  /// `last`. An output never holds such an input: bufferization shares buffers
+  /// between operands of equal maps alone.
+  void buildInvariants(unsigned last) {
+    for (OpOperand *input : op.getDpsInputOperands()) {
+      AffineMap map = op.getMatchingIndexingMap(input);
+      if (!isUsed(*input) || map.isFunctionOfDim(last))
+        continue;
+      Value value = input->get();
+      if (isa<MemRefType>(value.getType()))
+        value = memref::LoadOp::create(b, loc, value, getIndices(*input));
+      invariants.map(op.getMatchingBlockArgument(input), value);
+    }
+    for (Operation &inner : op.getBlock()->without_terminator()) {
+      bool known = llvm::all_of(inner.getOperands(), [&](Value operand) {
+        return invariants.contains(operand) ||
+               operand.getParentBlock() != op.getBlock();
+      });
+      if (known && inner.getNumRegions() == 0 && isPure(&inner) &&
+          !isa<linalg::IndexOp>(inner))
+        b.clone(inner, invariants);
+    }
+  }
+
   /// Clones the body with the inputs at the current point; returns what it
   /// yields.
   SmallVector<Value> buildBody(ArrayRef<Value> inits) {
-    IRMapping map;
+    IRMapping map = invariants;
     for (OpOperand *input : op.getDpsInputOperands()) {
-      if (!isUsed(*input))
+      if (!isUsed(*input) || map.contains(op.getMatchingBlockArgument(input)))
         continue;
       Value value = input->get();
       if (isa<MemRefType>(value.getType()))
@@ -155,7 +195,8 @@ private:
         map.map(index.getResult(), ivs[index.getDim()]);
         continue;
       }
-      b.clone(inner, map);
+      if (inner.getNumResults() == 0 || !map.contains(inner.getResult(0)))
+        b.clone(inner, map);
     }
     SmallVector<Value> yielded;
     for (Value value : op.getBlock()->getTerminator()->getOperands())

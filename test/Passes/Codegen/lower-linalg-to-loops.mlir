@@ -22,18 +22,27 @@ func.func @reduction(%x: memref<4x8xf32>, %y: memref<4xf32>) {
   return
 }
 
+// What does not move with the innermost loop stands before it.
 // CHECK-LABEL: func.func @elementwise
-func.func @elementwise(%x: memref<?x8xf32>, %w: memref<8xf32>, %y: memref<?x8xf32>) {
-  // CHECK: scf.parallel (%[[I:.*]], %[[J:.*]]) =
-  // CHECK-DAG: memref.load %{{.*}}[%[[I]], %[[J]]]
-  // CHECK-DAG: memref.load %{{.*}}[%[[J]]]
-  // CHECK: arith.mulf %{{.*}}, %{{.*}} : f32
-  linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (j)>, affine_map<(i, j) -> (i, j)>],
+// CHECK-SAME: %[[X:.*]]: memref<?x8xf32>, %[[R:.*]]: memref<?xf32>, %[[W:.*]]: memref<8xf32>
+func.func @elementwise(%x: memref<?x8xf32>, %r: memref<?xf32>, %w: memref<8xf32>, %y: memref<?x8xf32>) {
+  // CHECK: scf.parallel (%[[I:.*]]) =
+  // CHECK: %[[V:.*]] = memref.load %[[R]][%[[I]]]
+  // CHECK: %[[S:.*]] = math.rsqrt %[[V]] : f32
+  // CHECK: scf.for %[[J:.*]] =
+  // CHECK-DAG: %[[A:.*]] = memref.load %[[X]][%[[I]], %[[J]]]
+  // CHECK-DAG: %[[B:.*]] = memref.load %[[W]][%[[J]]]
+  // CHECK: %[[M:.*]] = arith.mulf %[[A]], %[[S]] : f32
+  // CHECK: arith.mulf %[[M]], %[[B]] : f32
+  // CHECK: memref.store
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>, affine_map<(i, j) -> (j)>, affine_map<(i, j) -> (i, j)>],
                   iterator_types = ["parallel", "parallel"]}
-      ins(%x, %w : memref<?x8xf32>, memref<8xf32>) outs(%y : memref<?x8xf32>) {
-  ^bb0(%a: f32, %b: f32, %c: f32):
-    %m = arith.mulf %a, %b : f32
-    linalg.yield %m : f32
+      ins(%x, %r, %w : memref<?x8xf32>, memref<?xf32>, memref<8xf32>) outs(%y : memref<?x8xf32>) {
+  ^bb0(%a: f32, %q: f32, %b: f32, %c: f32):
+    %s = math.rsqrt %q : f32
+    %m = arith.mulf %a, %s : f32
+    %n = arith.mulf %m, %b : f32
+    linalg.yield %n : f32
   }
   return
 }
