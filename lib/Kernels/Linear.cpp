@@ -3,11 +3,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Two levels. A tile kernel adds, for `tile` rows of x and one block of rows of
-// w, a range of k to outputs in memory, all accumulators in registers. A driver
-// covers a rectangle of outputs: it sets them to the bias, then goes through k
-// in steps, so that the blocks it works on stay in the second-level cache, and
-// copies each tile of x to the stack, where its rows lie at constant distances
-// (no address arithmetic, no rows that compete for one cache set).
+// w, a range of k to numbers in memory, all accumulators in registers. A driver
+// covers a rectangle of outputs, block by block: the block stays in the caches
+// while all tiles of x go past it. Rows of x are read where they lie, at a
+// distance that is a constant of the kernel: no copy, and no arithmetic of
+// addresses. Long rows are taken in steps of k, so that what an item works on
+// stays in the second-level cache.
 //
 // Accumulators travel through memory unchanged between the steps, so every
 // output is one chain of fused multiply-adds in the order of k, whatever the
@@ -19,12 +20,6 @@
 using namespace mlir;
 using namespace llmc;
 
-/// Most columns of x that one step covers; a tile of 12 rows takes 18 KiB of the
-/// first-level cache.
-static constexpr int64_t kStep = 384;
-/// Distance of the rows of a tile on the stack: one cache line more than a
-/// multiple of the distance of cache sets.
-static constexpr int64_t kPanel = kStep + 16;
 /// Products in k that the inner loop unrolls.
 static constexpr int64_t kUnroll = 4;
 
@@ -36,27 +31,34 @@ static std::string suffix(Type storage, int64_t blockRows) {
   return (storage.isF32() ? "f32_r" : "bf16_r") + std::to_string(blockRows);
 }
 
-/// (x, w, y, ldy, count): y[i][:] += x[i][0, count) w[0, count)[:]; the rows
-/// of x are kPanel apart.
+/// Of kernels that are made for one distance of the rows of x.
+static std::string distanceSuffix(int64_t distance) {
+  return ShapedType::isDynamic(distance) ? "_x"
+                                         : "_x" + std::to_string(distance);
+}
+
+/// (x, ldx, w, start, ldstart, y, ldy, count): y[i][:] = start[i][:] +
+/// x[i][0, count) w[0, count)[:]. `start` may be `y`.
 func::FuncOp KernelLibrary::getLinearTile(Type storage, int64_t blockRows,
-                                          int64_t tile) {
+                                          int64_t distance, int64_t tile) {
   MLIRContext *context = module.getContext();
   Type pointer = LLVM::LLVMPointerType::get(context),
        index = IndexType::get(context);
   int64_t lanes = std::min(target.lanes(), blockRows);
   int64_t columns = blockRows / lanes, width = storedBytes(storage);
-  return getOrCreate(
-      "kern_linear_" + suffix(storage, blockRows) + "_m" + std::to_string(tile),
-      {pointer, pointer, pointer, index, index},
+  func::FuncOp kernel = getOrCreate(
+      "kern_linear_" + suffix(storage, blockRows) +
+          (tile > 1 ? distanceSuffix(distance) : "") + "_m" +
+          std::to_string(tile),
+      {pointer, index, pointer, pointer, index, pointer, index, index},
       [&](Emitter &e, ValueRange args) {
-        Value x = args[0], w = args[1], y = args[2], ldy = args[3],
-              count = args[4];
-        Emitter::Values rows, sums;
+        Value x = args[0], ldx = args[1], w = args[2], start = args[3],
+              ldstart = args[4], y = args[5], ldy = args[6], count = args[7];
+        Emitter::Values sums;
         for (int64_t i = 0; i < tile; ++i) {
-          rows.push_back(i ? e.at(y, e.mul(ldy, i)) : y);
+          Value from = i ? e.at(start, e.mul(ldstart, i)) : start;
           for (int64_t c = 0; c < columns; ++c)
-            sums.push_back(
-                e.load(e.vectorType(lanes), e.at(rows[i], c * lanes)));
+            sums.push_back(e.load(e.vectorType(lanes), e.at(from, c * lanes)));
         }
         auto step = [&](Value k, ValueRange previous) {
           Emitter::Values next(previous), loaded;
@@ -66,8 +68,10 @@ func::FuncOp KernelLibrary::getLinearTile(Type storage, int64_t blockRows,
                                             e.at(weights, c * lanes, width)));
           Value inputs = e.at(x, k);
           for (int64_t i = 0; i < tile; ++i) {
-            Value value = e.broadcast(
-                e.load(e.getF32Type(), e.at(inputs, i * kPanel)), lanes);
+            Value row = ShapedType::isDynamic(distance) && i
+                            ? e.at(inputs, e.mul(ldx, i))
+                            : e.at(inputs, i ? i * distance : 0);
+            Value value = e.broadcast(e.load(e.getF32Type(), row), lanes);
             for (int64_t c = 0; c < columns; ++c) {
               Value &sum = next[i * columns + c];
               sum = e.fma(value, loaded[c], sum);
@@ -76,10 +80,15 @@ func::FuncOp KernelLibrary::getLinearTile(Type storage, int64_t blockRows,
           return next;
         };
         sums = e.unrolled(e.index(0), count, kUnroll, sums, step);
-        for (int64_t i = 0; i < tile; ++i)
+        for (int64_t i = 0; i < tile; ++i) {
+          Value to = i ? e.at(y, e.mul(ldy, i)) : y;
           for (int64_t c = 0; c < columns; ++c)
-            e.store(sums[i * columns + c], e.at(rows[i], c * lanes));
+            e.store(sums[i * columns + c], e.at(to, c * lanes));
+        }
       });
+  for (unsigned shared : {3, 5})
+    kernel.removeArgAttr(shared, LLVM::LLVMDialect::getNoAliasAttrName());
+  return kernel;
 }
 
 /// Copies `count` elements; zeros where `from` is null.
@@ -97,8 +106,12 @@ static void emitCopy(Emitter &e, int64_t lanes, Value from, Value to,
   });
 }
 
+int64_t KernelLibrary::getLinearStep() const {
+  return target.cacheBytes * 3 / 2048;
+}
+
 func::FuncOp KernelLibrary::getLinear(Type storage, int64_t blockRows,
-                                      bool bias) {
+                                      int64_t distance, bool bias) {
   MLIRContext *context = module.getContext();
   Type pointer = LLVM::LLVMPointerType::get(context),
        index = IndexType::get(context);
@@ -111,9 +124,10 @@ func::FuncOp KernelLibrary::getLinear(Type storage, int64_t blockRows,
           width = storedBytes(storage);
   llvm::SmallDenseMap<int64_t, func::FuncOp> kernels;
   for (int64_t tile : tiles)
-    kernels[tile] = getLinearTile(storage, blockRows, tile);
+    kernels[tile] = getLinearTile(storage, blockRows, distance, tile);
   return getOrCreate(
-      "kern_linear_" + suffix(storage, blockRows) + (bias ? "_bias" : ""),
+      "kern_linear_" + suffix(storage, blockRows) + distanceSuffix(distance) +
+          (bias ? "_bias" : ""),
       types, [&](Emitter &e, ValueRange args) {
         Value x = args[0], ldx = args[1], w = args[2],
               b = bias ? args[3] : Value();
@@ -121,74 +135,72 @@ func::FuncOp KernelLibrary::getLinear(Type storage, int64_t blockRows,
         Value y = rest[0], ldy = rest[1], depth = rest[2], outputs = rest[3],
               rowBegin = rest[4], rowEnd = rest[5], blockBegin = rest[6],
               blockEnd = rest[7];
-        Value panel = e.stack(tiles.front() * kPanel);
-        Value margin = e.stack(tiles.front() * blockRows);
-        Value first = e.mul(blockBegin, blockRows),
-              last = e.min(e.mul(blockEnd, blockRows), outputs),
-              width32 = e.sub(last, first);
-        e.loop(rowBegin, rowEnd, 1, [&](Value row) {
-          emitCopy(e, lanes, b ? e.at(b, first) : Value(),
-                   e.at(y, e.add(e.mul(row, ldy), first)), width32);
-        });
+        Value margin = e.stack(tiles.front() * blockRows), zeros;
+        if (!bias) {
+          zeros = e.stack(blockRows);
+          for (int64_t i = 0; i < blockRows; i += lanes)
+            e.store(e.splat(lanes, 0), e.at(zeros, i));
+        }
+        Value zero = e.index(0), all = e.index(blockRows);
 
-        // One tile of rows against all blocks, for one step of k.
-        auto emitTile = [&](int64_t tile, Value row, Value k, Value count) {
+        // One tile of rows against one block, for one step of k.
+        auto emitTile = [&](int64_t tile, Value row, Value column,
+                            Value weights, Value k, Value count) {
           Value input = e.at(x, e.add(e.mul(row, ldx), k));
-          if (tile > 1) {
-            e.loop(e.index(0), e.index(tile), 1, [&](Value i) {
-              emitCopy(e, lanes, e.at(input, e.mul(ldx, i)),
-                       e.at(panel, e.mul(i, kPanel)), count);
-            });
-            input = panel;
-          }
+          Value output = e.at(y, e.add(e.mul(row, ldy), column));
+          Value left = e.min(e.sub(outputs, column), all);
+          // The first step starts from the bias, later ones from the output.
+          Value first = e.less(k, e.index(1));
+          Value start = e.create<arith::SelectOp>(
+              first, bias ? e.at(b, column) : zeros, output);
+          Value distance = e.create<arith::SelectOp>(first, zero, ldy);
+          auto call = [&](Value start, Value ldstart, Value to, Value ldto) {
+            e.create<func::CallOp>(kernels[tile],
+                                   ValueRange{input, ldx, weights, start,
+                                              ldstart, to, ldto, count});
+          };
+          // The last block may be wider than what is left of a row of y.
+          e.ifElse(
+              e.less(left, all),
+              [&] {
+                Value many = e.index(tile);
+                auto line = [&](Value i) {
+                  return e.at(margin, e.mul(i, blockRows));
+                };
+                emitCopy(e, lanes, Value(), margin, e.mul(many, all));
+                e.loop(zero, many, 1, [&](Value i) {
+                  emitCopy(e, lanes, e.at(start, e.mul(distance, i)), line(i),
+                           left);
+                });
+                call(margin, all, margin, all);
+                e.loop(zero, many, 1, [&](Value i) {
+                  emitCopy(e, lanes, line(i), e.at(output, e.mul(ldy, i)),
+                           left);
+                });
+              },
+              [&] { call(start, distance, output, ldy); });
+        };
+        // Equal steps: a short last one would cost as much as a whole one
+        // in everything but products.
+        Value steps = e.ceilDiv(depth, e.index(getLinearStep()));
+        e.loop(zero, steps, 1, [&](Value step) {
+          Value k = e.floorDiv(e.mul(step, depth), steps);
+          Value count =
+              e.sub(e.floorDiv(e.mul(e.add(step, 1), depth), steps), k);
           e.loop(blockBegin, blockEnd, 1, [&](Value block) {
             Value weights =
                 e.at(w, e.mul(e.add(e.mul(block, depth), k), blockRows), width);
             Value column = e.mul(block, blockRows);
-            Value output = e.at(y, e.add(e.mul(row, ldy), column));
-            Value left = e.min(e.sub(outputs, column), e.index(blockRows));
-            auto call = [&](Value to, Value distance) {
-              e.create<func::CallOp>(
-                  kernels[tile],
-                  ValueRange{input, weights, to, distance, count});
-            };
-            // The last block may be wider than what is left of a row of y.
-            e.ifElse(
-                e.less(left, e.index(blockRows)),
-                [&] {
-                  Value all = e.index(blockRows), many = e.index(tile);
-                  auto line = [&](Value i) {
-                    return e.at(margin, e.mul(i, blockRows));
-                  };
-                  emitCopy(e, lanes, Value(), margin, e.mul(many, all));
-                  e.loop(e.index(0), many, 1, [&](Value i) {
-                    emitCopy(e, lanes, e.at(output, e.mul(ldy, i)), line(i),
-                             left);
-                  });
-                  call(margin, all);
-                  e.loop(e.index(0), many, 1, [&](Value i) {
-                    emitCopy(e, lanes, line(i), e.at(output, e.mul(ldy, i)),
-                             left);
-                  });
-                },
-                [&] { call(output, ldy); });
+            Value row = rowBegin;
+            for (int64_t tile : tiles) {
+              Value times = e.floorDiv(e.sub(rowEnd, row), e.index(tile));
+              Value end = e.add(row, e.mul(times, tile));
+              e.loop(row, end, tile, [&](Value at) {
+                emitTile(tile, at, column, weights, k, count);
+              });
+              row = end;
+            }
           });
-        };
-        // Equal steps: a short last one would cost as much as a whole one
-        // in everything but products.
-        Value steps = e.ceilDiv(depth, e.index(kStep));
-        e.loop(e.index(0), steps, 1, [&](Value step) {
-          Value k = e.floorDiv(e.mul(step, depth), steps);
-          Value count =
-              e.sub(e.floorDiv(e.mul(e.add(step, 1), depth), steps), k);
-          Value row = rowBegin;
-          for (int64_t tile : tiles) {
-            Value times = e.floorDiv(e.sub(rowEnd, row), e.index(tile));
-            Value end = e.add(row, e.mul(times, tile));
-            e.loop(row, end, tile,
-                   [&](Value at) { emitTile(tile, at, k, count); });
-            row = end;
-          }
         });
       });
 }

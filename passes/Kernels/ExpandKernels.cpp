@@ -21,14 +21,11 @@ using namespace llmc;
 
 namespace {
 
-/// Blocks of a matrix that one item of a product of many rows covers; with 384
-/// columns each they take 384 KiB of the second-level cache in f32.
-constexpr int64_t kBlocksPerItem = 8;
-/// Rows that one item covers: ten tiles of twelve, or more where there are
-/// items enough, since each reads its part of the matrix anew.
-constexpr int64_t kRowsPerItem = 120, kManyRowsPerItem = 264;
-/// So many groups of blocks are enough for any team we know.
-constexpr int64_t kManyGroups = 8;
+/// Blocks of a matrix that one item of a product of many rows covers. The number
+/// of groups is even: two or four threads then finish together.
+constexpr int64_t kBlocksPerItem = 4;
+/// Most rows that one item covers, where the cache holds so many.
+constexpr int64_t kRowsPerItem = 264;
 /// Query rows of one item of attention: four tiles of twelve.
 constexpr int64_t kQueriesPerItem = 48;
 
@@ -151,14 +148,25 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
     return {begin, e.min(e.add(begin, size), total)};
   }
 
+  /// The same as a constant, or dynamic.
+  static int64_t staticDistance(Value buffer) {
+    auto type = cast<MemRefType>(buffer.getType());
+    SmallVector<int64_t> strides;
+    int64_t offset;
+    if (type.getLayout().isIdentity() || type.getRank() < 2 ||
+        mlir::failed(type.getStridesAndOffset(strides, offset)))
+      return type.getShape().back();
+    return strides.front();
+  }
+
   void expand(Emitter &e, KernelLibrary &library, kern::LinearOp op) {
     pack::TensorType type = op.getWeight().getType();
     int64_t blockRows = type.getLayout().getCount();
     Type storage = cast<pack::DenseAttr>(type.getFormat()).getStorage();
-    func::FuncOp kernel =
-        library.getLinear(storage, blockRows, bool(op.getBias()));
+    func::FuncOp kernel = library.getLinear(
+        storage, blockRows, staticDistance(op.getInput()), bool(op.getBias()));
     int64_t blocks = llvm::divideCeil(type.getRows(), blockRows);
-    int64_t groups = llvm::divideCeil(blocks, kBlocksPerItem);
+    int64_t groups = llvm::alignTo(llvm::divideCeil(blocks, kBlocksPerItem), 2);
     int64_t tile = library.getTarget().rowTiles(blockRows).front();
     Value rows = extents(e, op.getInput(), 1);
     // Few rows: every block is read once from memory, so it is its own item.
@@ -166,8 +174,11 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
     Value perGroup = e.create<arith::SelectOp>(
         few, e.index(1), e.index(llvm::divideCeil(blocks, groups)));
     Value count = e.ceilDiv(e.index(blocks), perGroup);
-    // Chunks of equal numbers of whole tiles.
-    int64_t most = groups < kManyGroups ? kRowsPerItem : kManyRowsPerItem;
+    // Chunks of equal numbers of whole tiles; the rows of x and a block of w
+    // share the second-level cache.
+    int64_t step = std::min(type.getColumns(), library.getLinearStep());
+    int64_t most = std::clamp(library.getTarget().cacheBytes * 5 / 8 / 4 / step,
+                              4 * tile, kRowsPerItem);
     Value chunks = e.max(e.ceilDiv(rows, e.index(most)), e.index(1));
     Value perChunk =
         e.mul(e.ceilDiv(e.ceilDiv(rows, chunks), e.index(tile)), tile);

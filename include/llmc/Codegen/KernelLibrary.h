@@ -42,9 +42,12 @@ public:
 
   /// (x, ldx, w, y, ldy, K, N, row begin, row end, block begin, block end):
   /// y[m, n] = bias[n] + sum_k x[m, k] * w[n, k] for a range of rows and of
-  /// blocks of w. With `bias`, its pointer follows w.
+  /// blocks of w. With `bias`, its pointer follows w. `distance` is ldx where it
+  /// is known; a kernel for a dynamic one takes any, at half the speed.
   mlir::func::FuncOp getLinear(mlir::Type storage, int64_t blockRows,
-                               bool bias);
+                               int64_t distance, bool bias);
+  /// Most columns of x that a product takes at once.
+  int64_t getLinearStep() const;
 
   /// (w, id, y, rows, columns): one row of w, the id clamped.
   mlir::func::FuncOp getGather(mlir::Type storage, int64_t blockRows);
@@ -62,7 +65,7 @@ private:
   getOrCreate(llvm::StringRef name, llvm::ArrayRef<mlir::Type> types,
               llvm::function_ref<void(Emitter &, mlir::ValueRange)> body);
   mlir::func::FuncOp getLinearTile(mlir::Type storage, int64_t blockRows,
-                                   int64_t tile);
+                                   int64_t distance, int64_t tile);
   mlir::func::FuncOp getAttentionTile(const AttentionShape &shape,
                                       int64_t tile);
 

@@ -13,7 +13,7 @@ func.func @linear(%x: memref<?x4xf32>, %w: !w, %y: memref<?x70xf32>) {
   // CHECK: memref.extract_aligned_pointer_as_index %[[X]]
   // CHECK: %[[RAW:.*]] = builtin.unrealized_conversion_cast %[[W]] : !pack.tensor<{{.*}}> to memref<1099511627776xi8>
   // CHECK: memref.extract_aligned_pointer_as_index %[[RAW]]
-  // CHECK: func.call @kern_linear_f32_r16({{.*}})
+  // CHECK: func.call @kern_linear_f32_r16_x4({{.*}})
   // CHECK: } {llmc.parallel}
   kern.linear ins(%x, %w : memref<?x4xf32>, !w) outs(%y : memref<?x70xf32>)
   return
@@ -34,8 +34,8 @@ func.func @rest(%i: memref<?xi64>, %w: !w, %x: memref<?x4xf32>, %k: memref<2x?x8
 }
 
 // Sixteen rows are one register of 512 bits and four of 128.
-// CHECK: func.func private @kern_linear_f32_r16_m12(%{{.*}}: !llvm.ptr {llvm.noalias}, {{.*}} attributes {llmc.kernel, passthrough = ["noinline"]}
+// CHECK: func.func private @kern_linear_f32_r16_x4_m12(%{{.*}}: !llvm.ptr {llvm.noalias}, {{.*}} attributes {llmc.kernel, passthrough = ["noinline"]}
 // CHECK: vector.fma {{.*}} : vector<16xf32>
 // ARM-NOT: _m12
-// ARM: func.func private @kern_linear_f32_r16_m6(
+// ARM: func.func private @kern_linear_f32_r16_x4_m6(
 // ARM: vector.fma {{.*}} : vector<4xf32>

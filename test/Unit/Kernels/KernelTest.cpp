@@ -142,6 +142,7 @@ TEST_P(KernelTest, LinearAgreesAtOddShapes) {
                       {5, 3},
                       {70, 261},
                       {64, 600},
+                      {40, 3201},
                       {300, 37}})
     for (std::string format : {"f32", "bf16"})
       for (bool bias : {false, true}) {
