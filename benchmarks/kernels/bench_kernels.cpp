@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Jit.h"
+#include "llmc/Codegen/QuantizedEmitter.h"
 #include "llmc/Codegen/Target.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
@@ -96,6 +97,42 @@ std::string peakModule(int64_t lanes) {
       vector, kChains, names, types, body, yields, sum, kChains - 2);
 }
 
+/// The same with integer dot products of four bytes, where the target has them.
+std::string dotPeakModule(int64_t lanes) {
+  std::string words = llvm::formatv("vector<{0}xi32>", lanes),
+              bytes = llvm::formatv("vector<{0}xi8>", lanes * 4);
+  std::string names, types, body, yields;
+  constexpr int kChains = 24;
+  for (int i = 0; i < kChains; ++i) {
+    names += llvm::formatv("{0}%a{1} = %z", i ? ", " : "", i);
+    types += (i ? ", " : "") + words;
+    body += llvm::formatv("    %b{0} = llvm.call_intrinsic "
+                          "\"llvm.x86.avx512.vpdpbusd.{1}\"(%a{0}, "
+                          "%x, %y) : ({2}, {3}, {3}) -> {2}\n",
+                          i, lanes * 32, words, bytes);
+    yields += llvm::formatv("{0}%b{1}", i ? ", " : "", i);
+  }
+  std::string sum = "  %s0 = arith.addi %r#0, %r#1 : " + words + "\n";
+  for (int i = 2; i < kChains; ++i)
+    sum += llvm::formatv("  %s{0} = arith.addi %s{1}, %r#{2} : {3}\n", i - 1,
+                         i - 2, i, words);
+  return llvm::formatv(
+      R"(func.func @run(%p: memref<256xi8>, %n: index, %begin: index, %end: index) {{
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %z = arith.constant dense<0> : {0}
+  %x = vector.load %p[%c0] : memref<256xi8>, {8}
+  %y = vector.load %p[%c1] : memref<256xi8>, {8}
+  %r:{1} = scf.for %i = %c0 to %n step %c1 iter_args({2}) -> ({3}) {{
+{4}    scf.yield {5} : {3}
+  }
+{6}  %f = vector.bitcast %s{7} : {0} to {8}
+  vector.store %f, %p[%c0] : memref<256xi8>, {8}
+  return
+})",
+      words, kChains, names, types, body, yields, sum, kChains - 2, bytes);
+}
+
 /// The sum of `n` blocks of 64 f32.
 std::string streamModule(int64_t lanes) {
   std::string vector = llvm::formatv("vector<{0}xf32>", lanes);
@@ -161,6 +198,18 @@ public:
                      },
                      {},
                      {}});
+    if (target.dot == DotUnit::Vnni) {
+      auto dot = reinterpret_cast<Peak>(get(dotPeakModule(target.lanes())));
+      cases.push_back({"int8 dot peak",
+                       "GOP/s",
+                       8.0 * 24 * target.lanes() * kTurns / 1e9,
+                       [=](int64_t begin, int64_t end) {
+                         dot(scratch + (begin ? 64 : 0),
+                             kTurns * (end - begin) / kAllItems, 0, 0);
+                       },
+                       {},
+                       {}});
+    }
     using Stream = void (*)(float *, float *, int64_t, int64_t, int64_t);
     auto stream = reinterpret_cast<Stream>(get(streamModule(target.lanes())));
     float *from = weights;
@@ -199,6 +248,35 @@ public:
         {llvm::formatv("linear {0} {1}x{2}, {3} rows", format, n, k, m),
          m == 1 ? "GB/s" : "GFLOP/s",
          (m == 1 ? bytes : 2.0 * m * n * k) / 1e9,
+         [=](int64_t begin, int64_t end) { run(x, w, y, m, begin, end); },
+         {},
+         {}});
+  }
+
+  /// y = q w^T of rows in signed bytes and a compressed matrix.
+  void addQuantized(int64_t m, int64_t n, int64_t k, llvm::StringRef format) {
+    auto shape =
+        llvm::cantFail(QuantizedShape::create(format, n, k, kTileRows));
+    std::string weight = llvm::formatv(
+        "!pack.tensor<{0}x{1}, #pack.quantized<\"{2}\">, #pack.rows<{3}>>", n,
+        k, format, kTileRows);
+    using Linear =
+        void (*)(float *, float *, float *, int64_t, int64_t, int64_t);
+    auto run = reinterpret_cast<Linear>(get(llvm::formatv(
+        R"(func.func @run(%rx: {0}, %rw: {0}, %ry: {0}, %m: index, %begin: index, %end: index) {{
+  %c0 = arith.constant 0 : index
+  %x = memref.view %rx[%c0][%m] : {0} to memref<?x{1}xi8>
+  %y = memref.view %ry[%c0][%m] : {0} to memref<?x{2}xf32>
+  %w = builtin.unrealized_conversion_cast %rw : {0} to {3}
+  kern.quantized_linear ins(%x, %w : memref<?x{1}xi8>, {3}) outs(%y : memref<?x{2}xf32>)
+  return
+})",
+        kRaw, getQuantizedRowBytes(k), n, weight)));
+    float *x = inputs, *w = weights, *y = outputs;
+    cases.push_back(
+        {llvm::formatv("{0} {1}x{2}, {3} rows", format, n, k, m),
+         m == 1 ? "GB/s" : "GOP/s",
+         (m == 1 ? double(shape.layout.bytes) : 2.0 * m * n * k) / 1e9,
          [=](int64_t begin, int64_t end) { run(x, w, y, m, begin, end); },
          {},
          {}});
@@ -247,7 +325,9 @@ public:
                                   target.vectorBits);
     for (Case &c : cases) {
       double one = c.work / median(c.one), two = c.work / median(c.two);
-      Case &limit = c.unit == "GB/s" ? cases[1] : cases[0];
+      // The first case of a unit is its limit.
+      Case &limit = *llvm::find_if(
+          cases, [&](const Case &other) { return other.unit == c.unit; });
       llvm::outs() << llvm::formatv(
           "{0,-40} {1,8:f1} {2,8:f1} {3,-8} {4,5:f0}% {5,5:f0}%\n", c.name, one,
           two, c.unit, 100 * one * median(limit.one) / limit.work,
@@ -297,6 +377,7 @@ private:
     return repeat(turns) / turns;
   }
 
+  static constexpr int64_t kTileRows = 16;
   static constexpr int64_t kWeights = 256 * 1024 * 1024;
   std::string cpu;
   Target target;
@@ -328,6 +409,16 @@ int main(int argc, char **argv) {
   bench.addLinear(512, 576, 576, "f32");
   bench.addLinear(512, 1536, 576, "f32");
   bench.addLinear(512, 576, 1536, "f32");
+  for (llvm::StringRef format :
+       {"u4g32", "u4g64", "i4g32", "nl4", "i8g32", "u3g32", "q6_k", "q4_k"}) {
+    bench.addQuantized(1, 16384, 8192, format);
+    bench.addQuantized(1, 1024, 1024, format);
+    bench.addQuantized(512, 4096, 4096, format);
+  }
+  bench.addQuantized(512, 576, 576, "u4g32");
+  bench.addQuantized(512, 1536, 576, "u4g32");
+  bench.addQuantized(512, 576, 1536, "u4g32");
+  bench.addQuantized(512, 4096, 4096, "u4g128");
   bench.addAttention(1, 511, 9, 3, 64);
   bench.addAttention(1, 8191, 9, 3, 64);
   bench.addAttention(512, 0, 9, 3, 64);

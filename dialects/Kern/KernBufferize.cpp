@@ -62,6 +62,8 @@ struct KernelModel
 void KernDialect::registerBufferization() {
   MLIRContext *context = getContext();
   LinearOp::attachInterface<KernelModel<LinearOp>>(*context);
+  QuantizeOp::attachInterface<KernelModel<QuantizeOp>>(*context);
+  QuantizedLinearOp::attachInterface<KernelModel<QuantizedLinearOp>>(*context);
   GatherOp::attachInterface<KernelModel<GatherOp>>(*context);
   AppendOp::attachInterface<KernelModel<AppendOp>>(*context);
   AttentionOp::attachInterface<KernelModel<AttentionOp>>(*context);

@@ -41,6 +41,50 @@ LogicalResult LinearOp::verify() {
   return success();
 }
 
+/// Bytes of a row that kern.quantize makes of `columns` columns.
+static int64_t getQuantizedBytes(int64_t columns) {
+  return llvm::divideCeil(columns, int64_t(32)) * 64;
+}
+
+LogicalResult QuantizeOp::verify() {
+  ArrayRef<int64_t> x = getInput().getType().getShape(),
+                    q = getInit().getType().getShape();
+  if (x.empty() || q.empty() || !agree(x.drop_back(), q.drop_back()) ||
+      ShapedType::isDynamic(x.back()) ||
+      !agree(q.back(), getQuantizedBytes(x.back()))) // [C1]
+    return emitOpError("expected 'input' of static columns and 'init' with 64 "
+                       "bytes for each 32 of them but got ")
+           << nn::shapeText(x) << " and " << nn::shapeText(q);
+  if (Value factors = getFactors()) {
+    ArrayRef<int64_t> f = cast<ShapedType>(factors.getType()).getShape();
+    if (f.size() != 1 || !agree(f[0], x.back())) // [C2]
+      return emitOpError("expected 'factors' of shape ")
+             << x.back() << " but got " << nn::shapeText(f);
+  }
+  return success();
+}
+
+LogicalResult QuantizedLinearOp::verify() {
+  ArrayRef<int64_t> x = getInput().getType().getShape(),
+                    y = getInit().getType().getShape();
+  pack::TensorType w = getWeight().getType();
+  int64_t bytes = getQuantizedBytes(w.getColumns());
+  if (x.empty() || y.empty() || !agree(x.drop_back(), y.drop_back()) ||
+      !agree(x.back(), bytes) || !agree(y.back(), w.getRows())) // [C1]
+    return emitOpError("expected 'input' [..., ")
+           << bytes << "] and 'init' [..., " << w.getRows() << "] but got "
+           << nn::shapeText(x) << " and " << nn::shapeText(y);
+  if (Value bias = getBias()) {
+    ArrayRef<int64_t> b = cast<ShapedType>(bias.getType()).getShape();
+    if (b.size() != 1 || !agree(b[0], w.getRows())) // [C2]
+      return emitOpError("expected 'bias' of shape ")
+             << w.getRows() << " but got " << nn::shapeText(b);
+  }
+  if (!isa<pack::QuantizedAttr>(Attribute(w.getFormat()))) // [C3]
+    return emitOpError("expected a quantized format but got ") << w.getFormat();
+  return success();
+}
+
 LogicalResult GatherOp::verify() {
   SmallVector<int64_t> expected(getIndices().getType().getShape());
   expected.push_back(getWeight().getType().getColumns());
@@ -113,6 +157,14 @@ void LinearOp::getEffects(
     SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
   addEffects(*this, effects);
 }
+void QuantizeOp::getEffects(
+    SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
+  addEffects(*this, effects);
+}
+void QuantizedLinearOp::getEffects(
+    SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
+  addEffects(*this, effects);
+}
 void GatherOp::getEffects(
     SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
   addEffects(*this, effects);
@@ -128,6 +180,16 @@ void AttentionOp::getEffects(
 
 LogicalResult LinearOp::reifyResultShapes(OpBuilder &builder,
                                           ReifiedRankedShapedTypeDims &shapes) {
+  return reify(*this, builder, shapes);
+}
+LogicalResult
+QuantizeOp::reifyResultShapes(OpBuilder &builder,
+                              ReifiedRankedShapedTypeDims &shapes) {
+  return reify(*this, builder, shapes);
+}
+LogicalResult
+QuantizedLinearOp::reifyResultShapes(OpBuilder &builder,
+                                     ReifiedRankedShapedTypeDims &shapes) {
   return reify(*this, builder, shapes);
 }
 LogicalResult GatherOp::reifyResultShapes(OpBuilder &builder,

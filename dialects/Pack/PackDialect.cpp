@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Dialect/Pack/PackOps.h"
+#include "llmc/Formats/Layout.h"
 
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -65,6 +66,34 @@ std::optional<int64_t> DenseAttr::getPackedBytes(int64_t rows, int64_t columns,
   return rounded & ~int64_t(63);
 }
 
+LogicalResult
+QuantizedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                      StringRef name) {
+  auto format = parseFormat(name);
+  if (!format) // [C1]
+    return emitError() << llvm::toString(format.takeError());
+  if (format->isDense()) // [C2]
+    return emitError() << "expected #pack.dense for the format '" << name
+                       << "'";
+  return success();
+}
+
+Type QuantizedAttr::getComputeType() const {
+  return Float32Type::get(getContext());
+}
+
+std::optional<int64_t> QuantizedAttr::getPackedBytes(int64_t rows,
+                                                     int64_t columns,
+                                                     int64_t blockRows) const {
+  // Verified: the name is that of a format.
+  auto layout = PackedLayout::create(llvm::cantFail(parseFormat(getName())),
+                                     rows, columns, blockRows);
+  if (layout)
+    return layout->bytes;
+  llvm::consumeError(layout.takeError());
+  return std::nullopt;
+}
+
 /// Blocks wider than this would not fit the registers of any target.
 static constexpr int64_t kMaxBlockRows = 256;
 
@@ -84,8 +113,10 @@ llmc::pack::TensorType::verify(function_ref<InFlightDiagnostic()> emitError,
     return emitError() << "expected one row and column or more but got " << rows
                        << "x" << columns;
   if (!format.getPackedBytes(rows, columns, layout.getCount()))
-    return emitError() << "expected a size that fits 64 bits but got " << rows
-                       << "x" << columns;
+    return emitError() << "expected a size that fits 64 bits, in blocks that "
+                          "the format allows, but got "
+                       << rows << "x" << columns << " in blocks of "
+                       << layout.getCount();
   return success();
 }
 

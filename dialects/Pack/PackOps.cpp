@@ -43,6 +43,15 @@ LinearOp::inferReturnTypes(MLIRContext *, nn::MaybeLoc loc, ValueRange operands,
                                 " but got " + nn::shapeText(b.getShape()));
     typed &= b.getElementType() == element;
   }
+  if (Value factors = adaptor.getFactors()) {
+    auto f = cast<RankedTensorType>(factors.getType());
+    if (f.getRank() != 1 || !nn::agree(f.getDimSize(0), w.getColumns())) // [C4]
+      return nn::inferError(loc, getOperationName(),
+                            "expected 'factors' of shape " +
+                                Twine(w.getColumns()) + " but got " +
+                                nn::shapeText(f.getShape()));
+    typed &= f.getElementType() == element;
+  }
   if (!typed) // [C3]
     return nn::inferError(loc, getOperationName(),
                           "expected operands of the element type in which "

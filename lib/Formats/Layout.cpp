@@ -478,8 +478,8 @@ Error llmc::packTiles(const QuantizedMatrix &matrix, const PackedLayout &layout,
   return Error::success();
 }
 
-Expected<std::vector<char>> llmc::pack(const QuantizedMatrix &matrix,
-                                       int64_t tileRows) {
+Expected<std::vector<char>> llmc::packMatrix(const QuantizedMatrix &matrix,
+                                             int64_t tileRows) {
   if (Error error = verify(matrix))
     return std::move(error);
   auto layout = PackedLayout::create(matrix.format, matrix.rows, matrix.columns,
@@ -492,9 +492,9 @@ Expected<std::vector<char>> llmc::pack(const QuantizedMatrix &matrix,
   return bytes;
 }
 
-Expected<QuantizedMatrix> llmc::unpack(const FormatDescription &format,
-                                       const PackedLayout &layout,
-                                       ArrayRef<char> packed) {
+Expected<QuantizedMatrix> llmc::unpackMatrix(const FormatDescription &format,
+                                             const PackedLayout &layout,
+                                             ArrayRef<char> packed) {
   if (Error error = checkPlan(format, layout, packed.size()))
     return std::move(error);
   auto matrix = QuantizedMatrix::create(format, layout.rows, layout.columns);

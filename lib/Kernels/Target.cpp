@@ -6,6 +6,7 @@
 #include "llmc/Codegen/Target.h"
 
 #include "llvm/ADT/StringMap.h"
+#include "llvm/TargetParser/AArch64TargetParser.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
 #include "llvm/TargetParser/X86TargetParser.h"
@@ -43,7 +44,35 @@ static void describeX86(Target &target, const Features &has) {
   target.vectorBits = wide ? 512 : has.lookup("avx") ? 256 : 128;
   target.registers = has.lookup("avx512vl") ? 32 : 16;
   target.fma = has.lookup("fma");
+  target.halves = has.lookup("f16c");
+  bool vnni = wide ? has.lookup("avx512vnni")
+                   : has.lookup("avxvnni") ||
+                         (has.lookup("avx512vnni") && has.lookup("avx512vl"));
+  if (vnni && target.vectorBits >= 256)
+    target.dot = DotUnit::Vnni;
+  else if (wide ? has.lookup("avx512bw")
+                : target.vectorBits == 128 || has.lookup("avx2"))
+    target.dot = DotUnit::Madd;
+  if (wide && has.lookup("avx512bw"))
+    target.byteShuffle = "llvm.x86.avx512.pshuf.b.512";
+  else if (!wide && has.lookup("avx2"))
+    target.byteShuffle = "llvm.x86.avx2.pshuf.b";
+  else if (target.vectorBits == 128 && has.lookup("ssse3"))
+    target.byteShuffle = "llvm.x86.ssse3.pshuf.b.128";
   target.cacheBytes = has.lookup("avx512f") ? 1024 * 1024 : 512 * 1024;
+}
+
+/// Which dot products an aarch64 processor has; only asked of named ones and
+/// of changes, since the baseline has none.
+static void describeAArch64(Target &target, ArrayRef<StringRef> changes) {
+  bool dot = false;
+  if (auto cpu = AArch64::parseCpu(target.cpu))
+    dot = cpu->getImpliedExtensions().test(AArch64::AEK_DOTPROD);
+  for (StringRef change : changes)
+    if (change.drop_front() == "dotprod")
+      dot = change.starts_with("+");
+  if (dot)
+    target.dot = DotUnit::Sdot;
 }
 
 Expected<Target> Target::resolve(StringRef cpu, StringRef features,
@@ -102,6 +131,9 @@ Expected<Target> Target::resolve(StringRef cpu, StringRef features,
   } else if (triple.isAArch64()) {
     target.registers = 32;
     target.fma = true;
+    target.halves = true;
+    target.byteShuffle = "llvm.aarch64.neon.tbl1.v16i8";
+    describeAArch64(target, changes);
   } else {
     // Vectors of 128 bits are legal or taken apart everywhere.
     target.fma = triple.isRISCV();

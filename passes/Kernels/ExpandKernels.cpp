@@ -8,6 +8,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Codegen/KernelLibrary.h"
+#include "llmc/Codegen/QuantizedEmitter.h"
 #include "llmc/Dialect/Kern/KernOps.h"
 #include "llmc/Passes/KernelPasses.h"
 
@@ -26,6 +27,10 @@ namespace {
 constexpr int64_t kBlocksPerItem = 4;
 /// Most rows that one item covers, where the cache holds so many.
 constexpr int64_t kRowsPerItem = 264;
+/// Tiles of a compressed matrix, and rows of an input to be quantized; rows of a
+/// product with it.
+constexpr int64_t kTilesPerItem = 32, kQuantizedRowsPerItem = 8,
+                  kQuantizedProductRows = 120;
 /// Query rows of one item of attention: four tiles of twelve.
 constexpr int64_t kQueriesPerItem = 48;
 
@@ -54,6 +59,10 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
       Emitter e(op->getLoc(), op);
       if (auto linear = dyn_cast<kern::LinearOp>(op))
         expand(e, library, linear);
+      else if (auto quantize = dyn_cast<kern::QuantizeOp>(op))
+        expand(e, library, quantize);
+      else if (auto linear = dyn_cast<kern::QuantizedLinearOp>(op))
+        expand(e, library, linear);
       else if (auto gather = dyn_cast<kern::GatherOp>(op))
         expand(e, library, gather);
       else if (auto append = dyn_cast<kern::AppendOp>(op))
@@ -81,14 +90,15 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
         continue;
       SmallVector<int64_t> strides;
       int64_t offset;
-      if (type.getRank() > 2 || !isa<kern::LinearOp>(op) ||
+      if (type.getRank() > 2 ||
+          !isa<kern::LinearOp, kern::QuantizeOp, kern::QuantizedLinearOp>(op) ||
           mlir::failed(type.getStridesAndOffset(strides, offset)) ||
           strides.back() != 1)
         return op->emitOpError("expected contiguous rows but got ") << type;
     }
     for (Value operand : op->getOperands())
       if (auto weight = dyn_cast<pack::TensorType>(operand.getType()))
-        if (!isa<pack::DenseAttr>(weight.getFormat()))
+        if (!isa<pack::DenseAttr, pack::QuantizedAttr>(weight.getFormat()))
           return op->emitOpError("expected a format with kernels but got ")
                  << weight.getFormat();
     return success();
@@ -106,7 +116,9 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
     auto type = cast<MemRefType>(buffer.getType());
     if (!type.getLayout().isIdentity()) {
       auto view = e.create<memref::ExtractStridedMetadataOp>(buffer);
-      bits = e.add(bits, e.mul(view.getOffset(), 4));
+      bits =
+          e.add(bits, e.mul(view.getOffset(),
+                            type.getElementType().getIntOrFloatBitWidth() / 8));
     }
     Value address = e.create<arith::IndexCastOp>(e.getI64Type(), bits);
     return e.create<LLVM::IntToPtrOp>(e.pointerType(), ValueRange{address});
@@ -200,11 +212,79 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
     });
   }
 
+  void expand(Emitter &e, KernelLibrary &library, kern::QuantizeOp op) {
+    func::FuncOp kernel = library.getQuantizeRow(bool(op.getFactors()));
+    int64_t columns = op.getInput().getType().getShape().back();
+    Value rows = extents(e, op.getInput(), 1);
+    Value items = e.ceilDiv(rows, e.index(kQuantizedRowsPerItem));
+    Value factors = op.getFactors() ? pointer(e, op.getFactors()) : Value();
+    Value distance = rowDistance(e, op.getInput());
+    Value from = pointer(e, op.getInput()), to = pointer(e, op.getInit());
+    parallel(e, items, [&](Value item) {
+      auto [begin, end] = piece(e, item, e.index(kQuantizedRowsPerItem), rows);
+      e.loop(begin, end, 1, [&](Value row) {
+        SmallVector<Value> operands{e.at(from, e.mul(row, distance))};
+        if (factors)
+          operands.push_back(factors);
+        operands.push_back(
+            e.at(to, e.mul(row, getQuantizedRowBytes(columns)), 1));
+        operands.push_back(e.index(columns));
+        e.create<func::CallOp>(kernel, operands);
+      });
+    });
+  }
+
+  /// The kernel's view of a compressed matrix.
+  static QuantizedShape getShape(pack::TensorType type) {
+    // The type is verified.
+    return llvm::cantFail(QuantizedShape::create(
+        cast<pack::QuantizedAttr>(Attribute(type.getFormat())).getName(),
+        type.getRows(), type.getColumns(), type.getLayout().getCount()));
+  }
+
+  void expand(Emitter &e, KernelLibrary &library, kern::QuantizedLinearOp op) {
+    pack::TensorType type = op.getWeight().getType();
+    QuantizedShape shape = getShape(type);
+    func::FuncOp kernel = library.getQuantizedLinear(shape, bool(op.getBias()));
+    int64_t blocks = shape.layout.tiles;
+    int64_t groups = llvm::divideCeil(blocks, kTilesPerItem);
+    int64_t tile =
+        getQuantizedRowTiles(library.getTarget(), shape.tileRows).front();
+    Value rows = extents(e, op.getInput(), 1);
+    Value few = e.less(rows, e.index(tile + 1));
+    Value perGroup = e.create<arith::SelectOp>(
+        few, e.index(1), e.index(llvm::divideCeil(blocks, groups)));
+    Value count = e.ceilDiv(e.index(blocks), perGroup);
+    Value chunks =
+        e.max(e.ceilDiv(rows, e.index(kQuantizedProductRows)), e.index(1));
+    Value perChunk =
+        e.mul(e.ceilDiv(e.ceilDiv(rows, chunks), e.index(tile)), tile);
+    Value from = pointer(e, op.getInput()), weight = pointer(e, op.getWeight()),
+          to = pointer(e, op.getInit());
+    Value bias = op.getBias() ? pointer(e, op.getBias()) : Value();
+    Value distance = rowDistance(e, op.getInit());
+    parallel(e, e.mul(count, chunks), [&](Value item) {
+      Value group = e.floorDiv(item, chunks);
+      Value chunk = e.sub(item, e.mul(group, chunks));
+      auto [rowBegin, rowEnd] = piece(e, chunk, perChunk, rows);
+      auto [blockBegin, blockEnd] = piece(e, group, perGroup, e.index(blocks));
+      SmallVector<Value> operands{
+          from, e.index(getQuantizedRowBytes(type.getColumns())), weight};
+      if (bias)
+        operands.push_back(bias);
+      operands.append({to, distance, e.index(shape.wholePieces()),
+                       e.index(shape.layout.tileBytes), e.index(type.getRows()),
+                       rowBegin, rowEnd, blockBegin, blockEnd});
+      e.create<func::CallOp>(kernel, operands);
+    });
+  }
+
   void expand(Emitter &e, KernelLibrary &library, kern::GatherOp op) {
     pack::TensorType type = op.getWeight().getType();
-    func::FuncOp kernel =
-        library.getGather(cast<pack::DenseAttr>(type.getFormat()).getStorage(),
-                          type.getLayout().getCount());
+    auto dense = dyn_cast<pack::DenseAttr>(Attribute(type.getFormat()));
+    func::FuncOp kernel = dense ? library.getGather(dense.getStorage(),
+                                                    type.getLayout().getCount())
+                                : library.getQuantizedGather(getShape(type));
     Value rows = extents(e, op.getIndices(), 0);
     int64_t rank = op.getIndices().getType().getRank();
     parallel(e, rows, [&](Value row) {
@@ -220,12 +300,13 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
       Value id = e.create<arith::IndexCastOp>(
           e.getIndexType(),
           e.create<memref::LoadOp>(op.getIndices(), place).getResult());
-      e.create<func::CallOp>(kernel,
-                             ValueRange{pointer(e, op.getWeight()), id,
-                                        e.at(pointer(e, op.getInit()),
-                                             e.mul(row, type.getColumns())),
-                                        e.index(type.getRows()),
-                                        e.index(type.getColumns())});
+      SmallVector<Value> operands{
+          pointer(e, op.getWeight()), id,
+          e.at(pointer(e, op.getInit()), e.mul(row, type.getColumns())),
+          e.index(type.getRows())};
+      if (dense)
+        operands.push_back(e.index(type.getColumns()));
+      e.create<func::CallOp>(kernel, operands);
     });
   }
 

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "llmc/Codegen/QuantizedEmitter.h"
 #include "llmc/Dialect/Kern/KernOps.h"
 #include "llmc/Dialect/NN/NNOps.h"
 #include "llmc/Passes/Dims.h"
@@ -44,6 +45,7 @@ struct LowerToKern : llmc::impl::LowerToKernPassBase<LowerToKern> {
       }
     if (failed)
       return signalPassFailure();
+    quantized.clear();
     // Extents are computed from the symbols at the top of the function, while
     // all ops still stand; tensor.dim is left where no symbol tells one.
     SymbolicElements elements(getOperation());
@@ -95,6 +97,28 @@ struct LowerToKern : llmc::impl::LowerToKernPassBase<LowerToKern> {
     return std::nullopt;
   }
 
+  /// The quantized input of a product; products of one input, with the same
+  /// factors, share it.
+  Value quantize(pack::LinearOp linear, ValueRange extents) {
+    Value &result =
+        quantized[{linear.getInput(), linear.getFactors(), linear->getBlock()}];
+    if (result)
+      return result;
+    auto input = cast<RankedTensorType>(linear.getInput().getType());
+    SmallVector<int64_t> shape(input.getShape());
+    shape.back() =
+        getQuantizedRowBytes(linear.getWeight().getType().getColumns());
+    OpBuilder builder(linear);
+    auto type = RankedTensorType::get(shape, builder.getI8Type());
+    Value init =
+        tensor::EmptyOp::create(builder, linear.getLoc(), type, extents);
+    result =
+        kern::QuantizeOp::create(builder, linear.getLoc(), type,
+                                 linear.getInput(), linear.getFactors(), init)
+            .getResult();
+    return result;
+  }
+
   Value lower(Operation *op, ValueRange extents,
               llvm::DenseMap<Operation *, bool> &holdsKeys) {
     OpBuilder builder(op);
@@ -104,6 +128,12 @@ struct LowerToKern : llmc::impl::LowerToKernPassBase<LowerToKern> {
     if (!isa<nn::AppendOp>(op))
       init = tensor::EmptyOp::create(builder, loc, type, extents);
     if (auto linear = dyn_cast<pack::LinearOp>(op)) {
+      auto format = linear.getWeight().getType().getFormat();
+      if (isa<pack::QuantizedAttr>(Attribute(format)))
+        return kern::QuantizedLinearOp::create(
+                   builder, loc, type, quantize(linear, extents),
+                   linear.getWeight(), linear.getBias(), init)
+            .getResult();
       return kern::LinearOp::create(builder, loc, type, linear.getInput(),
                                     linear.getWeight(), linear.getBias(), init)
           .getResult();
@@ -126,6 +156,8 @@ struct LowerToKern : llmc::impl::LowerToKernPassBase<LowerToKern> {
                attention.getSoftcapAttr())
         .getResult();
   }
+
+  llvm::DenseMap<std::tuple<Value, Value, Block *>, Value> quantized;
 };
 
 } // namespace

@@ -118,7 +118,8 @@ struct PackWeights : llmc::impl::PackWeightsPassBase<PackWeights> {
     if (auto linear = dyn_cast<nn::LinearOp>(op))
       result =
           pack::LinearOp::create(builder, op->getLoc(), linear.getType(),
-                                 linear.getInput(), weight, linear.getBias());
+                                 linear.getInput(), weight, linear.getBias(),
+                                 /*factors=*/Value());
     else
       result = pack::GatherOp::create(builder, op->getLoc(),
                                       op->getResult(0).getType(), weight,

@@ -34,6 +34,8 @@ struct AttentionShape {
   std::optional<double> softcap;
 };
 
+struct QuantizedShape;
+
 class KernelLibrary {
 public:
   KernelLibrary(mlir::ModuleOp module, const Target &target);
@@ -60,12 +62,27 @@ public:
   /// pairs (time, query head of the group), time major.
   mlir::func::FuncOp getAttention(const AttentionShape &shape);
 
+  /// (x, [factors], q, columns): one row in signed bytes with a scale for each
+  /// 32 columns (Quantized.cpp); with `scaled`, x times a factor for each
+  /// column.
+  mlir::func::FuncOp getQuantizeRow(bool scaled);
+
+  /// (q, bytes between its rows, w, y, ldy, equal pieces of a matrix row, bytes
+  /// of a tile, N, row begin, row end, block begin, block end): as getLinear,
+  /// of quantized rows and a compressed matrix.
+  mlir::func::FuncOp getQuantizedLinear(const QuantizedShape &shape, bool bias);
+
+  /// (w, id, y, rows): as getGather, of a compressed matrix.
+  mlir::func::FuncOp getQuantizedGather(const QuantizedShape &shape);
+
 private:
   mlir::func::FuncOp
   getOrCreate(llvm::StringRef name, llvm::ArrayRef<mlir::Type> types,
               llvm::function_ref<void(Emitter &, mlir::ValueRange)> body);
   mlir::func::FuncOp getLinearTile(mlir::Type storage, int64_t blockRows,
                                    int64_t distance, int64_t tile);
+  mlir::func::FuncOp getQuantizedTile(const QuantizedShape &shape,
+                                      int64_t rows);
   mlir::func::FuncOp getAttentionTile(const AttentionShape &shape,
                                       int64_t tile);
 

@@ -14,6 +14,14 @@
 
 namespace llmc {
 
+/// What adds products of four bytes to a lane of 32 bits.
+enum class DotUnit {
+  None, ///< multiplications of 32 bits
+  Madd, ///< x86: products of bytes or halves, added in pairs
+  Vnni, ///< x86: vpdpbusd
+  Sdot  ///< aarch64: sdot
+};
+
 /// A processor as the kernel templates see it. Resolved from an LLVM triple,
 /// processor name and feature text; everything else follows from these.
 struct Target {
@@ -24,6 +32,13 @@ struct Target {
   int64_t registers = 16;
   /// Whether a fused multiply-add is one instruction.
   bool fma = false;
+  /// Integer dot products of four.
+  DotUnit dot = DotUnit::None;
+  /// Whether f16 becomes f32 in one instruction.
+  bool halves = false;
+  /// The intrinsic (table of 16 bytes in every 16, keys) that looks up the
+  /// bytes of one register; empty where there is none.
+  std::string byteShuffle;
   /// Bytes of the second-level cache that one core may count on.
   int64_t cacheBytes = 512 * 1024;
 

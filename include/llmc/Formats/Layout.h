@@ -127,14 +127,14 @@ llvm::Error packTiles(const QuantizedMatrix &matrix, const PackedLayout &layout,
                       llvm::MutableArrayRef<char> out);
 
 /// The whole matrix in new memory.
-llvm::Expected<std::vector<char>> pack(const QuantizedMatrix &matrix,
-                                       int64_t tileRows = 16);
+llvm::Expected<std::vector<char>> packMatrix(const QuantizedMatrix &matrix,
+                                             int64_t tileRows = 16);
 
 /// The components of a packed matrix, which may be any bytes. The column scale
 /// is not among them.
-llvm::Expected<QuantizedMatrix> unpack(const FormatDescription &format,
-                                       const PackedLayout &layout,
-                                       llvm::ArrayRef<char> packed);
+llvm::Expected<QuantizedMatrix> unpackMatrix(const FormatDescription &format,
+                                             const PackedLayout &layout,
+                                             llvm::ArrayRef<char> packed);
 
 } // namespace llmc
 

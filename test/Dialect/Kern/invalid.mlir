@@ -52,3 +52,38 @@ func.func @attention_c3(%q: memref<2x4x4xf32>, %k: memref<2x?x4xf32>, %p: index)
   kern.attention ins(%q, %k, %k, %p : memref<2x4x4xf32>, memref<2x?x4xf32>, memref<2x?x4xf32>) outs(%q : memref<2x4x4xf32>) {scale = 1.0, window = 0}
   return
 }
+
+// -----
+func.func @quantize_c1(%x: tensor<3x70xf32>, %q: tensor<3x128xi8>) {
+  // expected-error @+1 {{'kern.quantize' op expected 'input' of static columns and 'init' with 64 bytes for each 32 of them but got 3x70 and 3x128}}
+  %0 = kern.quantize ins(%x : tensor<3x70xf32>) outs(%q : tensor<3x128xi8>) -> tensor<3x128xi8>
+  return
+}
+
+// -----
+func.func @quantize_c2(%x: tensor<3x70xf32>, %f: tensor<71xf32>, %q: tensor<3x192xi8>) {
+  // expected-error @+1 {{'kern.quantize' op expected 'factors' of shape 70 but got 71}}
+  %0 = kern.quantize ins(%x, %f : tensor<3x70xf32>, tensor<71xf32>) outs(%q : tensor<3x192xi8>) -> tensor<3x192xi8>
+  return
+}
+
+// -----
+func.func @quantized_linear_c1(%q: tensor<3x64xi8>, %w: !pack.tensor<8x70, #pack.quantized<"u4g32">, #pack.rows<16>>, %y: tensor<3x8xf32>) {
+  // expected-error @+1 {{'kern.quantized_linear' op expected 'input' [..., 192] and 'init' [..., 8] but got 3x64 and 3x8}}
+  %0 = kern.quantized_linear ins(%q, %w : tensor<3x64xi8>, !pack.tensor<8x70, #pack.quantized<"u4g32">, #pack.rows<16>>) outs(%y : tensor<3x8xf32>) -> tensor<3x8xf32>
+  return
+}
+
+// -----
+func.func @quantized_linear_c2(%q: tensor<3x192xi8>, %w: !pack.tensor<8x70, #pack.quantized<"u4g32">, #pack.rows<16>>, %b: tensor<9xf32>, %y: tensor<3x8xf32>) {
+  // expected-error @+1 {{'kern.quantized_linear' op expected 'bias' of shape 8 but got 9}}
+  %0 = kern.quantized_linear ins(%q, %w, %b : tensor<3x192xi8>, !pack.tensor<8x70, #pack.quantized<"u4g32">, #pack.rows<16>>, tensor<9xf32>) outs(%y : tensor<3x8xf32>) -> tensor<3x8xf32>
+  return
+}
+
+// -----
+func.func @quantized_linear_c3(%q: tensor<3x192xi8>, %w: !pack.tensor<8x70, #pack.dense<f32>, #pack.rows<16>>, %y: tensor<3x8xf32>) {
+  // expected-error @+1 {{'kern.quantized_linear' op expected a quantized format but got #pack.dense<f32>}}
+  %0 = kern.quantized_linear ins(%q, %w : tensor<3x192xi8>, !pack.tensor<8x70, #pack.dense<f32>, #pack.rows<16>>) outs(%y : tensor<3x8xf32>) -> tensor<3x8xf32>
+  return
+}

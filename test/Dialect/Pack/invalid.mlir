@@ -38,5 +38,25 @@ func.func private @rows_c1(!pack.tensor<8x4, #pack.dense<f32>, #pack.rows<24>>)
 func.func private @tensor_c1(!pack.tensor<0x4, #pack.dense<f32>, #pack.rows<16>>)
 
 // -----
-// expected-error @+1 {{expected a size that fits 64 bits but got 9223372036854775807x4}}
+// expected-error @+1 {{expected a size that fits 64 bits, in blocks that the format allows, but got 9223372036854775807x4 in blocks of 16}}
 func.func private @tensor_c2(!pack.tensor<9223372036854775807x4, #pack.dense<f32>, #pack.rows<16>>)
+
+// -----
+// expected-error @+1 {{expected a size that fits 64 bits, in blocks that the format allows, but got 8x64 in blocks of 128}}
+func.func private @tensor_c2_tile(!pack.tensor<8x64, #pack.quantized<"u4g32">, #pack.rows<128>>)
+
+// -----
+// expected-error @+1 {{format 'u9g32': expected levels u1 to u6}}
+func.func private @quantized_c1(!pack.tensor<8x4, #pack.quantized<"u9g32">, #pack.rows<16>>)
+
+// -----
+// expected-error @+1 {{expected #pack.dense for the format 'bf16'}}
+func.func private @quantized_c2(!pack.tensor<8x4, #pack.quantized<"bf16">, #pack.rows<16>>)
+
+// -----
+func.func @linear_c4(%x: tensor<2x4xf32>, %w: !pack.tensor<8x4, #pack.quantized<"u4g32">, #pack.rows<16>>, %t: tensor<5xf32>) {
+  // expected-error @+2 {{'pack.linear' op expected 'factors' of shape 4 but got 5}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = pack.linear %x, %w factors(%t) : (tensor<2x4xf32>, !pack.tensor<8x4, #pack.quantized<"u4g32">, #pack.rows<16>>, tensor<5xf32>) -> tensor<2x8xf32>
+  return
+}

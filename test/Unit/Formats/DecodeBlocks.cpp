@@ -29,13 +29,13 @@ static Error decode(ArrayRef<char *> arguments) {
                ArrayRef((*input)->getBufferStart(), (*input)->getBufferSize()));
   if (!matrix)
     return matrix.takeError();
-  auto packed = pack(*matrix);
+  auto packed = packMatrix(*matrix);
   if (!packed)
     return packed.takeError();
   auto layout = PackedLayout::create(matrix->format, rows, columns);
   if (!layout)
     return layout.takeError();
-  auto again = unpack(matrix->format, *layout, *packed);
+  auto again = unpackMatrix(matrix->format, *layout, *packed);
   if (!again)
     return again.takeError();
   for (const QuantizedMatrix *each : {&*matrix, &*again}) {

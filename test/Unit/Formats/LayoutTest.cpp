@@ -130,7 +130,7 @@ TEST(Layout, RandomBytesDecodeAndPackAgain) {
         PackedLayout layout = createLayout(format, rows, columns, tileRows);
         ASSERT_EQ(layout.bytes % 64, 0);
         std::vector<char> bytes = randomBytes(layout.bytes, ++seed);
-        auto matrix = unpack(format, layout, bytes);
+        auto matrix = unpackMatrix(format, layout, bytes);
         ASSERT_TRUE(static_cast<bool>(matrix));
         Error error = verify(*matrix);
         ASSERT_FALSE(static_cast<bool>(error)) << name.str();
@@ -151,12 +151,12 @@ TEST(Layout, RandomBytesDecodeAndPackAgain) {
           }
 
         // What fills up becomes zeros, everything else stays.
-        auto packed = pack(*matrix, tileRows);
+        auto packed = packMatrix(*matrix, tileRows);
         ASSERT_TRUE(static_cast<bool>(packed));
-        auto again = unpack(format, layout, *packed);
+        auto again = unpackMatrix(format, layout, *packed);
         ASSERT_TRUE(static_cast<bool>(again));
         EXPECT_TRUE(sameComponents(*matrix, *again)) << name.str();
-        auto twice = pack(*again, tileRows);
+        auto twice = packMatrix(*again, tileRows);
         ASSERT_TRUE(static_cast<bool>(twice));
         EXPECT_TRUE(sameBits(*packed, *twice));
       }
@@ -170,9 +170,9 @@ TEST(Layout, WithoutFillingUpEveryByteIsKept) {
     FormatDescription format = getFormat(name);
     PackedLayout layout = createLayout(format, 64, 3 * 4 * 256, 32);
     std::vector<char> bytes = randomBytes(layout.bytes, 7);
-    auto matrix = unpack(format, layout, bytes);
+    auto matrix = unpackMatrix(format, layout, bytes);
     ASSERT_TRUE(static_cast<bool>(matrix));
-    auto packed = pack(*matrix, 32);
+    auto packed = packMatrix(*matrix, 32);
     ASSERT_TRUE(static_cast<bool>(packed));
     EXPECT_TRUE(sameBits(bytes, *packed)) << name.str();
   }
@@ -181,9 +181,9 @@ TEST(Layout, WithoutFillingUpEveryByteIsKept) {
 TEST(Layout, TilesArePackedOneByOne) {
   FormatDescription format = getFormat("q4_k");
   PackedLayout layout = createLayout(format, 40, 300);
-  auto matrix = unpack(format, layout, randomBytes(layout.bytes, 9));
+  auto matrix = unpackMatrix(format, layout, randomBytes(layout.bytes, 9));
   ASSERT_TRUE(static_cast<bool>(matrix));
-  auto whole = pack(*matrix);
+  auto whole = packMatrix(*matrix);
   ASSERT_TRUE(static_cast<bool>(whole));
   std::vector<char> parts(layout.bytes, 1);
   for (int64_t tile : {2, 0, 1}) {
@@ -236,11 +236,11 @@ TEST(Layout, RefusesSizesThatDoNotFit) {
 
   PackedLayout layout = createLayout(format, 8, 40);
   std::vector<char> bytes(layout.bytes - 1);
-  auto short_ = unpack(format, layout, bytes);
+  auto short_ = unpackMatrix(format, layout, bytes);
   ASSERT_FALSE(static_cast<bool>(short_));
   consumeError(short_.takeError());
   bytes.resize(layout.bytes);
-  auto other = unpack(getFormat("i8g32"), layout, bytes);
+  auto other = unpackMatrix(getFormat("i8g32"), layout, bytes);
   ASSERT_FALSE(static_cast<bool>(other));
   consumeError(other.takeError());
 }
@@ -278,7 +278,7 @@ TEST(Layout, FormatsOfSeveralTerms) {
       {{{}, -8}, {RealType::F32, RealSpan::Row, ScaleCode::I8, false}});
   PackedLayout layout = createLayout(format, 9, 70);
   std::vector<char> bytes = randomBytes(layout.bytes, 11);
-  auto matrix = unpack(format, layout, bytes);
+  auto matrix = unpackMatrix(format, layout, bytes);
   ASSERT_TRUE(static_cast<bool>(matrix));
   std::vector<float> values(9 * 70);
   decodeRows(*matrix, 0, 9, values);
@@ -294,7 +294,7 @@ TEST(QuantizedMatrix, ColumnScaleMultiplies) {
   FormatDescription format = getFormat("u4g32");
   PackedLayout layout = createLayout(format, 3, 50);
   std::vector<char> bytes(layout.bytes, 0x31);
-  auto matrix = unpack(format, layout, bytes);
+  auto matrix = unpackMatrix(format, layout, bytes);
   ASSERT_TRUE(static_cast<bool>(matrix));
   std::vector<double> plain(150), scaled(150), off(150);
   decodeRows(*matrix, 0, 3, plain);
@@ -323,10 +323,10 @@ TEST(Ggml, BlocksThereAndBack) {
     ASSERT_TRUE(static_cast<bool>(back));
     EXPECT_TRUE(sameBits(bytes, *back)) << type.name.str();
     // The whole way a kept tensor goes.
-    auto packed = pack(*matrix);
+    auto packed = packMatrix(*matrix);
     ASSERT_TRUE(static_cast<bool>(packed));
-    auto again = unpack(matrix->format,
-                        createLayout(matrix->format, rows, columns), *packed);
+    auto again = unpackMatrix(
+        matrix->format, createLayout(matrix->format, rows, columns), *packed);
     ASSERT_TRUE(static_cast<bool>(again));
     EXPECT_TRUE(sameComponents(*matrix, *again));
   }

@@ -31,6 +31,7 @@ def Kern_Dialect : Dialect {
 }
 
 def Kern_F32 : AnyTypeOf<[RankedTensorOf<[F32]>, MemRefOf<[F32]>], "ranked tensor or memref of f32", "::mlir::ShapedType">;
+def Kern_Bytes : AnyTypeOf<[RankedTensorOf<[I8]>, MemRefOf<[I8]>], "ranked tensor or memref of bytes", "::mlir::ShapedType">;
 def Kern_Index : AnyTypeOf<[RankedTensorOf<[I32, I64]>, MemRefOf<[I32, I64]>], "ranked tensor or memref of integers", "::mlir::ShapedType">;
 
 class Kern_Op<string mnemonic>
@@ -61,6 +62,49 @@ def Kern_LinearOp : Kern_Op<"linear"> {
     ```
   }];
   let arguments = (ins Kern_F32:$input, Pack_TensorType:$weight, Optional<Kern_F32>:$bias, Kern_F32:$init);
+  let assemblyFormat = [{
+    `ins` `(` $input `,` $weight (`,` $bias^)? `:` type($input) `,` qualified(type($weight)) (`,` type($bias)^)? `)`
+    `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($result)^)?
+  }];
+}
+
+def Kern_QuantizeOp : Kern_Op<"quantize"> {
+  let summary = "Rows in signed bytes";
+  let description = [{
+    Each 32 columns of a row of `input` (times `factors`) become a cache line:
+    32 codes about `x / s` for a scale `s`, `s`, and sums of the codes. `init` is
+    for the kernels alone.
+
+    [C1] `init` has the extents of `input` but for the last: 64 for each 32 columns
+    [C2] `factors` has rank 1 and as many entries as `input` has columns
+
+    ```mlir
+    %1 = kern.quantize ins(%x : tensor<?x70xf32>) outs(%0 : tensor<?x192xi8>) -> tensor<?x192xi8>
+    ```
+  }];
+  let arguments = (ins Kern_F32:$input, Optional<Kern_F32>:$factors, Kern_Bytes:$init);
+  let assemblyFormat = [{
+    `ins` `(` $input (`,` $factors^)? `:` type($input) (`,` type($factors)^)? `)`
+    `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($result)^)?
+  }];
+}
+
+def Kern_QuantizedLinearOp : Kern_Op<"quantized_linear"> {
+  let summary = "Product of quantized rows with a compressed matrix";
+  let description = [{
+    As `kern.linear`, of rows that `kern.quantize` made. Dot products are exact
+    integers; groups of columns are added in their order.
+
+    [C1] `input` and `init` agree but for the last extent: bytes of a quantized row, and rows of `weight`
+    [C2] `bias` has rank 1 and as many entries as the weight has rows
+    [C3] the format of `weight` is quantized
+
+    ```mlir
+    %1 = kern.quantized_linear ins(%q, %w : tensor<?x128xi8>, !pack.tensor<172x64, #pack.quantized<"u4g32.f16">, #pack.rows<16>>)
+                               outs(%0 : tensor<?x172xf32>) -> tensor<?x172xf32>
+    ```
+  }];
+  let arguments = (ins Kern_Bytes:$input, Pack_TensorType:$weight, Optional<Kern_F32>:$bias, Kern_F32:$init);
   let assemblyFormat = [{
     `ins` `(` $input `,` $weight (`,` $bias^)? `:` type($input) `,` qualified(type($weight)) (`,` type($bias)^)? `)`
     `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($result)^)?

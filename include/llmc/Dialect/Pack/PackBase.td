@@ -63,11 +63,27 @@ def Pack_DenseAttr : Pack_Attr<"Dense", "dense",
   let genVerifyDecl = 1;
 }
 
+def Pack_QuantizedAttr : Pack_Attr<"Quantized", "quantized",
+    [DeclareAttrInterfaceMethods<Pack_PackedFormat>]> {
+  let summary = "Codes of a few bits, and scales of groups";
+  let description = [{
+    The format of that name (llmc/Formats/Format.h), stored in the order of
+    llmc/Formats/Layout.h. Kernels multiply it with an input in signed bytes.
+    Example: `#pack.quantized<"u4g32.f16">`.
+
+    [C1] the name is that of a format
+    [C2] the format is not a dense one: that is `#pack.dense`
+  }];
+  let parameters = (ins StringRefParameter<>:$name);
+  let assemblyFormat = "`<` $name `>`";
+  let genVerifyDecl = 1;
+}
+
 def Pack_RowsAttr : Pack_Attr<"Rows", "rows"> {
   let summary = "Blocks of rows, column by column";
   let description = [{
     With N rows per block: `[ceil(rows / N)][columns][N]`. The rows that pad the
-    last block hold zeros.
+    last block hold zeros. Of a quantized format, N rows are a tile.
 
     [C1] N is a power of two of at most 256
   }];

@@ -12,8 +12,9 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 
 // As with the nn dialect, the result type is inferred and a more static one is
 // accepted; a label [C1] is a line of the verifier and a case in invalid.mlir.
-class Pack_Op<string mnemonic>
-    : Op<Pack_Dialect, mnemonic, [Pure, DeclareOpInterfaceMethods<InferTypeOpInterface>]> {
+class Pack_Op<string mnemonic, list<Trait> traits = []>
+    : Op<Pack_Dialect, mnemonic,
+         !listconcat([Pure, DeclareOpInterfaceMethods<InferTypeOpInterface>], traits)> {
   let extraClassDeclaration = [{
     static bool isCompatibleReturnTypes(mlir::TypeRange inferred, mlir::TypeRange actual);
   }];
@@ -25,21 +26,28 @@ class Pack_Op<string mnemonic>
   let results = (outs AnyRankedTensor:$result);
 }
 
-def Pack_LinearOp : Pack_Op<"linear"> {
+def Pack_LinearOp : Pack_Op<"linear", [AttrSizedOperandSegments]> {
   let summary = "Product with a packed weight matrix, and a bias";
   let description = [{
-    `result[..., n] = sum_k input[..., k] * weight[n, k] + bias[n]`.
+    `result[..., n] = sum_k factors[k] * input[..., k] * weight[n, k] + bias[n]`;
+    no factors are ones. A method that divides the columns of a matrix before it
+    rounds them leaves their factors here.
 
     [C1] the input has rank 1 or more and as many columns as the weight
     [C2] `bias` has rank 1 and as many entries as the weight has rows
     [C3] the element types are the compute type of the weight's format
+    [C4] `factors` has rank 1 and as many entries as the weight has columns
 
     ```mlir
     %1 = pack.linear %x, %w : (tensor<?x64xf32>, !pack.tensor<172x64, #pack.dense<f32>, #pack.rows<32>>) -> tensor<?x172xf32>
     ```
   }];
-  let arguments = (ins AnyRankedTensor:$input, Pack_TensorType:$weight, Optional<AnyRankedTensor>:$bias);
-  let assemblyFormat = "$input `,` $weight (`,` $bias^)? attr-dict `:` functional-type(operands, results)";
+  let arguments = (ins AnyRankedTensor:$input, Pack_TensorType:$weight, Optional<AnyRankedTensor>:$bias,
+                   Optional<AnyRankedTensor>:$factors);
+  let assemblyFormat = [{
+    $input `,` $weight (`,` $bias^)? (`factors` `(` $factors^ `)`)? attr-dict `:`
+    functional-type(operands, results)
+  }];
 }
 
 def Pack_GatherOp : Pack_Op<"gather"> {

@@ -1,0 +1,154 @@
+//===- QuantizedEmitter.h - Reads compressed matrices in kernels -*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// From the description of a format (llmc/Formats) to the instructions that turn
+// its bytes into levels and scales. Every kernel over a compressed matrix is
+// built from these words.
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_CODEGEN_QUANTIZEDEMITTER_H
+#define LLMC_CODEGEN_QUANTIZEDEMITTER_H
+
+#include "llmc/Codegen/Emitter.h"
+#include "llmc/Formats/Layout.h"
+
+namespace llmc {
+
+/// Columns of a group of a quantized input, bytes that it takes, and where its
+/// numbers are (see the top of Quantized.cpp).
+constexpr int64_t kInputGroup = 32, kInputGroupBytes = 64;
+constexpr int64_t kInputScale = 32, kInputScaledSums = 36,
+                  kInputNegatedSums = 48;
+
+/// Bytes of a quantized row of `columns` columns.
+inline int64_t getQuantizedRowBytes(int64_t columns) {
+  return (columns + kInputGroup - 1) / kInputGroup * kInputGroupBytes;
+}
+
+/// What a kernel over a compressed matrix is specialized for.
+struct QuantizedShape {
+  FormatDescription format;
+  PackedLayout layout;
+  int64_t tileRows = 16;
+
+  static llvm::Expected<QuantizedShape> create(llvm::StringRef format,
+                                               int64_t rows, int64_t columns,
+                                               int64_t tileRows);
+
+  /// One group a row, so that a step in k ends inside it.
+  bool cutsRecords() const { return layout.groups == 1; }
+  /// Whether the last record is unlike the others.
+  bool hasTail() const {
+    return !cutsRecords() && (layout.lastRecord.units != layout.record.units ||
+                              layout.lastRecord.groups != layout.record.groups);
+  }
+  /// Records of equal size; units where records are cut.
+  int64_t wholePieces() const {
+    if (cutsRecords())
+      return layout.lastRecord.units;
+    return layout.records - hasTail();
+  }
+  /// Tells apart the kernels of one format; 0 where its last record is whole.
+  int64_t lastUnits() const {
+    return cutsRecords() || hasTail() ? layout.lastRecord.units : 0;
+  }
+  /// Bytes between two rows of an input tile on the stack: a cache line more
+  /// than a multiple of the distance of cache sets.
+  int64_t panelBytes() const {
+    int64_t most = cutsRecords() ? 1 : layout.record.units;
+    return std::max<int64_t>(kStepUnits, most) * kInputGroupBytes + 64;
+  }
+
+  /// Groups of 32 input columns that one step in k covers: twelve rows of them
+  /// take 24 KiB of the first-level cache.
+  static constexpr int64_t kStepUnits = 32;
+};
+
+/// Numbers of input rows for which a tile fits the registers, descending, one
+/// last.
+llvm::SmallVector<int64_t> getQuantizedRowTiles(const Target &target,
+                                                int64_t tileRows);
+
+class QuantizedEmitter {
+public:
+  QuantizedEmitter(Emitter &e, const Target &target,
+                   const QuantizedShape &shape);
+  /// One row of a tile, in vectors of one element; numbers of groups in f64,
+  /// where their products are exact.
+  QuantizedEmitter(Emitter &e, const Target &target,
+                   const QuantizedShape &shape, mlir::Value row);
+
+  /// Rows in a register, and registers for the rows of a tile.
+  int64_t lanes, columns;
+
+  /// The numbers of one group, a register of rows each: [term][column].
+  struct Chains {
+    llvm::SmallVector<Emitter::Values, 1> scales;
+    Emitter::Values minimum;
+  };
+  Chains loadChains(const RecordPlan &plan, mlir::Value head,
+                    mlir::Value record, int64_t group);
+
+  mlir::Value atUnit(mlir::Value record, mlir::Value unit);
+  mlir::Value atUnit(mlir::Value record, int64_t unit);
+
+  /// The stored bytes of a unit: [piece over all planes][column], i32 lanes.
+  using Pieces = llvm::SmallVector<Emitter::Values, 8>;
+  Pieces loadPieces(mlir::Value unit);
+
+  /// For a k-step: the levels of four columns in the bytes of each lane, less
+  /// the lowest power of two that makes them unsigned.
+  mlir::Value emitLevels(const Pieces &pieces, int64_t step, int64_t column,
+                         unsigned term);
+  /// The codes of a k-step in the bytes of each lane.
+  mlir::Value emitCodes(const Pieces &pieces, int64_t step, int64_t column);
+  /// What emitLevels added is 2^shift; -1: nothing.
+  int64_t getOffsetShift(unsigned term) const;
+  /// The largest value of a byte of emitLevels.
+  int64_t getLargestLevel(unsigned term) const;
+
+  /// Of byte `byte` of emitLevels: `before` + scale * level, in f64.
+  mlir::Value emitValue(const Chains &chains, mlir::Value levels, int64_t byte,
+                        unsigned term, mlir::Value before);
+
+  /// sum + the dot products of four bytes in each lane, `levels` unsigned and
+  /// at most `largest`, `inputs` signed and no less than -127.
+  mlir::Value emitDot4(mlir::Value sum, mlir::Value levels, mlir::Value inputs,
+                       int64_t largest);
+
+private:
+  mlir::Value loadReal(RealType type, mlir::Value from);
+  mlir::Value loadCode(ScaleCode code, mlir::Value from, int64_t group,
+                       int64_t groups, int64_t column);
+  mlir::Value loadBytes(mlir::Value from);
+  /// `base` + `place` and, for one row, that row.
+  mlir::Value atRow(mlir::Value base, int64_t place, int64_t width);
+  mlir::Value widen(mlir::Value value);
+  mlir::Value lookUp(mlir::Value codes, llvm::ArrayRef<uint8_t> table);
+  mlir::Value intrinsic(llvm::StringRef name, mlir::Type result,
+                        mlir::ValueRange operands);
+  mlir::Value cast(mlir::Value vector, mlir::Type type);
+  mlir::Value word(int64_t value);
+
+  Emitter &e;
+  const Target &target;
+  const QuantizedShape &shape;
+  llvm::SmallVector<Plane, 2> planes;
+  mlir::Value row;
+};
+
+/// Copies `count` f32; zeros where `from` is null.
+void emitCopy(Emitter &e, int64_t lanes, mlir::Value from, mlir::Value to,
+              mlir::Value count);
+
+/// Calls `tile` with an output of `rows` rows of `width` columns: `output`, or,
+/// where only `left` < `width` columns are there, `margin` and copies.
+void emitWithMargin(
+    Emitter &e, int64_t lanes, int64_t rows, int64_t width, mlir::Value left,
+    mlir::Value output, mlir::Value distance, mlir::Value margin,
+    llvm::function_ref<void(mlir::Value to, mlir::Value distance)> tile);
+
+} // namespace llmc
+
+#endif // LLMC_CODEGEN_QUANTIZEDEMITTER_H

@@ -1,0 +1,443 @@
+//===- QuantizedEmitter.cpp - Reads compressed matrices in kernels --------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Codegen/QuantizedEmitter.h"
+
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace llmc;
+
+using Values = Emitter::Values;
+
+llvm::Expected<QuantizedShape> QuantizedShape::create(StringRef name,
+                                                      int64_t rows,
+                                                      int64_t columns,
+                                                      int64_t tileRows) {
+  auto format = parseFormat(name);
+  if (!format)
+    return format.takeError();
+  auto layout = PackedLayout::create(*format, rows, columns, tileRows);
+  if (!layout)
+    return layout.takeError();
+  return QuantizedShape{std::move(*format), std::move(*layout), tileRows};
+}
+
+QuantizedEmitter::QuantizedEmitter(Emitter &e, const Target &target,
+                                   const QuantizedShape &shape)
+    : lanes(std::min(target.lanes(), shape.tileRows)),
+      columns(shape.tileRows / lanes), e(e), target(target), shape(shape),
+      planes(getPlanes(shape.format.indexBits)) {}
+
+QuantizedEmitter::QuantizedEmitter(Emitter &e, const Target &target,
+                                   const QuantizedShape &shape, Value row)
+    : lanes(1), columns(1), e(e), target(target), shape(shape),
+      planes(getPlanes(shape.format.indexBits)), row(row) {}
+
+//===----------------------------------------------------------------------===//
+// Small words
+//===----------------------------------------------------------------------===//
+
+/// The constant in every 32-bit lane.
+Value QuantizedEmitter::word(int64_t value) {
+  return e.splatInt(lanes, static_cast<int32_t>(value));
+}
+
+Value QuantizedEmitter::cast(Value vector, Type type) {
+  if (vector.getType() == type)
+    return vector;
+  return e.create<vector::BitCastOp>(cast_or_null<VectorType>(type), vector);
+}
+
+Value QuantizedEmitter::intrinsic(StringRef name, Type result,
+                                  ValueRange operands) {
+  return e
+      .create<LLVM::CallIntrinsicOp>(result, e.getStringAttr(name), operands)
+      .getResult(0);
+}
+
+Value QuantizedEmitter::widen(Value value) {
+  if (!row)
+    return value;
+  return e.create<arith::ExtFOp>(VectorType::get({lanes}, e.getF64Type()),
+                                 value);
+}
+
+Value QuantizedEmitter::atRow(Value base, int64_t place, int64_t width) {
+  Value address = e.at(base, place * width, 1);
+  return row ? e.at(address, row, width) : address;
+}
+
+/// One byte for each row, in 32-bit lanes.
+Value QuantizedEmitter::loadBytes(Value from) {
+  Value bytes = e.load(VectorType::get({lanes}, e.getI8Type()), from, 1);
+  return e.create<arith::ExtUIOp>(VectorType::get({lanes}, e.getI32Type()),
+                                  bytes);
+}
+
+static Value bitsToFloat(Emitter &e, Value bits) {
+  int64_t lanes = cast<VectorType>(bits.getType()).getDimSize(0);
+  return e.create<arith::BitcastOp>(e.vectorType(lanes), bits);
+}
+
+//===----------------------------------------------------------------------===//
+// Scales
+//===----------------------------------------------------------------------===//
+
+/// A stored real for each row.
+Value QuantizedEmitter::loadReal(RealType type, Value from) {
+  if (type == RealType::F32)
+    return e.load(e.vectorType(lanes), from);
+  auto words = VectorType::get({lanes}, e.getI32Type());
+  if (type == RealType::F16 && target.halves)
+    return e.create<arith::ExtFOp>(
+        e.vectorType(lanes),
+        e.load(VectorType::get({lanes}, e.getF16Type()), from, 2));
+  Value half = e.create<arith::ExtUIOp>(
+      words, e.load(VectorType::get({lanes}, e.getI16Type()), from, 2));
+  if (type == RealType::BF16)
+    return bitsToFloat(e, e.create<arith::ShLIOp>(half, word(16)));
+  // In integers, where there is no instruction: 2^112 times the number whose
+  // bits these are is right for all finite ones, subnormal or not.
+  auto both = [&](Value a, int64_t mask) {
+    return e.create<arith::AndIOp>(a, word(mask));
+  };
+  Value sign = e.create<arith::ShLIOp>(both(half, 0x8000), word(16));
+  Value magnitude = e.create<arith::ShLIOp>(both(half, 0x7fff), word(13));
+  Value scaled = e.create<arith::BitcastOp>(
+      words, e.mul(bitsToFloat(e, magnitude), e.splat(lanes, 0x1p112)));
+  Value infinite = e.create<arith::CmpIOp>(arith::CmpIPredicate::uge, magnitude,
+                                           word(0x0f800000));
+  Value value = e.create<arith::SelectOp>(
+      infinite, e.create<arith::OrIOp>(magnitude, word(0x7f800000)), scaled);
+  return bitsToFloat(e, e.create<arith::OrIOp>(value, sign));
+}
+
+/// The scale code of a group for each row, as a real number. `from` is the
+/// area of the codes.
+Value QuantizedEmitter::loadCode(ScaleCode code, Value from, int64_t group,
+                                 int64_t groups, int64_t column) {
+  int64_t rows = shape.tileRows, first = column * lanes;
+  auto byte = [&](int64_t index) {
+    return loadBytes(atRow(from, index * rows + first, 1));
+  };
+  auto field = [&](Value bytes, int64_t shift, int64_t mask) -> Value {
+    Value moved =
+        shift ? Value(e.create<arith::ShRUIOp>(bytes, word(shift))) : bytes;
+    return e.create<arith::AndIOp>(moved, word(mask));
+  };
+  Type reals = e.vectorType(lanes);
+  switch (code) {
+  case ScaleCode::U4:
+    return e.create<arith::UIToFPOp>(reals,
+                                     field(byte(group / 2), group % 2 * 4, 15));
+  case ScaleCode::U6: {
+    Value low = field(byte(group / 2), group % 2 * 4, 15);
+    Value high =
+        field(byte(llvm::divideCeil(groups, 2) + group / 4), group % 4 * 2, 3);
+    return e.create<arith::UIToFPOp>(
+        reals,
+        e.create<arith::OrIOp>(low, e.create<arith::ShLIOp>(high, word(4))));
+  }
+  case ScaleCode::U8:
+    return e.create<arith::UIToFPOp>(reals, byte(group));
+  case ScaleCode::I8: {
+    Value top = e.create<arith::ShLIOp>(byte(group), word(24));
+    return e.create<arith::SIToFPOp>(reals,
+                                     e.create<arith::ShRSIOp>(top, word(24)));
+  }
+  case ScaleCode::E8M0: {
+    // 0 is 2^-127, which is subnormal; 255 is not a number.
+    Value bits = byte(group);
+    Value moved = e.create<arith::ShLIOp>(bits, word(23));
+    Value least =
+        e.create<arith::CmpIOp>(arith::CmpIPredicate::eq, bits, word(0));
+    Value none =
+        e.create<arith::CmpIOp>(arith::CmpIPredicate::eq, bits, word(255));
+    moved = e.create<arith::SelectOp>(least, word(0x00400000), moved);
+    moved = e.create<arith::SelectOp>(none, word(0x7fc00000), moved);
+    return bitsToFloat(e, moved);
+  }
+  case ScaleCode::UE4M3: {
+    // As a half: five bits of exponent less 8, then 2^8 times that.
+    Value bits = field(byte(group), 0, 127);
+    Value none =
+        e.create<arith::CmpIOp>(arith::CmpIPredicate::eq, bits, word(127));
+    Value value = e.mul(bitsToFloat(e, e.create<arith::ShLIOp>(bits, word(20))),
+                        e.splat(lanes, 0x1p120));
+    return e.create<arith::SelectOp>(none, bitsToFloat(e, word(0x7fc00000)),
+                                     value);
+  }
+  case ScaleCode::None:
+    break;
+  }
+  llvm_unreachable("no scale code");
+}
+
+QuantizedEmitter::Chains QuantizedEmitter::loadChains(const RecordPlan &plan,
+                                                      Value head, Value record,
+                                                      int64_t group) {
+  Chains result;
+  auto load = [&](unsigned index, const ScaleChain &chain) {
+    const ChainPlace &place = plan.chains[index];
+    Values values;
+    for (int64_t c = 0; c < columns; ++c) {
+      Value value;
+      int64_t bytes = getRealBytes(chain.real);
+      if (place.headReals >= 0) {
+        value = widen(loadReal(chain.real, atRow(e.at(head, place.headReals, 1),
+                                                 c * lanes, bytes)));
+      } else if (place.reals >= 0) {
+        int64_t number = chain.span == RealSpan::Group ? group : 0;
+        value = widen(loadReal(
+            chain.real, atRow(e.at(record, place.reals, 1),
+                              number * shape.tileRows + c * lanes, bytes)));
+      }
+      if (place.codes >= 0) {
+        Value code = loadCode(chain.code, e.at(record, place.codes, 1), group,
+                              plan.groups, c);
+        value = value ? e.mul(value, widen(code)) : widen(code);
+      }
+      if (!value)
+        value = widen(e.splat(lanes, 1));
+      if (chain.negated)
+        value = e.create<arith::NegFOp>(value);
+      values.push_back(value);
+    }
+    return values;
+  };
+  for (auto [index, term] : llvm::enumerate(shape.format.terms))
+    result.scales.push_back(load(index, term.scale));
+  if (shape.format.hasMinimum)
+    result.minimum = load(shape.format.terms.size(), shape.format.minimum);
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// Codes and levels
+//===----------------------------------------------------------------------===//
+
+Value QuantizedEmitter::atUnit(Value record, Value unit) {
+  return e.at(record, e.mul(unit, shape.layout.unitBytes), 1);
+}
+Value QuantizedEmitter::atUnit(Value record, int64_t unit) {
+  return e.at(record, unit * shape.layout.unitBytes, 1);
+}
+
+QuantizedEmitter::Pieces QuantizedEmitter::loadPieces(Value unit) {
+  Pieces pieces;
+  auto words = VectorType::get({lanes}, e.getI32Type());
+  // A unit has as many pieces as a code has bits.
+  for (unsigned p = 0; p < shape.format.indexBits; ++p) {
+    Values values;
+    for (int64_t c = 0; c < columns; ++c)
+      values.push_back(
+          e.load(words, atRow(unit, p * shape.tileRows + c * lanes, 4)));
+    pieces.push_back(values);
+  }
+  return pieces;
+}
+
+Value QuantizedEmitter::emitCodes(const Pieces &pieces, int64_t step,
+                                  int64_t column) {
+  Value codes;
+  unsigned before = 0;
+  for (const Plane &plane : planes) {
+    unsigned fields = 8 / plane.width;
+    Value piece = pieces[before + step / fields][column];
+    before += plane.width;
+    if (plane.width != 8) {
+      unsigned field = step % fields * plane.width;
+      if (field)
+        piece = e.create<arith::ShRUIOp>(piece, word(field));
+      piece = e.create<arith::AndIOp>(
+          piece, word(((1u << plane.width) - 1) * 0x01010101u));
+    }
+    if (plane.shift)
+      piece = e.create<arith::ShLIOp>(piece, word(plane.shift));
+    codes = codes ? Value(e.create<arith::OrIOp>(codes, piece)) : piece;
+  }
+  return codes;
+}
+
+int64_t QuantizedEmitter::getOffsetShift(unsigned term) const {
+  int lowest = shape.format.getLowestLevel(term);
+  if (lowest >= 0)
+    return -1;
+  return llvm::Log2_32_Ceil(static_cast<uint32_t>(-lowest));
+}
+
+int64_t QuantizedEmitter::getLargestLevel(unsigned term) const {
+  int64_t shift = getOffsetShift(term);
+  return shape.format.getHighestLevel(term) +
+         (shift < 0 ? 0 : int64_t(1) << shift);
+}
+
+Value QuantizedEmitter::emitLevels(const Pieces &pieces, int64_t step,
+                                   int64_t column, unsigned term) {
+  Value codes = emitCodes(pieces, step, column);
+  const Levels &levels = shape.format.terms[term].levels;
+  int64_t shift = getOffsetShift(term),
+          added = shift < 0 ? 0 : int64_t(1) << shift;
+  if (levels.table.empty()) {
+    int64_t offset = levels.offset + added;
+    // No byte carries into the next: levels and `added` fit eight bits.
+    return offset ? e.create<arith::AddIOp>(codes, word(offset * 0x01010101))
+                  : codes;
+  }
+  SmallVector<uint8_t> table;
+  for (int8_t level : levels.table)
+    table.push_back(static_cast<uint8_t>(level + added));
+  return lookUp(codes, table);
+}
+
+/// A table of at most 256 bytes for every byte.
+Value QuantizedEmitter::lookUp(Value codes, ArrayRef<uint8_t> table) {
+  auto bytes = VectorType::get({lanes * 4}, e.getI8Type());
+  Value keys = cast(codes, bytes);
+  Value result;
+  auto constant = [&](ArrayRef<uint8_t> values) -> Value {
+    SmallVector<int8_t> all(lanes * 4);
+    for (int64_t i = 0; i < lanes * 4; ++i)
+      all[i] = static_cast<int8_t>(values[i % values.size()]);
+    return e.create<arith::ConstantOp>(
+        DenseElementsAttr::get(bytes, ArrayRef<int8_t>(all)));
+  };
+  if (table.size() <= 16 && !target.byteShuffle.empty() && !row) {
+    SmallVector<uint8_t> sixteen(table);
+    sixteen.resize(16);
+    result = intrinsic(target.byteShuffle, bytes, {constant(sixteen), keys});
+  } else {
+    result = constant(table[0]);
+    for (auto [code, level] : llvm::enumerate(table.drop_front())) {
+      Value same =
+          e.create<arith::CmpIOp>(arith::CmpIPredicate::eq, keys,
+                                  constant(static_cast<uint8_t>(code + 1)));
+      result = e.create<arith::SelectOp>(same, constant(level), result);
+    }
+  }
+  return cast(result, VectorType::get({lanes}, e.getI32Type()));
+}
+
+Value QuantizedEmitter::emitValue(const Chains &chains, Value levels,
+                                  int64_t byte, unsigned term, Value before) {
+  Value level =
+      byte ? Value(e.create<arith::ShRUIOp>(levels, word(8 * byte))) : levels;
+  level = e.create<arith::AndIOp>(level, word(0xff));
+  if (int64_t shift = getOffsetShift(term); shift >= 0)
+    level = e.sub(level, word(int64_t(1) << shift));
+  Value real =
+      e.create<arith::SIToFPOp>(chains.scales[term][0].getType(), level);
+  Value product = e.mul(real, chains.scales[term][0]);
+  return before ? e.add(before, product) : product;
+}
+
+//===----------------------------------------------------------------------===//
+// Copies
+//===----------------------------------------------------------------------===//
+
+void llmc::emitCopy(Emitter &e, int64_t lanes, Value from, Value to,
+                    Value count) {
+  Value main = e.sub(count, e.create<arith::RemUIOp>(count, e.index(lanes)));
+  e.loop(e.index(0), main, lanes, [&](Value i) {
+    Value value =
+        from ? e.load(e.vectorType(lanes), e.at(from, i)) : e.splat(lanes, 0);
+    e.store(value, e.at(to, i));
+  });
+  e.loop(main, count, 1, [&](Value i) {
+    Value value = from ? e.load(e.getF32Type(), e.at(from, i)) : e.f32(0);
+    e.store(value, e.at(to, i));
+  });
+}
+
+void llmc::emitWithMargin(Emitter &e, int64_t lanes, int64_t rows,
+                          int64_t width, Value left, Value output,
+                          Value distance, Value margin,
+                          function_ref<void(Value, Value)> tile) {
+  Value all = e.index(width), many = e.index(rows);
+  left = e.min(left, all);
+  auto line = [&](Value i) { return e.at(margin, e.mul(i, width)); };
+  auto place = [&](Value i) { return e.at(output, e.mul(distance, i)); };
+  e.ifElse(
+      e.less(left, all),
+      [&] {
+        emitCopy(e, lanes, Value(), margin, e.mul(many, all));
+        e.loop(e.index(0), many, 1,
+               [&](Value i) { emitCopy(e, lanes, place(i), line(i), left); });
+        tile(margin, all);
+        e.loop(e.index(0), many, 1,
+               [&](Value i) { emitCopy(e, lanes, line(i), place(i), left); });
+      },
+      [&] { tile(output, distance); });
+}
+
+//===----------------------------------------------------------------------===//
+// Dot products
+//===----------------------------------------------------------------------===//
+
+Value QuantizedEmitter::emitDot4(Value sum, Value levels, Value inputs,
+                                 int64_t largest) {
+  auto words = VectorType::get({lanes}, e.getI32Type());
+  auto bytes = VectorType::get({lanes * 4}, e.getI8Type());
+  auto halves = VectorType::get({lanes * 2}, e.getI16Type());
+  int64_t bits = lanes * 32;
+  std::string width = std::to_string(bits);
+  switch (target.dot) {
+  case DotUnit::Vnni:
+    return intrinsic("llvm.x86.avx512.vpdpbusd." + width, words,
+                     {sum, cast(levels, bytes), cast(inputs, bytes)});
+  case DotUnit::Madd: {
+    auto pairs = [&](Value a, Value b) {
+      StringRef name = bits == 512   ? "llvm.x86.avx512.pmaddw.d.512"
+                       : bits == 256 ? "llvm.x86.avx2.pmadd.wd"
+                                     : "llvm.x86.sse2.pmadd.wd";
+      return intrinsic(name, words, {cast(a, halves), cast(b, halves)});
+    };
+    // Two products of at most 127 * largest must fit 15 bits and the sign.
+    if (2 * 127 * largest <= 32767 && bits >= 256) {
+      Value two = intrinsic(bits == 512 ? "llvm.x86.avx512.pmaddubs.w.512"
+                                        : "llvm.x86.avx2.pmadd.ub.sw",
+                            halves, {cast(levels, bytes), cast(inputs, bytes)});
+      return e.add(sum, pairs(two, word(0x00010001)));
+    }
+    // Even and odd bytes as numbers of sixteen bits.
+    auto shift = [&](Value value, int64_t count, bool left) -> Value {
+      Value lanes16 = cast(value, halves);
+      Value by = e.create<arith::ConstantOp>(SplatElementsAttr::get(
+          halves, e.getI16IntegerAttr(count).getValue()));
+      return left ? Value(e.create<arith::ShLIOp>(lanes16, by))
+                  : Value(e.create<arith::ShRSIOp>(lanes16, by));
+    };
+    Value even = e.create<arith::AndIOp>(levels, word(0x00ff00ff));
+    Value odd = e.create<arith::AndIOp>(
+        e.create<arith::ShRUIOp>(levels, word(8)), word(0x00ff00ff));
+    Value evenInputs = shift(shift(inputs, 8, true), 8, false);
+    Value oddInputs = shift(inputs, 8, false);
+    return e.add(e.add(sum, pairs(even, evenInputs)), pairs(odd, oddInputs));
+  }
+  case DotUnit::Sdot:
+    // Signed by signed: levels above 127 would be read as negative.
+    if (largest <= 127)
+      return intrinsic("llvm.aarch64.neon.sdot", words,
+                       {sum, cast(levels, bytes), cast(inputs, bytes)});
+    [[fallthrough]];
+  case DotUnit::None: {
+    Value result = sum;
+    for (int64_t i = 0; i < 4; ++i) {
+      Value level =
+          i ? Value(e.create<arith::ShRUIOp>(levels, word(8 * i))) : levels;
+      if (i < 3)
+        level = e.create<arith::AndIOp>(level, word(0xff));
+      Value input =
+          i < 3 ? Value(e.create<arith::ShLIOp>(inputs, word(24 - 8 * i)))
+                : inputs;
+      input = e.create<arith::ShRSIOp>(input, word(24));
+      result = e.add(result, e.mul(level, input));
+    }
+    return result;
+  }
+  }
+  llvm_unreachable("no such unit");
+}

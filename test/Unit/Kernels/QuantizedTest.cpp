@@ -1,0 +1,317 @@
+//===- QuantizedTest.cpp - Kernels over compressed matrices ---------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// For formats of every kind and shapes that leave tails everywhere: random codes
+// and scales, multiplied with a quantized input, against the reference decoder
+// in double precision; rows must have the same bits whatever is beside them;
+// gathered rows are what the reference decodes, to the last bit.
+//
+//===----------------------------------------------------------------------===//
+#include "Jit.h"
+#include "llmc/Codegen/QuantizedEmitter.h"
+#include "llmc/Codegen/Target.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/TargetParser/Host.h"
+
+#include <cmath>
+#include <cstring>
+#include <gtest/gtest.h>
+#include <random>
+
+using namespace llmc;
+using namespace llmc::test;
+
+namespace {
+
+constexpr int64_t kAll = kAllItems, kPart = kAllItems / 3;
+
+std::vector<std::string> processors() {
+  std::vector<std::string> result{"x86-64"};
+  auto features = llvm::sys::getHostCPUFeatures();
+  if (features.lookup("avx2") && features.lookup("fma"))
+    result.push_back("x86-64-v3");
+  if (features.lookup("avx512bw") && features.lookup("avx512vl"))
+    result.push_back("x86-64-v4");
+  if (features.lookup("avx512vnni"))
+    result.push_back("icelake-server");
+  return result;
+}
+
+/// Memory aligned to a cache line, between guards.
+template <typename T> class Aligned {
+public:
+  explicit Aligned(int64_t count, T value = T())
+      : bytes(count * sizeof(T) + 192, kMark), count(count) {
+    offset = 64 + (64 - reinterpret_cast<uintptr_t>(bytes.data()) % 64) % 64;
+    std::fill_n(data(), count, value);
+  }
+  T *data() { return reinterpret_cast<T *>(bytes.data() + offset); }
+  T &operator[](int64_t i) { return data()[i]; }
+  bool guarded() {
+    for (size_t i = 0; i < bytes.size(); ++i)
+      if ((i < offset || i >= offset + count * sizeof(T)) && bytes[i] != kMark)
+        return false;
+    return true;
+  }
+
+private:
+  static constexpr char kMark = 0x5a;
+  std::vector<char> bytes;
+  int64_t count;
+  size_t offset = 0;
+};
+
+/// Random codes, and random scales that the chains can hold.
+QuantizedMatrix makeMatrix(const std::string &name, int64_t rows,
+                           int64_t columns, std::mt19937 &random) {
+  auto matrix = llvm::cantFail(QuantizedMatrix::create(
+      llvm::cantFail(parseFormat(name)), rows, columns));
+  for (uint8_t &code : matrix.codes)
+    code = random() % matrix.format.getCodeCount();
+  std::uniform_real_distribution<float> real(0.01f, 1.0f);
+  int64_t groups = matrix.getGroups();
+  auto chains = matrix.format.getChains();
+  for (unsigned c = 0; c < chains.size(); ++c) {
+    auto &values = matrix.chains[c];
+    int64_t reals = matrix.format.getReals(chains[c], columns);
+    for (int64_t r = 0; r < rows; ++r) {
+      std::vector<float> wanted(groups);
+      for (float &value : wanted)
+        value = chains[c].negated ? -real(random) : real(random);
+      llvm::cantFail(
+          encodeChain(matrix.format, c, columns, wanted,
+                      llvm::MutableArrayRef(values.reals)
+                          .slice(values.reals.empty() ? 0 : r * reals,
+                                 values.reals.empty() ? 0 : reals),
+                      llvm::MutableArrayRef(values.codes)
+                          .slice(values.codes.empty() ? 0 : r * groups,
+                                 values.codes.empty() ? 0 : groups)));
+    }
+  }
+  llvm::cantFail(verify(matrix));
+  return matrix;
+}
+
+std::string typeText(const std::string &format, int64_t n, int64_t k) {
+  return llvm::formatv("!pack.tensor<{0}x{1}, #pack.quantized<\"{2}\">, "
+                       "#pack.rows<16>>",
+                       n, k, format);
+}
+
+class QuantizedTest : public ::testing::TestWithParam<std::string> {
+protected:
+  std::unique_ptr<Jit> compile(const std::string &text) {
+    auto jit = Jit::compile(text, GetParam());
+    if (jit)
+      return std::move(*jit);
+    ADD_FAILURE() << llvm::toString(jit.takeError());
+    return nullptr;
+  }
+
+  using QuantizeFn = void (*)(float *x, float *t, char *q, int64_t m,
+                              int64_t begin, int64_t end);
+  std::unique_ptr<Jit> compileQuantize(int64_t k, bool factors) {
+    return compile(llvm::formatv(
+        R"(func.func @run(%rx: {0}, %t: memref<{1}xf32>, %rq: {0}, %m: index, %begin: index, %end: index) {{
+  %c0 = arith.constant 0 : index
+  %x = memref.view %rx[%c0][%m] : {0} to memref<?x{1}xf32>
+  %q = memref.view %rq[%c0][%m] : {0} to memref<?x{2}xi8>
+  kern.quantize ins(%x{3} : memref<?x{1}xf32>{4}) outs(%q : memref<?x{2}xi8>)
+  return
+})",
+        kRaw, k, getQuantizedRowBytes(k), factors ? ", %t" : "",
+        factors ? llvm::formatv(", memref<{0}xf32>", k).str() : ""));
+  }
+
+  using LinearFn = void (*)(char *q, char *w, float *b, float *y, int64_t m,
+                            int64_t begin, int64_t end);
+  std::unique_ptr<Jit> compileLinear(const std::string &format, int64_t n,
+                                     int64_t k, bool bias) {
+    return compile(llvm::formatv(
+        R"(func.func @run(%rq: {0}, %rw: {0}, %b: memref<{1}xf32>, %ry: {0}, %m: index, %begin: index, %end: index) {{
+  %c0 = arith.constant 0 : index
+  %q = memref.view %rq[%c0][%m] : {0} to memref<?x{2}xi8>
+  %y = memref.view %ry[%c0][%m] : {0} to memref<?x{1}xf32>
+  %w = builtin.unrealized_conversion_cast %rw : {0} to {3}
+  kern.quantized_linear ins(%q, %w{4} : memref<?x{2}xi8>, {3}{5}) outs(%y : memref<?x{1}xf32>)
+  return
+})",
+        kRaw, n, getQuantizedRowBytes(k), typeText(format, n, k),
+        bias ? ", %b" : "",
+        bias ? llvm::formatv(", memref<{0}xf32>", n).str() : ""));
+  }
+};
+
+/// x as the codes and scales of a quantized row say.
+std::vector<double> decodeInput(const char *row, int64_t k) {
+  std::vector<double> values(k);
+  for (int64_t i = 0; i < k; ++i) {
+    const char *group = row + i / 32 * 64;
+    float scale;
+    std::memcpy(&scale, group + kInputScale, 4);
+    values[i] = double(static_cast<int8_t>(group[i % 32])) * scale;
+  }
+  return values;
+}
+
+TEST_P(QuantizedTest, InputsAreNearAndTheirSumsExact) {
+  std::mt19937 random(1);
+  std::normal_distribution<float> normal(0, 3);
+  for (int64_t k : {1, 31, 32, 70, 576})
+    for (bool factors : {false, true}) {
+      SCOPED_TRACE(llvm::formatv("{0} columns, factors {1}", k, factors).str());
+      auto jit = compileQuantize(k, factors);
+      ASSERT_TRUE(jit);
+      auto run = reinterpret_cast<QuantizeFn>(jit->lookup("run"));
+      int64_t m = 11, bytes = getQuantizedRowBytes(k);
+      Aligned<float> x(m * k), t(k);
+      Aligned<char> q(m * bytes, 0x33);
+      for (int64_t i = 0; i < m * k; ++i)
+        x[i] = i / k == 3 ? 0 : normal(random);
+      for (int64_t i = 0; i < k; ++i)
+        t[i] = 0.5f + i % 3;
+      run(x.data(), t.data(), q.data(), m, 0, kAll);
+      EXPECT_TRUE(q.guarded());
+      for (int64_t r = 0; r < m; ++r) {
+        std::vector<double> decoded = decodeInput(q.data() + r * bytes, k);
+        for (int64_t g = 0; g * 32 < k; ++g) {
+          const char *group = q.data() + r * bytes + g * 64;
+          float scale, scaled[3];
+          int32_t negated[3], sums[3] = {};
+          std::memcpy(&scale, group + kInputScale, 4);
+          std::memcpy(scaled, group + kInputScaledSums, 12);
+          std::memcpy(negated, group + kInputNegatedSums, 12);
+          float largest = 0;
+          for (int64_t i = 0; i < 32; ++i) {
+            int code = static_cast<int8_t>(group[i]);
+            sums[0] += code;
+            sums[1 + i / 16] += code;
+            if (g * 32 + i >= k) {
+              EXPECT_EQ(code, 0);
+              continue;
+            }
+            float value = x[r * k + g * 32 + i] * (factors ? t[g * 32 + i] : 1);
+            largest = std::max(largest, std::abs(value));
+            EXPECT_NEAR(decoded[g * 32 + i], value, scale * 0.5001f);
+          }
+          EXPECT_FLOAT_EQ(scale, largest / 127);
+          for (int i = 0; i < 3; ++i) {
+            EXPECT_EQ(negated[i], -sums[i]);
+            EXPECT_FLOAT_EQ(scaled[i], scale * static_cast<float>(sums[i]));
+          }
+        }
+      }
+    }
+}
+
+TEST_P(QuantizedTest, ProductsAgreeWithTheReference) {
+  struct Case {
+    const char *format;
+    int64_t n, k;
+  };
+  for (auto [format, n, k] :
+       {Case{"u4g32", 70, 261}, {"u4g64", 33, 600},
+        {"i4g32", 16, 2100},    {"u2g32", 5, 96},
+        {"u3g32", 40, 200},     {"u5g32", 17, 161},
+        {"u6g32", 31, 64},      {"i8g32", 50, 261},
+        {"u8g32", 20, 100},     {"i3g128", 24, 700},
+        {"u4g16", 30, 300},     {"u4row", 20, 1300},
+        {"u4g48", 20, 333},     {"nl4", 70, 600},
+        {"nf4g64", 21, 130},    {"nf3g32", 18, 97},
+        {"ternary", 40, 300},   {"q4_0", 33, 96},
+        {"q4_k", 20, 768},      {"q5_k", 18, 512},
+        {"q6_k", 35, 512},      {"q8_0", 16, 64},
+        {"iq4_nl", 19, 320},    {"i4g32.bf16", 5, 40},
+        {"i4g32.f32", 5, 40},   {"u4g32.f16r-u8.mf16r-i8", 37, 500},
+        {"i4g32.e8m0", 20, 70}, {"i4g16.f32r-ue4m3", 20, 90}}) {
+    // Every format on one processor, one of each kind on the others.
+    if (GetParam() != processors().back() &&
+        !llvm::is_contained({"u4g32", "i8g32", "nl4", "u4row", "q6_k"},
+                            llvm::StringRef(format)))
+      continue;
+    bool bias = n % 2;
+    SCOPED_TRACE(llvm::formatv("{0} {1}x{2}", format, n, k).str());
+    std::mt19937 random(7);
+    std::normal_distribution<float> normal;
+    QuantizedMatrix matrix = makeMatrix(format, n, k, random);
+    auto bytes = llvm::cantFail(packMatrix(matrix, 16));
+    Aligned<char> weight(bytes.size());
+    std::copy(bytes.begin(), bytes.end(), weight.data());
+    std::vector<double> decoded(n * k);
+    decodeRows(matrix, 0, n, llvm::MutableArrayRef<double>(decoded));
+
+    auto quantize = compileQuantize(k, false);
+    auto linear = compileLinear(format, n, k, bias);
+    ASSERT_TRUE(quantize && linear);
+    auto toBytes = reinterpret_cast<QuantizeFn>(quantize->lookup("run"));
+    auto run = reinterpret_cast<LinearFn>(linear->lookup("run"));
+    constexpr int64_t most = 131;
+    int64_t rowBytes = getQuantizedRowBytes(k);
+    Aligned<float> x(most * k), b(n), whole(most * n, -1);
+    Aligned<char> q(most * rowBytes);
+    for (int64_t i = 0; i < most * k; ++i)
+      x[i] = normal(random);
+    for (int64_t i = 0; i < n; ++i)
+      b[i] = normal(random);
+    toBytes(x.data(), nullptr, q.data(), most, 0, kAll);
+    run(q.data(), weight.data(), b.data(), whole.data(), most, 0, kAll);
+    EXPECT_TRUE(whole.guarded());
+    for (int64_t m = 0; m < most; ++m) {
+      std::vector<double> input = decodeInput(q.data() + m * rowBytes, k);
+      for (int64_t i = 0; i < n; ++i) {
+        double sum = bias ? b[i] : 0, size = std::abs(sum);
+        for (int64_t j = 0; j < k; ++j) {
+          double term = input[j] * decoded[i * k + j];
+          sum += term;
+          size += std::abs(term);
+        }
+        ASSERT_NEAR(whole[m * n + i], sum, 4e-6 * size)
+            << "row " << m << " column " << i;
+      }
+    }
+    for (int64_t m : {1, 2, 3, 5, 7, 11, 12, 13, 20, 25, 130}) {
+      Aligned<float> y(m * n, -1), split(m * n, -1);
+      run(q.data(), weight.data(), b.data(), y.data(), m, 0, kAll);
+      EXPECT_TRUE(y.guarded());
+      EXPECT_EQ(0, std::memcmp(y.data(), whole.data(), m * n * sizeof(float)))
+          << m << " rows";
+      run(q.data(), weight.data(), b.data(), split.data(), m, kPart, kAll);
+      run(q.data(), weight.data(), b.data(), split.data(), m, 0, kPart);
+      EXPECT_EQ(0, std::memcmp(split.data(), y.data(), m * n * sizeof(float)))
+          << m << " rows in two parts";
+    }
+
+    // Rows as they are.
+    auto gather = compile(llvm::formatv(
+        R"(func.func @run(%i: memref<6xi64>, %rw: {0}, %y: memref<6x{2}xf32>, %begin: index, %end: index) {{
+  %w = builtin.unrealized_conversion_cast %rw : {0} to {1}
+  kern.gather ins(%w, %i : {1}, memref<6xi64>) outs(%y : memref<6x{2}xf32>)
+  return
+})",
+        kRaw, typeText(format, n, k), k));
+    ASSERT_TRUE(gather);
+    int64_t ids[] = {0, n - 1, n / 2, -1, n + 5, 1};
+    int64_t rows[] = {0, n - 1, n / 2, n - 1, n - 1, 1};
+    Aligned<float> y(6 * k, -1);
+    reinterpret_cast<void (*)(int64_t *, char *, float *, int64_t, int64_t)>(
+        gather->lookup("run"))(ids, weight.data(), y.data(), 0, kAll);
+    EXPECT_TRUE(y.guarded());
+    std::vector<float> single(n * k);
+    decodeRows(matrix, 0, n, llvm::MutableArrayRef<float>(single));
+    for (int64_t i = 0; i < 6; ++i)
+      for (int64_t c = 0; c < k; ++c)
+        ASSERT_EQ(y[i * k + c], single[rows[i] * k + c])
+            << "row " << rows[i] << " column " << c;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Processors, QuantizedTest,
+                         ::testing::ValuesIn(processors()),
+                         [](const auto &info) {
+                           std::string name = info.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+} // namespace
