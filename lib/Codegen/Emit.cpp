@@ -15,7 +15,6 @@
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
-#include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Program.h"
 #include "llvm/Support/TargetSelect.h"
@@ -34,17 +33,6 @@ static constexpr StringLiteral kCheckedFeatures[] = {
     "sse4.2",  "avx",      "avx2",     "fma",      "f16c",       "bmi2",
     "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni", "avx512bf16",
     "avxvnni", "neon",     "dotprod",  "i8mm",     "sve"};
-
-/// LLVM's loop strength reduction takes nine tenths of all code generation time
-/// on loops over tensors of unknown extents (20 s of 22 for a model of three
-/// layers) and gains nothing there. LLVM offers no other way to leave it out
-/// than its own command-line option.
-static void disableLoopStrengthReduction() {
-  auto &options = cl::getRegisteredOptions();
-  auto found = options.find("disable-lsr");
-  if (found != options.end())
-    static_cast<cl::opt<bool> *>(found->second)->setValue(true);
-}
 
 static void initializeTargets() {
   InitializeNativeTarget();
@@ -71,7 +59,6 @@ std::vector<std::string> llmc::getRequiredFeatures(const Target &target) {
 Expected<std::unique_ptr<TargetMachine>>
 llmc::createTargetMachine(const llmc::Target &choice) {
   initializeTargets();
-  disableLoopStrengthReduction();
   std::string message;
   Triple triple(choice.triple);
   const llvm::Target *target = TargetRegistry::lookupTarget(triple, message);

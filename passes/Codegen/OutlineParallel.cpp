@@ -27,9 +27,14 @@ struct Captures {
 
   void add(Value value) {
     Operation *op = value.getDefiningOp();
-    // Pure ops without regions are cheaper to repeat than to pass: views,
-    // casts, index arithmetic, constants.
-    if (!op || !isPure(op) || op->getNumRegions()) {
+    // Memory passes as one pointer, so views with unknown extents are made
+    // again; constants are. Numbers are passed: an offset into the arena is a
+    // long expression, and where LLVM sees it behind every pointer, its loop
+    // strength reduction takes most of all code generation time.
+    bool repeat = op && isPure(op) && !op->getNumRegions() &&
+                  (op->hasTrait<OpTrait::ConstantLike>() ||
+                   !value.getType().isIntOrIndexOrFloat());
+    if (!repeat) {
       passed.insert(value);
       return;
     }

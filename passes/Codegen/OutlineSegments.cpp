@@ -84,7 +84,9 @@ struct OutlineSegments : llmc::impl::OutlineSegmentsBase<OutlineSegments> {
   }
 
   /// Collects what a segment reads from outside: values to pass, and ops that
-  /// are repeated inside (constants and index arithmetic).
+  /// are repeated inside: constants, index arithmetic, and rows of a table, for
+  /// memory that is passed begins at its beginning, so that rows of it would be
+  /// copied at every call.
   static void collectInputs(const Segments &segments, ArrayRef<Operation *> ops,
                             SetVector<Value> &passed,
                             SetVector<Operation *> &repeated) {
@@ -93,9 +95,9 @@ struct OutlineSegments : llmc::impl::OutlineSegmentsBase<OutlineSegments> {
       Operation *op = value.getDefiningOp();
       if (op && inside.contains(op))
         return;
-      bool cheap =
-          op && segments.isGlobal(value) &&
-          (op->hasTrait<OpTrait::ConstantLike>() || value.getType().isIndex());
+      bool cheap = op && segments.isGlobal(value) &&
+                   (op->hasTrait<OpTrait::ConstantLike>() ||
+                    isa<nn::RowsOp>(op) || value.getType().isIndex());
       if (!cheap) {
         passed.insert(value);
         return;

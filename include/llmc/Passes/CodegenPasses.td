@@ -222,8 +222,8 @@ def OutlineParallel : Pass<"llmc-outline-parallel", "mlir::ModuleOp"> {
     The first dimension of each outermost `scf.parallel` that is worth it (its
     extent is dynamic, or it has the attribute `llmc.parallel`) becomes a private
     function (begin, end, captured values), called with `llmc.parallel`. Views
-    and index arithmetic that the body captures are cloned into it, so that only
-    raw memory, static memrefs and numbers cross. All other parallel loops become
+    and constants that the body captures are cloned into it, so that only raw
+    memory, static memrefs and numbers cross. All other parallel loops become
     sequential ones. A module pass, since it adds functions.
   }];
   let dependentDialects = ["mlir::scf::SCFDialect", "mlir::func::FuncDialect",

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: llmc-opt %s --llmc-outline-parallel | FileCheck %s
 
-// Views and index arithmetic are repeated in the body; raw memory is passed.
+// Views and constants are repeated in the body; raw memory and numbers are
+// passed, so that no long expression for an offset stands behind a pointer.
 // CHECK-LABEL: func.func private @dynamic_body
-// CHECK-SAME: (%[[BEGIN:[a-z0-9_]+]]: index, %[[END:[a-z0-9_]+]]: index, %[[RAW:[a-z0-9_]+]]: memref<1099511627776xi8>, %[[N:[a-z0-9_]+]]: index)
-// CHECK: memref.view %[[RAW]][%{{.*}}][%[[N]]]
+// CHECK-SAME: (%[[BEGIN:[a-z0-9_]+]]: index, %[[END:[a-z0-9_]+]]: index, %[[RAW:[a-z0-9_]+]]: memref<1099511627776xi8>, %[[OFFSET:[a-z0-9_]+]]: index, %[[N:[a-z0-9_]+]]: index)
+// CHECK-NOT: arith.muli
+// CHECK: memref.view %[[RAW]][%[[OFFSET]]][%[[N]]]
 // CHECK: scf.for %{{.*}} = %[[BEGIN]] to %[[END]]
 // CHECK-LABEL: func.func @dynamic
 // CHECK: call @dynamic_body(%{{.*}}) {llmc.parallel}
@@ -14,7 +16,8 @@ func.func @dynamic(%n: index, %raw: memref<1099511627776xi8>) {
   %c1 = arith.constant 1 : index
   %c64 = arith.constant 64 : index
   %f = arith.constant 1.0 : f32
-  %0 = memref.view %raw[%c64][%n] : memref<1099511627776xi8> to memref<?xf32>
+  %offset = arith.muli %n, %c64 : index
+  %0 = memref.view %raw[%offset][%n] : memref<1099511627776xi8> to memref<?xf32>
   scf.parallel (%i) = (%c0) to (%n) step (%c1) {
     memref.store %f, %0[%i] : memref<?xf32>
     scf.reduce

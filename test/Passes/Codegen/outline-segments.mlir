@@ -92,3 +92,26 @@ func.func @context(%ids: tensor<1x?xi64> {nn.dims = [1, "n"]}, %pos: tensor<1x?x
   %y = nn.silu %x2 : (tensor<1x?x4xf32>) -> tensor<1x?x4xf32>
   return %y, %k0, %k1 : tensor<1x?x4xf32>, tensor<1x?x1x4xf32>, tensor<1x?x1x4xf32>
 }
+
+// Rows of a table that no input decides are taken inside.
+// CHECK-LABEL: func.func private @rows_segment(
+// CHECK-SAME: tensor<8x4xf32>
+// CHECK: nn.rows
+// CHECK-LABEL: func.func @rows(
+// CHECK: [[TABLE:%.*]] = nn.get @table
+// CHECK: call @rows_segment(%{{.*}}, %{{.*}}, [[TABLE]]
+// CHECK: call @rows_segment(%{{.*}}, %{{.*}}, [[TABLE]]
+nn.weight @table : tensor<8x4xf32> from #nn.key<"table" : tensor<8x4xf32>>
+func.func @rows(%x: tensor<?x4xf32> {nn.dims = ["n", 4]}, %p: index {nn.symbol = "past"}, %n: index {nn.symbol = "n"}) -> tensor<?x4xf32> {
+  %t = nn.get @table : tensor<8x4xf32>
+  %r = nn.rows %t[%p, %n] : (tensor<8x4xf32>, index, index) -> tensor<?x4xf32>
+  %w0 = nn.get @w0 : tensor<4x4xf32>
+  %0 = nn.linear %x, %w0 : (tensor<?x4xf32>, tensor<4x4xf32>) -> tensor<?x4xf32>
+  %1 = nn.mul %0, %r : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+  %2 = nn.add %x, %1 : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+  %w1 = nn.get @w1 : tensor<4x4xf32>
+  %3 = nn.linear %2, %w1 : (tensor<?x4xf32>, tensor<4x4xf32>) -> tensor<?x4xf32>
+  %4 = nn.mul %3, %r : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+  %5 = nn.add %2, %4 : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+  return %5 : tensor<?x4xf32>
+}
