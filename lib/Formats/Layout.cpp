@@ -285,17 +285,6 @@ static void storeReal(RealType type, float value, char *to) {
   std::memcpy(to, &bits, 2);
 }
 
-static float loadReal(RealType type, const char *from) {
-  if (type == RealType::F32) {
-    float value;
-    std::memcpy(&value, from, 4);
-    return value;
-  }
-  uint16_t bits;
-  std::memcpy(&bits, from, 2);
-  return type == RealType::F16 ? f16ToFloat(bits) : bf16ToFloat(bits);
-}
-
 /// Sets the bits of a scale code, which are zeros.
 static void storeCode(ScaleCode code, uint8_t value, int64_t group,
                       int64_t groups, int64_t rows, int64_t row, char *area) {

@@ -106,17 +106,6 @@ Error llmc::verify(const QuantizedMatrix &matrix) {
 // The reference decoder
 //===----------------------------------------------------------------------===//
 
-static float readDense(RealType type, const uint8_t *bytes) {
-  if (type == RealType::F32) {
-    float value;
-    std::memcpy(&value, bytes, 4);
-    return value;
-  }
-  uint16_t bits;
-  std::memcpy(&bits, bytes, 2);
-  return type == RealType::F16 ? f16ToFloat(bits) : bf16ToFloat(bits);
-}
-
 /// One row. `Value` is what is written: float rounds once more.
 template <typename Value>
 static void decodeRow(const QuantizedMatrix &matrix, int64_t row,
@@ -131,7 +120,7 @@ static void decodeRow(const QuantizedMatrix &matrix, int64_t row,
   if (format.isDense()) {
     int64_t bytes = matrix.getCodeBytes();
     for (int64_t k = 0; k < columns; ++k)
-      finish(readDense(format.dense, codes + k * bytes), k);
+      finish(loadReal(format.dense, codes + k * bytes), k);
     return;
   }
   int64_t width = format.getGroupColumns(columns);

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cfloat>
 #include <cmath>
+#include <cstring>
 
 using namespace llvm;
 using namespace llmc;
@@ -25,6 +26,17 @@ float llmc::roundReal(RealType type, float value) {
     return value;
   }
   llvm_unreachable("no such real");
+}
+
+float llmc::loadReal(RealType type, const void *from) {
+  if (type == RealType::F32) {
+    float value;
+    std::memcpy(&value, from, 4);
+    return value;
+  }
+  uint16_t bits;
+  std::memcpy(&bits, from, 2);
+  return type == RealType::F16 ? f16ToFloat(bits) : bf16ToFloat(bits);
 }
 
 float llmc::getLargestReal(RealType type) {

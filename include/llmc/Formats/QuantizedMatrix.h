@@ -75,6 +75,8 @@ llvm::Error encodeChain(const FormatDescription &format, unsigned chain,
 
 /// Rounds to what a real can hold.
 float roundReal(RealType type, float value);
+/// Reads a stored real, little-endian, wherever it lies.
+float loadReal(RealType type, const void *from);
 /// The largest finite number of a real.
 float getLargestReal(RealType type);
 /// The smallest normal number of a real.
