@@ -64,19 +64,10 @@ struct Setting {
 static Expected<MethodResult> compress(const Setting &setting, StringRef format,
                                        const MatrixView &view,
                                        Workers &workers) {
-  const Method &method = *findMethod(setting.method);
-  auto options = Options::parse(method.name, method.options, setting.options);
-  if (!options)
-    return options.takeError();
-  auto description = parseFormat(format);
-  if (!description)
-    return description.takeError();
   MethodRequest request;
   request.weight = view;
-  request.format = &*description;
-  request.options = &*options;
   request.parallelFor = workers;
-  return runMethod(method, request);
+  return runMethod(setting.method, format, setting.options, request);
 }
 
 //===----------------------------------------------------------------------===//

@@ -303,6 +303,24 @@ Expected<MethodResult> llmc::runMethod(const Method &method,
   return result;
 }
 
+Expected<MethodResult>
+llmc::runMethod(StringRef name, StringRef formatName,
+                ArrayRef<std::pair<StringRef, StringRef>> settings,
+                MethodRequest request) {
+  const Method *method = findMethod(name);
+  if (!method)
+    return createStringError("unknown method '" + name + "'");
+  auto options = Options::parse(name, method->options, settings);
+  if (!options)
+    return options.takeError();
+  auto format = parseFormat(formatName);
+  if (!format)
+    return format.takeError();
+  request.options = &*options;
+  request.format = &*format;
+  return runMethod(*method, request);
+}
+
 //===----------------------------------------------------------------------===//
 // Errors of results
 //===----------------------------------------------------------------------===//

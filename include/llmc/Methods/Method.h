@@ -67,6 +67,13 @@ const Method *findMethod(llvm::StringRef name);
 llvm::Expected<MethodResult> runMethod(const Method &method,
                                        const MethodRequest &request);
 
+/// The same with names and settings, as recipes and command lines give them:
+/// fills in the format and the options of `request`.
+llvm::Expected<MethodResult>
+runMethod(llvm::StringRef method, llvm::StringRef format,
+          llvm::ArrayRef<std::pair<llvm::StringRef, llvm::StringRef>> settings,
+          MethodRequest request);
+
 /// How far a compressed matrix is from the original.
 struct ReconstructionError {
   /// Sums over all weights: of squared differences, and of squares.

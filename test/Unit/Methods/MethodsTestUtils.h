@@ -55,20 +55,11 @@ inline llvm::Expected<MethodResult>
 tryMethod(llvm::StringRef name, llvm::StringRef format, const MatrixView &view,
           const Settings &settings = {},
           llvm::function_ref<void(MethodRequest &)> change = nullptr) {
-  const Method *method = findMethod(name);
-  auto options = Options::parse(name, method->options, settings);
-  if (!options)
-    return options.takeError();
-  auto description = parseFormat(format);
-  if (!description)
-    return description.takeError();
   MethodRequest request;
   request.weight = view;
-  request.format = &*description;
-  request.options = &*options;
   if (change)
     change(request);
-  auto result = runMethod(*method, request);
+  auto result = runMethod(name, format, settings, request);
   if (result)
     if (llvm::Error error = verify(result->matrix))
       return std::move(error);
