@@ -271,7 +271,7 @@ public:
   kern.quantized_linear ins(%x, %w : memref<?x{1}xi8>, {3}) outs(%y : memref<?x{2}xf32>)
   return
 })",
-        kRaw, getQuantizedRowBytes(k), n, weight)));
+        kRaw, kern::getQuantizedRowBytes(k), n, weight)));
     float *x = inputs, *w = weights, *y = outputs;
     cases.push_back(
         {llvm::formatv("{0} {1}x{2}, {3} rows", format, n, k, m),

@@ -41,17 +41,12 @@ LogicalResult LinearOp::verify() {
   return success();
 }
 
-/// Bytes of a row that kern.quantize makes of `columns` columns.
-static int64_t getQuantizedBytes(int64_t columns) {
-  return llvm::divideCeil(columns, int64_t(32)) * 64;
-}
-
 LogicalResult QuantizeOp::verify() {
   ArrayRef<int64_t> x = getInput().getType().getShape(),
                     q = getInit().getType().getShape();
   if (x.empty() || q.empty() || !agree(x.drop_back(), q.drop_back()) ||
       ShapedType::isDynamic(x.back()) ||
-      !agree(q.back(), getQuantizedBytes(x.back()))) // [C1]
+      !agree(q.back(), getQuantizedRowBytes(x.back()))) // [C1]
     return emitOpError("expected 'input' of static columns and 'init' with 64 "
                        "bytes for each 32 of them but got ")
            << nn::shapeText(x) << " and " << nn::shapeText(q);
@@ -68,7 +63,7 @@ LogicalResult QuantizedLinearOp::verify() {
   ArrayRef<int64_t> x = getInput().getType().getShape(),
                     y = getInit().getType().getShape();
   pack::TensorType w = getWeight().getType();
-  int64_t bytes = getQuantizedBytes(w.getColumns());
+  int64_t bytes = getQuantizedRowBytes(w.getColumns());
   if (x.empty() || y.empty() || !agree(x.drop_back(), y.drop_back()) ||
       !agree(x.back(), bytes) || !agree(y.back(), w.getRows())) // [C1]
     return emitOpError("expected 'input' [..., ")

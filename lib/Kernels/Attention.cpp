@@ -406,16 +406,10 @@ func::FuncOp KernelLibrary::getAttention(const AttentionShape &shape) {
       nameOf(shape),
       {pointer, pointer, pointer, pointer, index, index, index, index, index},
       [&](Emitter &e, ValueRange args) {
-        Value row = args[7], rowEnd = args[8];
-        for (int64_t tile : tiles) {
-          Value times = e.floorDiv(e.sub(rowEnd, row), e.index(tile));
-          Value end = e.add(row, e.mul(times, tile));
-          e.loop(row, end, tile, [&](Value at) {
-            Emitter::Values operands(args.take_front(7));
-            operands.push_back(at);
-            e.create<func::CallOp>(kernels[tile], operands);
-          });
-          row = end;
-        }
+        e.cover(tiles, args[7], args[8], [&](int64_t tile, Value row) {
+          Emitter::Values operands(args.take_front(7));
+          operands.push_back(row);
+          e.create<func::CallOp>(kernels[tile], operands);
+        });
       });
 }

@@ -248,3 +248,55 @@ Value llmc::emitTanh(Emitter &e, Value x) {
   Value one = e.splat(lanes, 1.0);
   return e.create<arith::DivFOp>(e.sub(power, one), e.add(power, one));
 }
+
+void Emitter::cover(ArrayRef<int64_t> sizes, Value from, Value to,
+                    function_ref<void(int64_t, Value)> body) {
+  for (int64_t size : sizes) {
+    Value times = floorDiv(sub(to, from), index(size));
+    Value end = add(from, mul(times, size));
+    loop(from, end, size, [&](Value begin) { body(size, begin); });
+    from = end;
+  }
+}
+
+void Emitter::copy(int64_t lanes, Value from, Value to, Value count) {
+  Value main = sub(count, create<arith::RemUIOp>(count, index(lanes)));
+  loop(index(0), main, lanes, [&](Value i) {
+    Value value = from ? load(vectorType(lanes), at(from, i)) : splat(lanes, 0);
+    store(value, at(to, i));
+  });
+  loop(main, count, 1, [&](Value i) {
+    Value value = from ? load(getF32Type(), at(from, i)) : f32(0);
+    store(value, at(to, i));
+  });
+}
+
+Value Emitter::clampId(Value id, Value rows) {
+  Value zero = index(0);
+  Value wrapped = create<arith::SelectOp>(less(id, zero), add(id, rows), id);
+  return max(min(wrapped, sub(rows, index(1))), zero);
+}
+
+void llmc::emitWithMargin(Emitter &e, int64_t lanes, int64_t rows,
+                          int64_t width, Value left, Rows start, Rows output,
+                          Value margin, function_ref<void(Rows, Rows)> tile) {
+  Value all = e.index(width), many = e.index(rows);
+  left = e.min(left, all);
+  auto row = [&](const Rows &matrix, Value i) {
+    return e.at(matrix.base, e.mul(matrix.distance, i));
+  };
+  e.ifElse(
+      e.less(left, all),
+      [&] {
+        Rows whole{margin, all};
+        e.copy(lanes, Value(), margin, e.mul(many, all));
+        e.loop(e.index(0), many, 1, [&](Value i) {
+          e.copy(lanes, row(start, i), row(whole, i), left);
+        });
+        tile(whole, whole);
+        e.loop(e.index(0), many, 1, [&](Value i) {
+          e.copy(lanes, row(whole, i), row(output, i), left);
+        });
+      },
+      [&] { tile(start, output); });
+}

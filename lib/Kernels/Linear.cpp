@@ -91,21 +91,6 @@ func::FuncOp KernelLibrary::getLinearTile(Type storage, int64_t blockRows,
   return kernel;
 }
 
-/// Copies `count` elements; zeros where `from` is null.
-static void emitCopy(Emitter &e, int64_t lanes, Value from, Value to,
-                     Value count) {
-  Value main = e.sub(count, e.create<arith::RemUIOp>(count, e.index(lanes)));
-  e.loop(e.index(0), main, lanes, [&](Value i) {
-    Value value =
-        from ? e.load(e.vectorType(lanes), e.at(from, i)) : e.splat(lanes, 0);
-    e.store(value, e.at(to, i));
-  });
-  e.loop(main, count, 1, [&](Value i) {
-    Value value = from ? e.load(e.getF32Type(), e.at(from, i)) : e.f32(0);
-    e.store(value, e.at(to, i));
-  });
-}
-
 int64_t KernelLibrary::getLinearStep() const {
   return target.cacheBytes * 3 / 2048;
 }
@@ -141,44 +126,27 @@ func::FuncOp KernelLibrary::getLinear(Type storage, int64_t blockRows,
           for (int64_t i = 0; i < blockRows; i += lanes)
             e.store(e.splat(lanes, 0), e.at(zeros, i));
         }
-        Value zero = e.index(0), all = e.index(blockRows);
+        Value zero = e.index(0);
 
         // One tile of rows against one block, for one step of k.
         auto emitTile = [&](int64_t tile, Value row, Value column,
                             Value weights, Value k, Value count) {
           Value input = e.at(x, e.add(e.mul(row, ldx), k));
           Value output = e.at(y, e.add(e.mul(row, ldy), column));
-          Value left = e.min(e.sub(outputs, column), all);
           // The first step starts from the bias, later ones from the output.
           Value first = e.less(k, e.index(1));
-          Value start = e.create<arith::SelectOp>(
-              first, bias ? e.at(b, column) : zeros, output);
-          Value distance = e.create<arith::SelectOp>(first, zero, ldy);
-          auto call = [&](Value start, Value ldstart, Value to, Value ldto) {
-            e.create<func::CallOp>(kernels[tile],
-                                   ValueRange{input, ldx, weights, start,
-                                              ldstart, to, ldto, count});
-          };
+          Rows start{e.create<arith::SelectOp>(
+                         first, bias ? e.at(b, column) : zeros, output),
+                     e.create<arith::SelectOp>(first, zero, ldy)};
           // The last block may be wider than what is left of a row of y.
-          e.ifElse(
-              e.less(left, all),
-              [&] {
-                Value many = e.index(tile);
-                auto line = [&](Value i) {
-                  return e.at(margin, e.mul(i, blockRows));
-                };
-                emitCopy(e, lanes, Value(), margin, e.mul(many, all));
-                e.loop(zero, many, 1, [&](Value i) {
-                  emitCopy(e, lanes, e.at(start, e.mul(distance, i)), line(i),
-                           left);
-                });
-                call(margin, all, margin, all);
-                e.loop(zero, many, 1, [&](Value i) {
-                  emitCopy(e, lanes, line(i), e.at(output, e.mul(ldy, i)),
-                           left);
-                });
-              },
-              [&] { call(start, distance, output, ldy); });
+          emitWithMargin(e, lanes, tile, blockRows, e.sub(outputs, column),
+                         start, {output, ldy}, margin, [&](Rows from, Rows to) {
+                           e.create<func::CallOp>(
+                               kernels[tile],
+                               ValueRange{input, ldx, weights, from.base,
+                                          from.distance, to.base, to.distance,
+                                          count});
+                         });
         };
         // Equal steps: a short last one would cost as much as a whole one
         // in everything but products.
@@ -191,15 +159,9 @@ func::FuncOp KernelLibrary::getLinear(Type storage, int64_t blockRows,
             Value weights =
                 e.at(w, e.mul(e.add(e.mul(block, depth), k), blockRows), width);
             Value column = e.mul(block, blockRows);
-            Value row = rowBegin;
-            for (int64_t tile : tiles) {
-              Value times = e.floorDiv(e.sub(rowEnd, row), e.index(tile));
-              Value end = e.add(row, e.mul(times, tile));
-              e.loop(row, end, tile, [&](Value at) {
-                emitTile(tile, at, column, weights, k, count);
-              });
-              row = end;
-            }
+            e.cover(tiles, rowBegin, rowEnd, [&](int64_t tile, Value row) {
+              emitTile(tile, row, column, weights, k, count);
+            });
           });
         });
       });
@@ -217,9 +179,7 @@ func::FuncOp KernelLibrary::getGather(Type storage, int64_t blockRows) {
         Value w = args[0], id = args[1], y = args[2], rows = args[3],
               columns = args[4];
         Value zero = e.index(0);
-        Value wrapped =
-            e.create<arith::SelectOp>(e.less(id, zero), e.add(id, rows), id);
-        Value row = e.max(e.min(wrapped, e.sub(rows, e.index(1))), zero);
+        Value row = e.clampId(id, rows);
         Value block = e.floorDiv(row, e.index(blockRows));
         Value lane = e.sub(row, e.mul(block, blockRows));
         Value from = e.at(

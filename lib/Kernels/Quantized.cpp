@@ -26,13 +26,15 @@
 
 using namespace mlir;
 using namespace llmc;
+using kern::kInputGroup;
+using kern::kInputGroupBytes;
 
 /// A group of at most so many units is written out; a longer one is a loop.
 static constexpr int64_t kUnrolledUnits = 2;
 
 static std::string getKernelName(const QuantizedShape &shape) {
   std::string name = "kern_q_" + shape.format.name + "_r" +
-                     std::to_string(shape.tileRows) + "_t" +
+                     std::to_string(shape.layout.tileRows) + "_t" +
                      std::to_string(shape.lastUnits());
   llvm::replace(name, '.', '_');
   llvm::replace(name, '-', '_');
@@ -145,18 +147,9 @@ public:
                  Emitter::Values &sums) {
     int64_t groupColumns = shape.layout.groups == 1 ? plan.units * kUnitColumns
                                                     : shape.format.groupSize;
-    bool loop = plan.groups == 1 && plan.units > kUnrolledUnits;
-    if (loop) {
-      auto chains = codes.loadChains(plan, head, record, 0);
-      sums = e.loop(e.index(0), e.index(plan.units), 1, sums,
-                    [&](Value u, ValueRange previous) {
-                      Emitter::Values next(previous);
-                      addUnit(codes.atUnit(record, u), e.add(unit, u),
-                              {&chains}, next);
-                      return next;
-                    });
-      return;
-    }
+    if (plan.groups == 1 && plan.units > kUnrolledUnits)
+      return addUnits(plan, head, record, e.index(0), e.index(plan.units), unit,
+                      sums);
     for (int64_t u = 0; u < plan.units; ++u) {
       int64_t first = u * kUnitColumns / groupColumns,
               last = std::min((u * kUnitColumns + 16) / groupColumns,
@@ -172,13 +165,15 @@ public:
     }
   }
 
-  /// Units [begin, end) of a record that is one group.
+  /// Adds units [begin, end) of a record that is one group. The input of the
+  /// first is at unit `unit` of the panel.
   void addUnits(const RecordPlan &plan, Value head, Value record, Value begin,
-                Value end, Emitter::Values &sums) {
+                Value end, Value unit, Emitter::Values &sums) {
     auto chains = codes.loadChains(plan, head, record, 0);
     sums = e.loop(begin, end, 1, sums, [&](Value u, ValueRange previous) {
       Emitter::Values next(previous);
-      addUnit(codes.atUnit(record, u), e.sub(u, begin), {&chains}, next);
+      addUnit(codes.atUnit(record, u), e.add(unit, e.sub(u, begin)), {&chains},
+              next);
       return next;
     });
   }
@@ -283,8 +278,8 @@ func::FuncOp KernelLibrary::getQuantizedTile(const QuantizedShape &shape,
               first = args[4], last = args[5], tail = args[6];
         const PackedLayout &layout = shape.layout;
         TileBuilder builder(e, target, shape, rows, x);
-        int64_t lanes = std::min(target.lanes(), shape.tileRows),
-                columns = shape.tileRows / lanes;
+        int64_t lanes = std::min(target.lanes(), shape.layout.tileRows),
+                columns = shape.layout.tileRows / lanes;
         Emitter::Values outputs, sums;
         for (int64_t i = 0; i < rows; ++i) {
           outputs.push_back(i ? e.at(y, e.mul(ldy, i)) : y);
@@ -294,7 +289,8 @@ func::FuncOp KernelLibrary::getQuantizedTile(const QuantizedShape &shape,
         }
         Value records = e.at(tile, layout.headBytes, 1);
         if (shape.cutsRecords()) {
-          builder.addUnits(layout.lastRecord, tile, records, first, last, sums);
+          builder.addUnits(layout.lastRecord, tile, records, first, last,
+                           e.index(0), sums);
         } else {
           sums =
               e.loop(first, last, 1, sums, [&](Value r, ValueRange previous) {
@@ -307,19 +303,14 @@ func::FuncOp KernelLibrary::getQuantizedTile(const QuantizedShape &shape,
           if (shape.hasTail()) {
             Value record = e.at(records, e.mul(last, layout.record.bytes), 1);
             Value unit = e.mul(e.sub(last, first), layout.record.units);
-            SmallVector<Type> types(sums.size(), e.vectorType(lanes));
-            auto branch = e.create<scf::IfOp>(TypeRange(types),
-                                              e.less(e.index(0), tail), true);
-            {
-              OpBuilder::InsertionGuard guard(e);
-              e.setInsertionPointToStart(&branch.getThenRegion().front());
-              Emitter::Values next = sums;
-              builder.addRecord(layout.lastRecord, tile, record, unit, next);
-              e.create<scf::YieldOp>(next);
-              e.setInsertionPointToStart(&branch.getElseRegion().front());
-              e.create<scf::YieldOp>(sums);
-            }
-            sums.assign(branch.result_begin(), branch.result_end());
+            // One turn or none.
+            sums = e.loop(e.index(0), tail, 1, sums,
+                          [&](Value, ValueRange previous) {
+                            Emitter::Values next(previous);
+                            builder.addRecord(layout.lastRecord, tile, record,
+                                              unit, next);
+                            return next;
+                          });
           }
         }
         for (int64_t i = 0; i < rows; ++i)
@@ -342,12 +333,13 @@ func::FuncOp KernelLibrary::getQuantizedLinear(const QuantizedShape &shape,
     types.push_back(pointer);
   types.append(
       {pointer, index, index, index, index, index, index, index, index});
-  SmallVector<int64_t> tiles = getQuantizedRowTiles(target, shape.tileRows);
+  SmallVector<int64_t> tiles =
+      getQuantizedRowTiles(target, shape.layout.tileRows);
   llvm::SmallDenseMap<int64_t, func::FuncOp> kernels;
   for (int64_t tile : tiles)
     kernels[tile] = getQuantizedTile(shape, tile);
-  int64_t lanes = std::min(target.lanes(), shape.tileRows),
-          tileRows = shape.tileRows;
+  int64_t lanes = std::min(target.lanes(), shape.layout.tileRows),
+          tileRows = shape.layout.tileRows;
   return getOrCreate(
       getKernelName(shape) + (bias ? "_bias" : ""), types,
       [&](Emitter &e, ValueRange args) {
@@ -363,8 +355,8 @@ func::FuncOp KernelLibrary::getQuantizedLinear(const QuantizedShape &shape,
               last = e.min(e.mul(blockEnd, tileRows), outputs),
               width = e.sub(last, first);
         e.loop(rowBegin, rowEnd, 1, [&](Value row) {
-          emitCopy(e, lanes, b ? e.at(b, first) : Value(),
-                   e.at(y, e.add(e.mul(row, ldy), first)), width);
+          e.copy(lanes, b ? e.at(b, first) : Value(),
+                 e.at(y, e.add(e.mul(row, ldy), first)), width);
         });
         int64_t pieceUnits =
             shape.cutsRecords() ? 1 : shape.layout.record.units;
@@ -388,8 +380,8 @@ func::FuncOp KernelLibrary::getQuantizedLinear(const QuantizedShape &shape,
             if (tile > 1) {
               Value words = e.mul(units, kInputGroupBytes / 4);
               e.loop(e.index(0), e.index(tile), 1, [&](Value i) {
-                emitCopy(e, lanes, e.at(input, e.mul(ldx, i), 1),
-                         e.at(panel, e.mul(i, shape.panelBytes()), 1), words);
+                e.copy(lanes, e.at(input, e.mul(ldx, i), 1),
+                       e.at(panel, e.mul(i, shape.panelBytes()), 1), words);
               });
               input = panel;
             }
@@ -398,22 +390,17 @@ func::FuncOp KernelLibrary::getQuantizedLinear(const QuantizedShape &shape,
               Value column = e.mul(block, tileRows);
               Value output = e.at(y, e.add(e.mul(row, ldy), column));
               Value left = e.sub(outputs, column);
-              emitWithMargin(e, lanes, tile, tileRows, left, output, ldy,
-                             margin, [&](Value to, Value distance) {
+              Rows rows{output, ldy};
+              emitWithMargin(e, lanes, tile, tileRows, left, rows, rows, margin,
+                             [&](Rows, Rows to) {
                                e.create<func::CallOp>(
                                    kernels[tile],
-                                   ValueRange{input, matrix, to, distance, from,
-                                              end, tail});
+                                   ValueRange{input, matrix, to.base,
+                                              to.distance, from, end, tail});
                              });
             });
           };
-          Value row = rowBegin;
-          for (int64_t tile : tiles) {
-            Value times = e.floorDiv(e.sub(rowEnd, row), e.index(tile));
-            Value stop = e.add(row, e.mul(times, tile));
-            e.loop(row, stop, tile, [&](Value at) { emitTile(tile, at); });
-            row = stop;
-          }
+          e.cover(tiles, rowBegin, rowEnd, emitTile);
         });
       });
 }
@@ -446,13 +433,11 @@ func::FuncOp KernelLibrary::getQuantizedGather(const QuantizedShape &shape) {
       {pointer, index, pointer, index}, [&](Emitter &e, ValueRange args) {
         Value w = args[0], id = args[1], y = args[2], rows = args[3];
         Value zero = e.index(0);
-        Value wrapped =
-            e.create<arith::SelectOp>(e.less(id, zero), e.add(id, rows), id);
-        Value row = e.max(e.min(wrapped, e.sub(rows, e.index(1))), zero);
-        Value block = e.floorDiv(row, e.index(shape.tileRows));
+        Value row = e.clampId(id, rows);
+        Value block = e.floorDiv(row, e.index(shape.layout.tileRows));
         Value head = e.at(w, e.mul(block, layout.tileBytes), 1);
         QuantizedEmitter codes(e, target, shape,
-                               e.sub(row, e.mul(block, shape.tileRows)));
+                               e.sub(row, e.mul(block, shape.layout.tileRows)));
         Value records = e.at(head, layout.headBytes, 1);
 
         // `count` columns of a unit, which begins at column `place` of the row.

@@ -22,14 +22,14 @@ llvm::Expected<QuantizedShape> QuantizedShape::create(StringRef name,
   auto layout = PackedLayout::create(*format, rows, columns, tileRows);
   if (!layout)
     return layout.takeError();
-  return QuantizedShape{std::move(*format), std::move(*layout), tileRows};
+  return QuantizedShape{std::move(*format), std::move(*layout)};
 }
 
 QuantizedEmitter::QuantizedEmitter(Emitter &e, const Target &target,
                                    const QuantizedShape &shape)
-    : lanes(std::min(target.lanes(), shape.tileRows)),
-      columns(shape.tileRows / lanes), e(e), target(target), shape(shape),
-      planes(getPlanes(shape.format.indexBits)) {}
+    : lanes(std::min(target.lanes(), shape.layout.tileRows)),
+      columns(shape.layout.tileRows / lanes), e(e), target(target),
+      shape(shape), planes(getPlanes(shape.format.indexBits)) {}
 
 QuantizedEmitter::QuantizedEmitter(Emitter &e, const Target &target,
                                    const QuantizedShape &shape, Value row)
@@ -45,10 +45,10 @@ Value QuantizedEmitter::word(int64_t value) {
   return e.splatInt(lanes, static_cast<int32_t>(value));
 }
 
-Value QuantizedEmitter::cast(Value vector, Type type) {
+Value QuantizedEmitter::cast(Value vector, VectorType type) {
   if (vector.getType() == type)
     return vector;
-  return e.create<vector::BitCastOp>(cast_or_null<VectorType>(type), vector);
+  return e.create<vector::BitCastOp>(type, vector);
 }
 
 Value QuantizedEmitter::intrinsic(StringRef name, Type result,
@@ -119,7 +119,7 @@ Value QuantizedEmitter::loadReal(RealType type, Value from) {
 /// area of the codes.
 Value QuantizedEmitter::loadCode(ScaleCode code, Value from, int64_t group,
                                  int64_t groups, int64_t column) {
-  int64_t rows = shape.tileRows, first = column * lanes;
+  int64_t rows = shape.layout.tileRows, first = column * lanes;
   auto byte = [&](int64_t index) {
     return loadBytes(atRow(from, index * rows + first, 1));
   };
@@ -191,9 +191,10 @@ QuantizedEmitter::Chains QuantizedEmitter::loadChains(const RecordPlan &plan,
                                                  c * lanes, bytes)));
       } else if (place.reals >= 0) {
         int64_t number = chain.span == RealSpan::Group ? group : 0;
-        value = widen(loadReal(
-            chain.real, atRow(e.at(record, place.reals, 1),
-                              number * shape.tileRows + c * lanes, bytes)));
+        value = widen(
+            loadReal(chain.real,
+                     atRow(e.at(record, place.reals, 1),
+                           number * shape.layout.tileRows + c * lanes, bytes)));
       }
       if (place.codes >= 0) {
         Value code = loadCode(chain.code, e.at(record, place.codes, 1), group,
@@ -234,7 +235,7 @@ QuantizedEmitter::Pieces QuantizedEmitter::loadPieces(Value unit) {
     Values values;
     for (int64_t c = 0; c < columns; ++c)
       values.push_back(
-          e.load(words, atRow(unit, p * shape.tileRows + c * lanes, 4)));
+          e.load(words, atRow(unit, p * shape.layout.tileRows + c * lanes, 4)));
     pieces.push_back(values);
   }
   return pieces;
@@ -332,45 +333,6 @@ Value QuantizedEmitter::emitValue(const Chains &chains, Value levels,
       e.create<arith::SIToFPOp>(chains.scales[term][0].getType(), level);
   Value product = e.mul(real, chains.scales[term][0]);
   return before ? e.add(before, product) : product;
-}
-
-//===----------------------------------------------------------------------===//
-// Copies
-//===----------------------------------------------------------------------===//
-
-void llmc::emitCopy(Emitter &e, int64_t lanes, Value from, Value to,
-                    Value count) {
-  Value main = e.sub(count, e.create<arith::RemUIOp>(count, e.index(lanes)));
-  e.loop(e.index(0), main, lanes, [&](Value i) {
-    Value value =
-        from ? e.load(e.vectorType(lanes), e.at(from, i)) : e.splat(lanes, 0);
-    e.store(value, e.at(to, i));
-  });
-  e.loop(main, count, 1, [&](Value i) {
-    Value value = from ? e.load(e.getF32Type(), e.at(from, i)) : e.f32(0);
-    e.store(value, e.at(to, i));
-  });
-}
-
-void llmc::emitWithMargin(Emitter &e, int64_t lanes, int64_t rows,
-                          int64_t width, Value left, Value output,
-                          Value distance, Value margin,
-                          function_ref<void(Value, Value)> tile) {
-  Value all = e.index(width), many = e.index(rows);
-  left = e.min(left, all);
-  auto line = [&](Value i) { return e.at(margin, e.mul(i, width)); };
-  auto place = [&](Value i) { return e.at(output, e.mul(distance, i)); };
-  e.ifElse(
-      e.less(left, all),
-      [&] {
-        emitCopy(e, lanes, Value(), margin, e.mul(many, all));
-        e.loop(e.index(0), many, 1,
-               [&](Value i) { emitCopy(e, lanes, place(i), line(i), left); });
-        tile(margin, all);
-        e.loop(e.index(0), many, 1,
-               [&](Value i) { emitCopy(e, lanes, line(i), place(i), left); });
-      },
-      [&] { tile(output, distance); });
 }
 
 //===----------------------------------------------------------------------===//

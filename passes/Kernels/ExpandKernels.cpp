@@ -153,11 +153,37 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
     body(loop.getInductionVars()[0]);
   }
 
-  /// Begin and end of piece `number` of [0, total) in pieces of `size`.
-  static std::pair<Value, Value> piece(Emitter &e, Value number, Value size,
-                                       Value total) {
+  struct Piece {
+    Value begin, end;
+  };
+
+  /// Piece `number` of [0, total) in pieces of `size`.
+  static Piece piece(Emitter &e, Value number, Value size, Value total) {
     Value begin = e.min(e.mul(number, size), total);
     return {begin, e.min(e.add(begin, size), total)};
+  }
+
+  /// Divides a product of `rows` rows with a matrix of `blocks` blocks into
+  /// items: one of `groups` groups of blocks, and a chunk of at most `most`
+  /// rows, in whole tiles of `tile`.
+  static void divide(Emitter &e, Value rows, int64_t tile, int64_t most,
+                     int64_t blocks, int64_t groups,
+                     function_ref<void(Piece row, Piece block)> body) {
+    // Few rows: every block is read once from memory, so it is its own item.
+    Value few = e.less(rows, e.index(tile + 1));
+    Value perGroup = e.create<arith::SelectOp>(
+        few, e.index(1), e.index(llvm::divideCeil(blocks, groups)));
+    Value count = e.ceilDiv(e.index(blocks), perGroup);
+    // Chunks of equal numbers of whole tiles.
+    Value chunks = e.max(e.ceilDiv(rows, e.index(most)), e.index(1));
+    Value perChunk =
+        e.mul(e.ceilDiv(e.ceilDiv(rows, chunks), e.index(tile)), tile);
+    parallel(e, e.mul(count, chunks), [&](Value item) {
+      Value group = e.floorDiv(item, chunks);
+      Value chunk = e.sub(item, e.mul(group, chunks));
+      body(piece(e, chunk, perChunk, rows),
+           piece(e, group, perGroup, e.index(blocks)));
+    });
   }
 
   /// The same as a constant, or dynamic.
@@ -181,25 +207,11 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
     int64_t groups = llvm::alignTo(llvm::divideCeil(blocks, kBlocksPerItem), 2);
     int64_t tile = library.getTarget().rowTiles(blockRows).front();
     Value rows = extents(e, op.getInput(), 1);
-    // Few rows: every block is read once from memory, so it is its own item.
-    Value few = e.less(rows, e.index(tile + 1));
-    Value perGroup = e.create<arith::SelectOp>(
-        few, e.index(1), e.index(llvm::divideCeil(blocks, groups)));
-    Value count = e.ceilDiv(e.index(blocks), perGroup);
-    // Chunks of equal numbers of whole tiles; the rows of x and a block of w
-    // share the second-level cache.
+    // The rows of x and a block of w share the second-level cache.
     int64_t step = std::min(type.getColumns(), library.getLinearStep());
     int64_t most = std::clamp(library.getTarget().cacheBytes * 5 / 8 / 4 / step,
                               4 * tile, kRowsPerItem);
-    Value chunks = e.max(e.ceilDiv(rows, e.index(most)), e.index(1));
-    Value perChunk =
-        e.mul(e.ceilDiv(e.ceilDiv(rows, chunks), e.index(tile)), tile);
-    Value items = e.mul(count, chunks);
-    parallel(e, items, [&](Value item) {
-      Value group = e.floorDiv(item, chunks);
-      Value chunk = e.sub(item, e.mul(group, chunks));
-      auto [rowBegin, rowEnd] = piece(e, chunk, perChunk, rows);
-      auto [blockBegin, blockEnd] = piece(e, group, perGroup, e.index(blocks));
+    auto product = [&](Piece row, Piece block) {
       SmallVector<Value> operands{pointer(e, op.getInput()),
                                   rowDistance(e, op.getInput()),
                                   pointer(e, op.getWeight())};
@@ -207,9 +219,10 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
         operands.push_back(pointer(e, op.getBias()));
       operands.append({pointer(e, op.getInit()), rowDistance(e, op.getInit()),
                        e.index(type.getColumns()), e.index(type.getRows()),
-                       rowBegin, rowEnd, blockBegin, blockEnd});
+                       row.begin, row.end, block.begin, block.end});
       e.create<func::CallOp>(kernel, operands);
-    });
+    };
+    divide(e, rows, tile, most, blocks, groups, product);
   }
 
   void expand(Emitter &e, KernelLibrary &library, kern::QuantizeOp op) {
@@ -227,7 +240,7 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
         if (factors)
           operands.push_back(factors);
         operands.push_back(
-            e.at(to, e.mul(row, getQuantizedRowBytes(columns)), 1));
+            e.at(to, e.mul(row, kern::getQuantizedRowBytes(columns)), 1));
         operands.push_back(e.index(columns));
         e.create<func::CallOp>(kernel, operands);
       });
@@ -249,34 +262,24 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
     int64_t blocks = shape.layout.tiles;
     int64_t groups = llvm::divideCeil(blocks, kTilesPerItem);
     int64_t tile =
-        getQuantizedRowTiles(library.getTarget(), shape.tileRows).front();
+        getQuantizedRowTiles(library.getTarget(), shape.layout.tileRows)
+            .front();
     Value rows = extents(e, op.getInput(), 1);
-    Value few = e.less(rows, e.index(tile + 1));
-    Value perGroup = e.create<arith::SelectOp>(
-        few, e.index(1), e.index(llvm::divideCeil(blocks, groups)));
-    Value count = e.ceilDiv(e.index(blocks), perGroup);
-    Value chunks =
-        e.max(e.ceilDiv(rows, e.index(kQuantizedProductRows)), e.index(1));
-    Value perChunk =
-        e.mul(e.ceilDiv(e.ceilDiv(rows, chunks), e.index(tile)), tile);
     Value from = pointer(e, op.getInput()), weight = pointer(e, op.getWeight()),
           to = pointer(e, op.getInit());
     Value bias = op.getBias() ? pointer(e, op.getBias()) : Value();
     Value distance = rowDistance(e, op.getInit());
-    parallel(e, e.mul(count, chunks), [&](Value item) {
-      Value group = e.floorDiv(item, chunks);
-      Value chunk = e.sub(item, e.mul(group, chunks));
-      auto [rowBegin, rowEnd] = piece(e, chunk, perChunk, rows);
-      auto [blockBegin, blockEnd] = piece(e, group, perGroup, e.index(blocks));
+    auto product = [&](Piece row, Piece block) {
       SmallVector<Value> operands{
-          from, e.index(getQuantizedRowBytes(type.getColumns())), weight};
+          from, e.index(kern::getQuantizedRowBytes(type.getColumns())), weight};
       if (bias)
         operands.push_back(bias);
       operands.append({to, distance, e.index(shape.wholePieces()),
                        e.index(shape.layout.tileBytes), e.index(type.getRows()),
-                       rowBegin, rowEnd, blockBegin, blockEnd});
+                       row.begin, row.end, block.begin, block.end});
       e.create<func::CallOp>(kernel, operands);
-    });
+    };
+    divide(e, rows, tile, kQuantizedProductRows, blocks, groups, product);
   }
 
   void expand(Emitter &e, KernelLibrary &library, kern::GatherOp op) {

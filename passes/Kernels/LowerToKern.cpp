@@ -3,7 +3,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "llmc/Codegen/QuantizedEmitter.h"
 #include "llmc/Dialect/Kern/KernOps.h"
 #include "llmc/Dialect/NN/NNOps.h"
 #include "llmc/Passes/Dims.h"
@@ -107,7 +106,7 @@ struct LowerToKern : llmc::impl::LowerToKernPassBase<LowerToKern> {
     auto input = cast<RankedTensorType>(linear.getInput().getType());
     SmallVector<int64_t> shape(input.getShape());
     shape.back() =
-        getQuantizedRowBytes(linear.getWeight().getType().getColumns());
+        kern::getQuantizedRowBytes(linear.getWeight().getType().getColumns());
     OpBuilder builder(linear);
     auto type = RankedTensorType::get(shape, builder.getI8Type());
     Value init =

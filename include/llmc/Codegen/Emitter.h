@@ -82,6 +82,17 @@ public:
   void ifElse(Value condition, llvm::function_ref<void()> then,
               llvm::function_ref<void()> otherwise);
 
+  /// Covers [from, to) in pieces of `sizes`, descending and 1 last: as many of
+  /// the largest as fit, then of the next. `body` gets size and begin of each.
+  void cover(llvm::ArrayRef<int64_t> sizes, Value from, Value to,
+             llvm::function_ref<void(int64_t, Value)> body);
+
+  /// Copies `count` f32; zeros where `from` is null.
+  void copy(int64_t lanes, Value from, Value to, Value count);
+  /// The row that an id reads: negative ones count from the end, and one outside
+  /// reads the nearest row.
+  Value clampId(Value id, Value rows);
+
 private:
   Value reduce(Value vector, llvm::function_ref<Value(Value, Value)> combine);
 };
@@ -92,6 +103,21 @@ private:
 mlir::Value emitExp(Emitter &e, mlir::Value x);
 /// tanh(x) through emitExp; its absolute error is below 1e-6.
 mlir::Value emitTanh(Emitter &e, mlir::Value x);
+
+/// A matrix of f32 in memory.
+struct Rows {
+  mlir::Value base;
+  /// Elements from one row to the next.
+  mlir::Value distance;
+};
+
+/// Calls `tile`, which turns `rows` rows of `width` columns of `start` into
+/// those of `output`. Where only `left` < `width` columns are there, it works on
+/// `margin`, which has room for all, and what is there is copied.
+void emitWithMargin(Emitter &e, int64_t lanes, int64_t rows, int64_t width,
+                    mlir::Value left, Rows start, Rows output,
+                    mlir::Value margin,
+                    llvm::function_ref<void(Rows start, Rows output)> tile);
 
 } // namespace llmc
 

@@ -11,26 +11,20 @@
 #define LLMC_CODEGEN_QUANTIZEDEMITTER_H
 
 #include "llmc/Codegen/Emitter.h"
+#include "llmc/Dialect/Kern/KernOps.h"
 #include "llmc/Formats/Layout.h"
 
 namespace llmc {
 
-/// Columns of a group of a quantized input, bytes that it takes, and where its
-/// numbers are (see the top of Quantized.cpp).
-constexpr int64_t kInputGroup = 32, kInputGroupBytes = 64;
+/// Where the numbers of a group of a quantized input are (see the top of
+/// Quantized.cpp).
 constexpr int64_t kInputScale = 32, kInputScaledSums = 36,
                   kInputNegatedSums = 48;
-
-/// Bytes of a quantized row of `columns` columns.
-inline int64_t getQuantizedRowBytes(int64_t columns) {
-  return (columns + kInputGroup - 1) / kInputGroup * kInputGroupBytes;
-}
 
 /// What a kernel over a compressed matrix is specialized for.
 struct QuantizedShape {
   FormatDescription format;
   PackedLayout layout;
-  int64_t tileRows = 16;
 
   static llvm::Expected<QuantizedShape> create(llvm::StringRef format,
                                                int64_t rows, int64_t columns,
@@ -57,7 +51,7 @@ struct QuantizedShape {
   /// than a multiple of the distance of cache sets.
   int64_t panelBytes() const {
     int64_t most = cutsRecords() ? 1 : layout.record.units;
-    return std::max<int64_t>(kStepUnits, most) * kInputGroupBytes + 64;
+    return std::max<int64_t>(kStepUnits, most) * kern::kInputGroupBytes + 64;
   }
 
   /// Groups of 32 input columns that one step in k covers: twelve rows of them
@@ -101,8 +95,6 @@ public:
   /// the lowest power of two that makes them unsigned.
   mlir::Value emitLevels(const Pieces &pieces, int64_t step, int64_t column,
                          unsigned term);
-  /// The codes of a k-step in the bytes of each lane.
-  mlir::Value emitCodes(const Pieces &pieces, int64_t step, int64_t column);
   /// What emitLevels added is 2^shift; -1: nothing.
   int64_t getOffsetShift(unsigned term) const;
   /// The largest value of a byte of emitLevels.
@@ -118,6 +110,8 @@ public:
                        int64_t largest);
 
 private:
+  /// The codes of a k-step in the bytes of each lane.
+  mlir::Value emitCodes(const Pieces &pieces, int64_t step, int64_t column);
   mlir::Value loadReal(RealType type, mlir::Value from);
   mlir::Value loadCode(ScaleCode code, mlir::Value from, int64_t group,
                        int64_t groups, int64_t column);
@@ -128,7 +122,7 @@ private:
   mlir::Value lookUp(mlir::Value codes, llvm::ArrayRef<uint8_t> table);
   mlir::Value intrinsic(llvm::StringRef name, mlir::Type result,
                         mlir::ValueRange operands);
-  mlir::Value cast(mlir::Value vector, mlir::Type type);
+  mlir::Value cast(mlir::Value vector, mlir::VectorType type);
   mlir::Value word(int64_t value);
 
   Emitter &e;
@@ -137,17 +131,6 @@ private:
   llvm::SmallVector<Plane, 2> planes;
   mlir::Value row;
 };
-
-/// Copies `count` f32; zeros where `from` is null.
-void emitCopy(Emitter &e, int64_t lanes, mlir::Value from, mlir::Value to,
-              mlir::Value count);
-
-/// Calls `tile` with an output of `rows` rows of `width` columns: `output`, or,
-/// where only `left` < `width` columns are there, `margin` and copies.
-void emitWithMargin(
-    Emitter &e, int64_t lanes, int64_t rows, int64_t width, mlir::Value left,
-    mlir::Value output, mlir::Value distance, mlir::Value margin,
-    llvm::function_ref<void(mlir::Value to, mlir::Value distance)> tile);
 
 } // namespace llmc
 

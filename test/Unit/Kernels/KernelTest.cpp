@@ -7,14 +7,13 @@
 // the same to the last bit for any number of rows and any division of items.
 //
 //===----------------------------------------------------------------------===//
-#include "Jit.h"
+#include "KernelTestUtils.h"
 #include "llmc/Codegen/PackDense.h"
 #include "llmc/Codegen/Target.h"
 #include "llmc/Driver/Registration.h"
 #include "mlir/IR/MLIRContext.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FormatVariadic.h"
-#include "llvm/TargetParser/Host.h"
 
 #include <cmath>
 #include <cstring>
@@ -26,30 +25,7 @@ using namespace llmc::test;
 
 namespace {
 
-constexpr int64_t kAll = kAllItems, kPart = kAllItems / 3;
-
-/// Aligned memory between two guard zones that must stay as they are.
-struct Buffer {
-  explicit Buffer(int64_t count, float value = 0)
-      : memory(count + 2 * kGuard + 16, kMark), count(count) {
-    uintptr_t address = reinterpret_cast<uintptr_t>(memory.data() + kGuard);
-    offset = kGuard + (64 - address % 64) % 64 / sizeof(float);
-    std::fill_n(data(), count, value);
-  }
-  float *data() { return memory.data() + offset; }
-  float &operator[](int64_t i) { return data()[i]; }
-  bool guarded() {
-    for (int64_t i = 0; i < static_cast<int64_t>(memory.size()); ++i)
-      if ((i < offset || i >= offset + count) && memory[i] != kMark)
-        return false;
-    return true;
-  }
-
-  static constexpr int64_t kGuard = 64;
-  static constexpr float kMark = 12345.5f;
-  std::vector<float> memory;
-  int64_t count, offset;
-};
+using Buffer = Aligned<float>;
 
 void fillRandom(Buffer &buffer, unsigned seed, float scale = 1) {
   std::mt19937 random(seed);
@@ -58,26 +34,8 @@ void fillRandom(Buffer &buffer, unsigned seed, float scale = 1) {
     buffer[i] = normal(random);
 }
 
-/// Processors of growing width that this machine can run.
-std::vector<std::string> processors() {
-  std::vector<std::string> result{"x86-64"};
-  auto features = llvm::sys::getHostCPUFeatures();
-  if (features.lookup("avx2") && features.lookup("fma"))
-    result.push_back("x86-64-v3");
-  if (features.lookup("avx512vl") && features.lookup("avx512dq"))
-    result.push_back("x86-64-v4");
-  return result;
-}
-
-class KernelTest : public ::testing::TestWithParam<std::string> {
+class KernelTest : public KernelFixture {
 protected:
-  std::unique_ptr<Jit> compile(const std::string &text) {
-    auto jit = Jit::compile(text, GetParam());
-    if (jit)
-      return std::move(*jit);
-    ADD_FAILURE() << llvm::toString(jit.takeError());
-    return nullptr;
-  }
   int64_t blockRows() {
     return llvm::cantFail(Target::resolve(GetParam())).blockRows();
   }
@@ -397,11 +355,6 @@ TEST_P(AttentionTest, AppendDropsRowsPastTheCapacity) {
   EXPECT_EQ(3 * 4, std::count(k.data(), k.data() + 80, 2.0f));
 }
 
-std::string nameOf(const ::testing::TestParamInfo<std::string> &info) {
-  std::string name = info.param;
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
-}
 INSTANTIATE_TEST_SUITE_P(Processors, KernelTest,
                          ::testing::ValuesIn(processors()), nameOf);
 INSTANTIATE_TEST_SUITE_P(Processors, AttentionTest,

@@ -8,9 +8,8 @@
 // gathered rows are what the reference decodes, to the last bit.
 //
 //===----------------------------------------------------------------------===//
-#include "Jit.h"
+#include "KernelTestUtils.h"
 #include "llmc/Codegen/QuantizedEmitter.h"
-#include "llmc/Codegen/Target.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/TargetParser/Host.h"
 
@@ -24,43 +23,13 @@ using namespace llmc::test;
 
 namespace {
 
-constexpr int64_t kAll = kAllItems, kPart = kAllItems / 3;
-
-std::vector<std::string> processors() {
-  std::vector<std::string> result{"x86-64"};
-  auto features = llvm::sys::getHostCPUFeatures();
-  if (features.lookup("avx2") && features.lookup("fma"))
-    result.push_back("x86-64-v3");
-  if (features.lookup("avx512bw") && features.lookup("avx512vl"))
-    result.push_back("x86-64-v4");
-  if (features.lookup("avx512vnni"))
+/// The last one multiplies bytes by instructions of its own.
+std::vector<std::string> quantizedProcessors() {
+  std::vector<std::string> result = processors();
+  if (llvm::sys::getHostCPUFeatures().lookup("avx512vnni"))
     result.push_back("icelake-server");
   return result;
 }
-
-/// Memory aligned to a cache line, between guards.
-template <typename T> class Aligned {
-public:
-  explicit Aligned(int64_t count, T value = T())
-      : bytes(count * sizeof(T) + 192, kMark), count(count) {
-    offset = 64 + (64 - reinterpret_cast<uintptr_t>(bytes.data()) % 64) % 64;
-    std::fill_n(data(), count, value);
-  }
-  T *data() { return reinterpret_cast<T *>(bytes.data() + offset); }
-  T &operator[](int64_t i) { return data()[i]; }
-  bool guarded() {
-    for (size_t i = 0; i < bytes.size(); ++i)
-      if ((i < offset || i >= offset + count * sizeof(T)) && bytes[i] != kMark)
-        return false;
-    return true;
-  }
-
-private:
-  static constexpr char kMark = 0x5a;
-  std::vector<char> bytes;
-  int64_t count;
-  size_t offset = 0;
-};
 
 /// Random codes, and random scales that the chains can hold.
 QuantizedMatrix makeMatrix(const std::string &name, int64_t rows,
@@ -99,16 +68,8 @@ std::string typeText(const std::string &format, int64_t n, int64_t k) {
                        n, k, format);
 }
 
-class QuantizedTest : public ::testing::TestWithParam<std::string> {
+class QuantizedTest : public KernelFixture {
 protected:
-  std::unique_ptr<Jit> compile(const std::string &text) {
-    auto jit = Jit::compile(text, GetParam());
-    if (jit)
-      return std::move(*jit);
-    ADD_FAILURE() << llvm::toString(jit.takeError());
-    return nullptr;
-  }
-
   using QuantizeFn = void (*)(float *x, float *t, char *q, int64_t m,
                               int64_t begin, int64_t end);
   std::unique_ptr<Jit> compileQuantize(int64_t k, bool factors) {
@@ -120,7 +81,7 @@ protected:
   kern.quantize ins(%x{3} : memref<?x{1}xf32>{4}) outs(%q : memref<?x{2}xi8>)
   return
 })",
-        kRaw, k, getQuantizedRowBytes(k), factors ? ", %t" : "",
+        kRaw, k, kern::getQuantizedRowBytes(k), factors ? ", %t" : "",
         factors ? llvm::formatv(", memref<{0}xf32>", k).str() : ""));
   }
 
@@ -137,7 +98,7 @@ protected:
   kern.quantized_linear ins(%q, %w{4} : memref<?x{2}xi8>, {3}{5}) outs(%y : memref<?x{1}xf32>)
   return
 })",
-        kRaw, n, getQuantizedRowBytes(k), typeText(format, n, k),
+        kRaw, n, kern::getQuantizedRowBytes(k), typeText(format, n, k),
         bias ? ", %b" : "",
         bias ? llvm::formatv(", memref<{0}xf32>", n).str() : ""));
   }
@@ -164,7 +125,7 @@ TEST_P(QuantizedTest, InputsAreNearAndTheirSumsExact) {
       auto jit = compileQuantize(k, factors);
       ASSERT_TRUE(jit);
       auto run = reinterpret_cast<QuantizeFn>(jit->lookup("run"));
-      int64_t m = 11, bytes = getQuantizedRowBytes(k);
+      int64_t m = 11, bytes = kern::getQuantizedRowBytes(k);
       Aligned<float> x(m * k), t(k);
       Aligned<char> q(m * bytes, 0x33);
       for (int64_t i = 0; i < m * k; ++i)
@@ -226,7 +187,7 @@ TEST_P(QuantizedTest, ProductsAgreeWithTheReference) {
         {"i4g32.f32", 5, 40},   {"u4g32.f16r-u8.mf16r-i8", 37, 500},
         {"i4g32.e8m0", 20, 70}, {"i4g16.f32r-ue4m3", 20, 90}}) {
     // Every format on one processor, one of each kind on the others.
-    if (GetParam() != processors().back() &&
+    if (GetParam() != quantizedProcessors().back() &&
         !llvm::is_contained({"u4g32", "i8g32", "nl4", "u4row", "q6_k"},
                             llvm::StringRef(format)))
       continue;
@@ -247,7 +208,7 @@ TEST_P(QuantizedTest, ProductsAgreeWithTheReference) {
     auto toBytes = reinterpret_cast<QuantizeFn>(quantize->lookup("run"));
     auto run = reinterpret_cast<LinearFn>(linear->lookup("run"));
     constexpr int64_t most = 131;
-    int64_t rowBytes = getQuantizedRowBytes(k);
+    int64_t rowBytes = kern::getQuantizedRowBytes(k);
     Aligned<float> x(most * k), b(n), whole(most * n, -1);
     Aligned<char> q(most * rowBytes);
     for (int64_t i = 0; i < most * k; ++i)
@@ -307,11 +268,6 @@ TEST_P(QuantizedTest, ProductsAgreeWithTheReference) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Processors, QuantizedTest,
-                         ::testing::ValuesIn(processors()),
-                         [](const auto &info) {
-                           std::string name = info.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+                         ::testing::ValuesIn(quantizedProcessors()), nameOf);
 
 } // namespace

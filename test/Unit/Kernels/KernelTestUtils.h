@@ -1,0 +1,80 @@
+//===- KernelTestUtils.h - What tests of kernels share ----------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_TEST_UNIT_KERNELS_KERNELTESTUTILS_H
+#define LLMC_TEST_UNIT_KERNELS_KERNELTESTUTILS_H
+
+#include "Jit.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/TargetParser/Host.h"
+
+#include <gtest/gtest.h>
+#include <vector>
+
+namespace llmc::test {
+
+constexpr int64_t kAll = kAllItems, kPart = kAllItems / 3;
+
+/// Memory aligned to a cache line, between guards that must stay as they are.
+template <typename T> struct Aligned {
+  explicit Aligned(int64_t count, T value = T())
+      : count(count), memory(count * sizeof(T) + 2 * kGuard + 64, kMark) {
+    uintptr_t address = reinterpret_cast<uintptr_t>(memory.data() + kGuard);
+    offset = kGuard + (64 - address % 64) % 64;
+    std::fill_n(data(), count, value);
+  }
+  T *data() { return reinterpret_cast<T *>(memory.data() + offset); }
+  T &operator[](int64_t i) { return data()[i]; }
+  bool guarded() {
+    for (size_t i = 0; i < memory.size(); ++i)
+      if ((i < offset || i >= offset + count * sizeof(T)) && memory[i] != kMark)
+        return false;
+    return true;
+  }
+
+  int64_t count;
+
+private:
+  /// Bytes before and after.
+  static constexpr size_t kGuard = 256;
+  static constexpr char kMark = 0x5a;
+  std::vector<char> memory;
+  size_t offset = 0;
+};
+
+/// Processors of growing width that this machine can run.
+inline std::vector<std::string> processors() {
+  std::vector<std::string> result{"x86-64"};
+  auto features = llvm::sys::getHostCPUFeatures();
+  if (features.lookup("avx2") && features.lookup("fma"))
+    result.push_back("x86-64-v3");
+  if (features.lookup("avx512vl") && features.lookup("avx512dq") &&
+      features.lookup("avx512bw"))
+    result.push_back("x86-64-v4");
+  return result;
+}
+
+/// The name of a processor as that of a test.
+inline std::string nameOf(const ::testing::TestParamInfo<std::string> &info) {
+  std::string name = info.param;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
+/// Compiles for the processor that is its parameter.
+class KernelFixture : public ::testing::TestWithParam<std::string> {
+protected:
+  std::unique_ptr<Jit> compile(const std::string &text) {
+    auto jit = Jit::compile(text, GetParam());
+    if (jit)
+      return std::move(*jit);
+    ADD_FAILURE() << llvm::toString(jit.takeError());
+    return nullptr;
+  }
+};
+
+} // namespace llmc::test
+
+#endif // LLMC_TEST_UNIT_KERNELS_KERNELTESTUTILS_H
