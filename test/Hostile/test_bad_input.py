@@ -234,8 +234,13 @@ class BadInput(HostileCase):
     #===-------------------------------------------------------------------===#
 
     def start(self, *more: str) -> subprocess.Popen:
+        def take_signals() -> None:
+            # Whoever runs the tests in the background has them ignored.
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_DFL)
+
         return subprocess.Popen([LLMC, "compile", MODELS / "llama/optimum", "-o", self.out / "bundle", "--entry", "all", *more],
-                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=take_signals)
 
     def wait_for_writing(self, child: subprocess.Popen) -> None:
         """Until the weights are being written, which is in the middle."""
