@@ -1,5 +1,4 @@
-//===- EmitDispatch.cpp - Parallel calls and entries in the binary contract
-//===//
+//===- EmitDispatch.cpp - Parallel calls and entries in the contract ------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -42,6 +41,16 @@ struct EmitDispatch : llmc::impl::EmitDispatchBase<EmitDispatch> {
     for (auto function : module.getOps<LLVM::LLVMFuncOp>())
       if (function->hasAttr(kSignature))
         entries.push_back(function);
+    for (LLVM::LLVMFuncOp entry : entries) {
+      auto when = entry->getAttrOfType<DenseI64ArrayAttr>(kWhen);
+      if (entry->hasAttr(kVariantOf) &&
+          (!when || when.empty() || when.size() % 2)) {
+        entry.emitOpError("expected pairs of a symbol's number and its value "
+                          "in '")
+            << kWhen << "' but got " << entry->getAttr(kWhen);
+        return signalPassFailure();
+      }
+    }
     for (LLVM::LLVMFuncOp entry : entries)
       if (!entry->hasAttr(kVariantOf))
         emitRun(entry, entries);

@@ -24,15 +24,21 @@ def RefineTypesPass : Pass<"llmc-refine-types", "::mlir::ModuleOp"> {
 
     ```mlir
     func.func @f(%x: tensor<?x8xf32> {nn.dims = ["seq", 8]}) -> tensor<?x?x?xf32> {
+      %zero = arith.constant dense<0> : tensor<1xi64>
+      %one = arith.constant dense<1> : tensor<1xi64>
+      %heads = arith.constant dense<[2, 4]> : tensor<2xi64>
       %s = nn.shape_of %x : (tensor<?x8xf32>) -> tensor<2xi64>
       %rows = nn.slice %s [%zero, %one] {axes = array<i64: 0>, steps = array<i64: 1>}
             : (tensor<2xi64>, tensor<1xi64>, tensor<1xi64>) -> tensor<?xi64>
       %shape = nn.concat %rows, %heads {axis = 0 : i64} : (tensor<?xi64>, tensor<2xi64>) -> tensor<3xi64>
       %1 = nn.reshape %x, %shape : (tensor<?x8xf32>, tensor<3xi64>) -> tensor<?x?x?xf32>
-    // becomes, where %heads is [2, 4]
+      return %1 : tensor<?x?x?xf32>
+    }
+    // becomes
     func.func @f(%x: tensor<?x8xf32> {nn.dims = ["seq", 8]}) -> tensor<?x2x4xf32> {
       %shape = arith.constant dense<[-1, 2, 4]> : tensor<3xi64>
       %1 = nn.reshape %x, %shape : (tensor<?x8xf32>, tensor<3xi64>) -> tensor<?x2x4xf32>
+      return %1 : tensor<?x2x4xf32>
     ```
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
@@ -47,7 +53,10 @@ def PrintSymbolsPass : Pass<"llmc-print-symbols", "::mlir::func::FuncOp"> {
 
     ```mlir
     // remark: shape [past + seq, 4]
-    %1 = nn.concat %past, %new {axis = 0 : i64} : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+    func.func @f(%past: tensor<?x4xf32> {nn.dims = ["past", 4]}, %new: tensor<?x4xf32> {nn.dims = ["seq", 4]}) {
+      %1 = nn.concat %past, %new {axis = 0 : i64} : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+      return
+    }
     ```
   }];
 }
@@ -64,8 +73,12 @@ def PrintElementsPass : Pass<"llmc-print-elements", "::mlir::func::FuncOp"> {
     and of the masks of attentions and of softmaxes.
 
     ```mlir
-    // remark: element start + i0
-    %1 = nn.range %start, %end, %one {show} : (tensor<i64>, tensor<i64>, tensor<i64>) -> tensor<?xi64>
+    // remark: element start[0] + i0
+    func.func @f(%start: tensor<i64> {nn.name = "start"}, %end: tensor<i64> {nn.name = "end"}) {
+      %one = arith.constant dense<1> : tensor<i64>
+      %1 = nn.range %start, %end, %one {show} : (tensor<i64>, tensor<i64>, tensor<i64>) -> tensor<?xi64>
+      return
+    }
     ```
   }];
   let options = [Option<"layers", "layers", "bool", /*default=*/"false",

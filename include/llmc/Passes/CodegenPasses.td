@@ -12,6 +12,7 @@
 //    first two operands; the callee may be called with any partition of it;
 //  * a function with the attribute `llmc.kernel` is a micro-kernel: it has its
 //    final signature from the start and is left alone.
+// The examples are run by test/Scripts/test_examples.py.
 //
 //===----------------------------------------------------------------------===//
 #ifndef LLMC_PASSES_CODEGENPASSES
@@ -29,10 +30,14 @@ def SpecializeSeq : Pass<"llmc-specialize-seq", "mlir::ModuleOp"> {
     function. A module pass, since it adds a function.
 
     ```mlir
-    func.func @lm(%ids: tensor<?xi64> {nn.dims = ["seq"]}, %seq: index {nn.symbol = "seq"})
+    func.func @lm(%ids: tensor<?xi64> {nn.dims = ["seq"]}, %seq: index {nn.symbol = "seq"}) -> (tensor<?xi64> {nn.dims = ["seq"]}) {
+      %0 = nn.neg %ids : (tensor<?xi64>) -> tensor<?xi64>
+      return %0 : tensor<?xi64>
+    }
     // adds
-    func.func @lm_seq1(%ids: tensor<1xi64> {nn.dims = [1]}, %seq: index {nn.symbol = "seq"})
-        attributes {llmc.variant_of = "lm", llmc.when = array<i64: 0, 1>}
+    func.func @lm_seq1(%ids: tensor<1xi64> {nn.dims = [1]}, %seq: index {nn.symbol = "seq"}) -> (tensor<1xi64> {nn.dims = [1]})
+        attributes {llmc.variant_of = "lm", llmc.when = array<i64: 0, 1>} {
+      %0 = nn.neg %ids : (tensor<1xi64>) -> tensor<1xi64>
     ```
   }];
   let options = [Option<"function", "function", "std::string", "\"lm\"", "name of the function">];
@@ -158,11 +163,10 @@ def PlanArena : Pass<"llmc-plan-arena", "mlir::ModuleOp"> {
       return
     }
     // becomes
+    func.func private @f_arena_size(%n: index) -> index
     func.func @f(%n: index, %arena: memref<1099511627776xi8> {llmc.arena}) {
       %0 = memref.view %arena[%offset][%n] : memref<1099511627776xi8> to memref<?xf32>
-      ...
-    }
-    func.func private @f_arena_size(%n: index) -> index
+      "use"(%0) : (memref<?xf32>) -> ()
     ```
   }];
   let dependentDialects = ["mlir::arith::ArithDialect", "mlir::memref::MemRefDialect",
@@ -177,6 +181,17 @@ def RawAbi : Pass<"llmc-raw-abi", "mlir::ModuleOp"> {
     Every function that is not a kernel gets the argument `llmc.ctx` first.
     Private functions become internal. Refuses dynamic arguments without
     `nn.dims`. A module pass, since callers and callees change together.
+
+    ```mlir
+    func.func @f(%n: index {nn.symbol = "n"}, %x: memref<?xf32> {nn.dims = ["n"]}) {
+      "use"(%x) : (memref<?xf32>) -> ()
+      return
+    }
+    // becomes
+    func.func @f(%ctx: memref<1099511627776xi8> {llmc.ctx}, %n: index {nn.symbol = "n"}, %raw: memref<1099511627776xi8> ...) {
+      %x = memref.view %raw[...][%n] : memref<1099511627776xi8> to memref<?xf32>
+      "use"(%x) : (memref<?xf32>) -> ()
+    ```
   }];
   let dependentDialects = ["mlir::LLVM::LLVMDialect", "mlir::memref::MemRefDialect",
                            "mlir::arith::ArithDialect"];
@@ -192,12 +207,15 @@ def LowerLinalgToLoops : Pass<"llmc-lower-linalg-to-loops", "mlir::func::FuncOp"
     Copies become loops too. Refuses a linalg op without buffers.
 
     ```mlir
-    linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>],
-                    iterator_types = ["parallel", "reduction"]}
-        ins(%x : memref<4x8xf32>) outs(%y : memref<4xf32>) {
-    ^bb0(%a: f32, %b: f32):
-      %s = arith.addf %a, %b : f32
-      linalg.yield %s : f32
+    func.func @f(%x: memref<4x8xf32>, %y: memref<4xf32>) {
+      linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>],
+                      iterator_types = ["parallel", "reduction"]}
+          ins(%x : memref<4x8xf32>) outs(%y : memref<4xf32>) {
+      ^bb0(%a: f32, %b: f32):
+        %s = arith.addf %a, %b : f32
+        linalg.yield %s : f32
+      }
+      return
     }
     // becomes
     scf.parallel (%i) = (%c0) to (%c4) step (%c1) {
@@ -225,6 +243,29 @@ def OutlineParallel : Pass<"llmc-outline-parallel", "mlir::ModuleOp"> {
     and constants that the body captures are cloned into it, so that only raw
     memory, static memrefs and numbers cross. All other parallel loops become
     sequential ones. A module pass, since it adds functions.
+
+    ```mlir
+    func.func @f(%n: index, %value: f32, %y: memref<4xf32>) {
+      %c0 = arith.constant 0 : index
+      %c1 = arith.constant 1 : index
+      scf.parallel (%i) = (%c0) to (%n) step (%c1) {
+        memref.store %value, %y[%i] : memref<4xf32>
+        scf.reduce
+      }
+      return
+    }
+    // becomes
+    func.func private @f_body(%begin: index, %end: index, %value: f32, %y: memref<4xf32>) attributes {llmc.kernel} {
+      scf.for %item = %begin to %end step %c1 {
+        %i = arith.addi ... : index
+        memref.store %value, %y[%i] : memref<4xf32>
+      }
+      return
+    }
+    func.func @f(%n: index, %v: f32, %z: memref<4xf32>) {
+      %items = arith.ceildivsi ... : index
+      call @f_body(%zero, %items, %v, %z) {llmc.parallel} : (index, index, f32, memref<4xf32>) -> ()
+    ```
   }];
   let dependentDialects = ["mlir::scf::SCFDialect", "mlir::func::FuncDialect",
                            "mlir::LLVM::LLVMDialect"];
@@ -239,9 +280,30 @@ def EmitEntries : Pass<"llmc-emit-entries", "mlir::ModuleOp"> {
     (llmc/Runtime/abi.h). A function with `llmc.variant_of` is a special case of
     another entry for the symbol values in `llmc.when`; it gets no functions of
     its own.
+
+    ```mlir
+    func.func private @f_arena_size(%n: index) -> index {
+      %size = arith.constant 4096 : index
+      return %size : index
+    }
+    func.func @f(%n: index {nn.symbol = "n"}, %x: memref<1099511627776xi8> {nn.dims = ["n"], nn.name = "x"}) {
+      return
+    }
+    // becomes
+    func.func @llmc_shape_f(%symbols: memref<1xi64>, %extents: memref<4294967296xi64>) ... {
+      %n = memref.load %symbols[%c0] : memref<1xi64>
+      memref.store ...
+      return
+    func.func @llmc_arena_f(%symbols: memref<1xi64>) -> i64 ... {
+      %size = call @f_arena_size(...) : (index) -> index
+      return ...
+    func.func @f(...) attributes {llmc.signature = ["symbol:0", "buffer:0"], ...} {
+      return
+    }
+    ```
   }];
   let dependentDialects = ["mlir::arith::ArithDialect", "mlir::memref::MemRefDialect",
-                           "mlir::func::FuncDialect"];
+                           "mlir::func::FuncDialect", "mlir::LLVM::LLVMDialect"];
 }
 
 def ExpandMath : Pass<"llmc-expand-math", "mlir::func::FuncOp"> {
@@ -254,7 +316,9 @@ def ExpandMath : Pass<"llmc-expand-math", "mlir::func::FuncOp"> {
 
     ```mlir
     %0 = math.exp %x : f32
-    // becomes arithmetic only
+    // becomes, at the end of a polynomial
+    %1 = math.fma ... : f32
+    %2 = arith.mulf ... : f32
     ```
   }];
   let dependentDialects = ["mlir::arith::ArithDialect", "mlir::math::MathDialect",
@@ -266,6 +330,17 @@ def ConvertToLLVM : Pass<"llmc-convert-to-llvm", "mlir::ModuleOp"> {
   let description = [{
     All upstream conversion patterns in one pass with the bare-pointer
     convention: several separate passes take three times as long.
+
+    ```mlir
+    func.func @f(%x: memref<4xf32>, %i: index, %value: f32) {
+      memref.store %value, %x[%i] : memref<4xf32>
+      return
+    }
+    // becomes
+    llvm.func @f(%x: !llvm.ptr, %i: i64, %value: f32) {
+      llvm.store %value, ... : f32, !llvm.ptr
+      llvm.return
+    ```
   }];
   let dependentDialects = ["mlir::LLVM::LLVMDialect"];
 }
@@ -277,6 +352,19 @@ def EmitDispatch : Pass<"llmc-emit-dispatch", "mlir::ModuleOp"> {
     context's `parallel_for` with a closure, and each function with
     `llmc.signature` gets its `llmc_run_E`, which unpacks symbols and buffers and
     chooses among variants.
+
+    ```mlir
+    llvm.func @f(%n: i64, %x: !llvm.ptr) attributes {llmc.signature = ["symbol:0", "buffer:0"]} {
+      llvm.return
+    }
+    // adds
+    llvm.func @llmc_run_f(%ctx: !llvm.ptr, %symbols: !llvm.ptr, %buffers: !llvm.ptr, %weights: !llvm.ptr, %arena: !llvm.ptr) {
+      %0 = llvm.getelementptr %symbols[0] : (!llvm.ptr) -> !llvm.ptr, i64
+      %n = llvm.load %0 : !llvm.ptr -> i64
+      %1 = llvm.getelementptr %buffers[0] : (!llvm.ptr) -> !llvm.ptr, !llvm.ptr
+      %x = llvm.load %1 : !llvm.ptr -> !llvm.ptr
+      llvm.call @f(%n, %x) : (i64, !llvm.ptr) -> ()
+    ```
   }];
   let dependentDialects = ["mlir::LLVM::LLVMDialect"];
 }

@@ -2,7 +2,8 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Every example below stands in test/Passes/Fuse too.
+// The examples are run by test/Scripts/test_examples.py, which says what names
+// that nobody defines stand for: %w, %b are weights, %two is the constant 2.
 //
 //===----------------------------------------------------------------------===//
 #ifndef LLMC_PASSES_FUSEPASSES
@@ -23,7 +24,10 @@ def SimplifyPass : Pass<"llmc-simplify", "::mlir::func::FuncOp"> {
     ```mlir
     %1 = nn.transpose %0 {perm = array<i64: 1, 0>} : (tensor<?x4xf32>) -> tensor<4x?xf32>
     %2 = nn.transpose %1 {perm = array<i64: 1, 0>} : (tensor<4x?xf32>) -> tensor<?x4xf32>
-    // becomes %0
+    %3 = nn.exp %2 : (tensor<?x4xf32>) -> tensor<?x4xf32>
+    // becomes
+    func.func @main(%0: ...) -> tensor<?x4xf32> {
+    %3 = nn.exp %0 : (tensor<?x4xf32>) -> tensor<?x4xf32>
     ```
   }];
   let dependentDialects = ["::llmc::nn::NNDialect", "::mlir::arith::ArithDialect"];
@@ -114,9 +118,15 @@ def TieWeightsPass : Pass<"llmc-tie-weights", "::mlir::ModuleOp"> {
     nn.weight @embed : tensor<2x1xf32> from #nn.dense<dense<[[1.0], [2.0]]> : tensor<2x1xf32>>
     nn.weight @head : tensor<2x1xf32> from #nn.transpose<#nn.dense<dense<[[1.0, 2.0]]> : tensor<1x2xf32>>, [1, 0]>
     ...
-    %w = nn.get @head : tensor<2x1xf32>
+    %0 = nn.get @embed : tensor<2x1xf32>
+    %e = nn.gather %0, %ids {axis = 0 : i64} : (tensor<2x1xf32>, tensor<?xi64>) -> tensor<?x1xf32>
+    %1 = nn.get @head : tensor<2x1xf32>
+    %l = nn.linear %e, %1 : (tensor<?x1xf32>, tensor<2x1xf32>) -> tensor<?x2xf32>
     // becomes
-    %w = nn.get @embed : tensor<2x1xf32>
+    %0 = nn.get @embed : tensor<2x1xf32>
+    %e = nn.gather %0, %ids {axis = 0 : i64} : (tensor<2x1xf32>, tensor<?xi64>) -> tensor<?x1xf32>
+    %1 = nn.get @embed : tensor<2x1xf32>
+    %l = nn.linear %e, %1 : (tensor<?x1xf32>, tensor<2x1xf32>) -> tensor<?x2xf32>
     ```
   }];
   let dependentDialects = ["::llmc::nn::NNDialect"];
@@ -209,15 +219,19 @@ def FuseRotaryPass : Pass<"llmc-fuse-rotary", "::mlir::func::FuncOp"> {
     last. What is not proved stays.
 
     ```mlir
-    %a = nn.slice %x [%zero, %two] {axes = array<i64: 2>, steps = array<i64: 1>} : ...
-    %b = nn.slice %x [%two, %four] {axes = array<i64: 2>, steps = array<i64: 1>} : ...
-    %n = nn.neg %b : (tensor<?x3x2xf32>) -> tensor<?x3x2xf32>
-    %r = nn.concat %n, %a {axis = 2 : i64} : ...
+    %l = nn.slice %x [%zero, %two] {axes = array<i64: 2>, steps = array<i64: 1>}
+       : (tensor<?x3x4xf32>, tensor<1xi64>, tensor<1xi64>) -> tensor<?x3x2xf32>
+    %h = nn.slice %x [%two, %four] {axes = array<i64: 2>, steps = array<i64: 1>}
+       : (tensor<?x3x4xf32>, tensor<1xi64>, tensor<1xi64>) -> tensor<?x3x2xf32>
+    %n = nn.neg %h : (tensor<?x3x2xf32>) -> tensor<?x3x2xf32>
+    %r = nn.concat %n, %l {axis = 2 : i64} : (tensor<?x3x2xf32>, tensor<?x3x2xf32>) -> tensor<?x3x4xf32>
+    %cos = nn.concat %c, %c {axis = 2 : i64} : (tensor<?x1x2xf32>, tensor<?x1x2xf32>) -> tensor<?x1x4xf32>
+    %sin = nn.concat %s, %s {axis = 2 : i64} : (tensor<?x1x2xf32>, tensor<?x1x2xf32>) -> tensor<?x1x4xf32>
     %1 = nn.mul %x, %cos : (tensor<?x3x4xf32>, tensor<?x1x4xf32>) -> tensor<?x3x4xf32>
     %2 = nn.mul %r, %sin : (tensor<?x3x4xf32>, tensor<?x1x4xf32>) -> tensor<?x3x4xf32>
     %y = nn.add %1, %2 : (tensor<?x3x4xf32>, tensor<?x3x4xf32>) -> tensor<?x3x4xf32>
     // becomes, with one column of the tables for each pair
-    %y = nn.rotary %x, %c, %s : (tensor<?x3x4xf32>, tensor<?x2xf32>, tensor<?x2xf32>) -> tensor<?x3x4xf32>
+    %y = nn.rotary %x, ... : (tensor<?x3x4xf32>, tensor<?x2xf32>, tensor<?x2xf32>) -> tensor<?x3x4xf32>
     ```
   }];
   let dependentDialects = ["::llmc::nn::NNDialect", "::mlir::arith::ArithDialect"];
@@ -243,7 +257,7 @@ def FuseAttentionPass : Pass<"llmc-fuse-attention", "::mlir::func::FuncOp"> {
     %p = nn.softmax %s {axis = 3 : i64} : (tensor<?x2x?x?xf32>) -> tensor<?x2x?x?xf32>
     %y = nn.matmul %p, %v : (tensor<?x2x?x?xf32>, tensor<?x2x?x4xf32>) -> tensor<?x2x?x4xf32>
     // becomes, between transpositions to [batch, time, heads, size]
-    %y = nn.attention %q, %k, %v {scale = 1.0 : f64} : ...
+    %y = nn.attention ... {scale = 1.0 : f64} : ...
     ```
   }];
   let dependentDialects = ["::llmc::nn::NNDialect", "::mlir::arith::ArithDialect"];

@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Every example below stands in test/Passes/Kernels too.
+// The examples are run by test/Scripts/test_examples.py.
 //
 //===----------------------------------------------------------------------===//
 #ifndef LLMC_PASSES_KERNELPASSES
@@ -54,8 +54,13 @@ def LowerToKernPass : Pass<"llmc-lower-to-kern", "::mlir::func::FuncOp"> {
 
     ```mlir
     %1 = nn.append %cache, %x at %p : (tensor<2x?x4xf32>, tensor<?x2x4xf32>, index) -> tensor<2x?x4xf32>
-    // becomes, where %1 is read as key
+    %2 = nn.cached_attention %q, %1, %v at %p {scale = 0.5 : f64}
+       : (tensor<?x2x4xf32>, tensor<2x?x4xf32>, tensor<2x?x4xf32>, index) -> tensor<?x2x4xf32>
+    // becomes
     %1 = kern.append ins(%x, %p : tensor<?x2x4xf32>) outs(%cache : tensor<2x?x4xf32>) {keys} -> tensor<2x?x4xf32>
+    %0 = tensor.empty(...) : tensor<?x2x4xf32>
+    %2 = kern.attention ins(%q, %1, %v, %p : tensor<?x2x4xf32>, tensor<2x?x4xf32>, tensor<2x?x4xf32>)
+       outs(%0 : tensor<?x2x4xf32>) {scale = 0.5 : f64} -> tensor<?x2x4xf32>
     ```
   }];
   let dependentDialects = ["::llmc::kern::KernDialect", "::mlir::tensor::TensorDialect",
@@ -80,8 +85,7 @@ def ExpandKernelsPass : Pass<"llmc-expand-kernels", "::mlir::ModuleOp"> {
     // becomes
     scf.parallel (%item) = (%c0) to (%items) step (%c1) {
       ...
-      func.call @kern_linear_f32_r16(...)
-    }
+      func.call @kern_linear_f32_r16_x4(...)
     ```
   }];
   let options = [

@@ -52,9 +52,10 @@ def LowerNNToLinalg : Pass<"llmc-lower-nn-to-linalg", "mlir::func::FuncOp"> {
       return %0 : tensor<?xf32>
     }
     // becomes
+    #map = affine_map<(d0) -> (d0)>
     func.func @f(%x: tensor<?xf32> {nn.dims = ["n"]}, %n: index {nn.symbol = "n"}) -> tensor<?xf32> {
       %0 = tensor.empty(%n) : tensor<?xf32>
-      %1 = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]}
+      %1 = linalg.generic {indexing_maps = [#map, #map], iterator_types = ["parallel"]}
           ins(%x : tensor<?xf32>) outs(%0 : tensor<?xf32>) {
       ^bb0(%a: f32, %out: f32):
         %2 = arith.negf %a : f32

@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Every example below stands in test/Passes/Restructure too.
+// The examples are run by test/Scripts/test_examples.py.
 //
 //===----------------------------------------------------------------------===//
 #ifndef LLMC_PASSES_RESTRUCTUREPASSES
@@ -26,10 +26,16 @@ def BindLmPass : Pass<"llmc-bind-lm", "::mlir::ModuleOp"> {
     A module pass, since it declares a function.
 
     ```mlir
-    func.func @main(%ids: tensor<?x?xi64> {nn.name = "input_ids"}) -> (tensor<?x?x8xf32> {nn.name = "logits"})
+    func.func @main(%ids: tensor<?x?xi64> {nn.name = "input_ids"}) -> (tensor<?x?x8xf32> {nn.name = "logits"}) {
+      %w = arith.constant dense<1.0> : tensor<2x8xf32>
+      %0 = nn.gather %w, %ids {axis = 0 : i64} : (tensor<2x8xf32>, tensor<?x?xi64>) -> tensor<?x?x8xf32>
+      return %0 : tensor<?x?x8xf32>
+    }
     // adds
-    func.func @lm(%ids: tensor<?xi64> {nn.name = "ids", nn.dims = ["seq"]}, %seq: index {nn.symbol = "seq"},
-                  %past: index {nn.symbol = "past"}, ...) -> (tensor<?x?x8xf32> {nn.name = "logits"})
+    func.func @lm(%ids: tensor<?xi64> {nn.dims = ["seq"], nn.name = "ids"}, %seq: index {nn.symbol = "seq"},
+                  %past: index {nn.symbol = "past"}, ...) -> (tensor<?x?x8xf32> {nn.name = "logits"}) {
+      %1 = nn.unsqueeze %ids {axes = array<i64: 0>} : (tensor<?xi64>) -> tensor<1x?xi64>
+      %0 = nn.gather %w, %1 {axis = 0 : i64} : (tensor<2x8xf32>, tensor<1x?xi64>) -> tensor<?x?x8xf32>
     ```
   }];
   let options = [
@@ -60,11 +66,32 @@ def DeriveLmPass : Pass<"llmc-derive-lm", "::mlir::ModuleOp"> {
     A module pass, since it declares the tables as weights.
 
     ```mlir
-    %4 = nn.attention %1, %2, %3 {causal, scale = 1.0 : f64} : (tensor<1x?x2x4xf32>, ...)
+    nn.weight @w : tensor<6x8xf32> from #nn.key<"w" : tensor<6x8xf32>>
+    func.func @lm(%ids: tensor<?xi64> {nn.dims = ["seq"], nn.name = "ids"}, %seq: index {nn.symbol = "seq"},
+                  %past: index {nn.symbol = "past"}, %count: index {nn.symbol = "n_logits"},
+                  %context: index {nn.symbol = "context"}) -> (tensor<1x?x6xf32> {nn.name = "logits"}) {
+      %w = nn.get @w : tensor<6x8xf32>
+      %rows = nn.gather %w, %ids {axis = 0 : i64} : (tensor<6x8xf32>, tensor<?xi64>) -> tensor<?x8xf32>
+      %heads = arith.constant dense<[1, -1, 2, 4]> : tensor<4xi64>
+      %x = nn.reshape %rows, %heads : (tensor<?x8xf32>, tensor<4xi64>) -> tensor<1x?x2x4xf32>
+      %n = nn.neg %x : (tensor<1x?x2x4xf32>) -> tensor<1x?x2x4xf32>
+      %a = nn.attention %x, %x, %n {causal, scale = 0.5 : f64}
+         : (tensor<1x?x2x4xf32>, tensor<1x?x2x4xf32>, tensor<1x?x2x4xf32>) -> tensor<1x?x2x4xf32>
+      %flat = arith.constant dense<[1, -1, 8]> : tensor<3xi64>
+      %y = nn.reshape %a, %flat : (tensor<1x?x2x4xf32>, tensor<3xi64>) -> tensor<1x?x8xf32>
+      %logits = nn.linear %y, %w : (tensor<1x?x8xf32>, tensor<6x8xf32>) -> tensor<1x?x6xf32>
+      return %logits : tensor<1x?x6xf32>
+    }
     // becomes
-    %k = nn.append %cache_k, %2 at %past
-    %v = nn.append %cache_v, %3 at %past
-    %4 = nn.cached_attention %1, %k, %v at %past {scale = 1.0 : f64}
+    func.func @lm(%ids: tensor<?xi64> {nn.dims = ["seq"], nn.name = "ids"}, %seq: index {nn.symbol = "seq"},
+                  %past: index {nn.symbol = "past"}, %count: index {nn.symbol = "n_logits"},
+                  %context: index {nn.symbol = "context"},
+                  %keys: tensor<2x?x4xf32> {nn.dims = [2, "context", 4], nn.name = "layers.0.key", nn.state = 1 : i64},
+                  %values: tensor<2x?x4xf32> {nn.dims = [2, "context", 4], nn.name = "layers.0.value", nn.state = 2 : i64})
+      %n = nn.neg %x : (tensor<?x2x4xf32>) -> tensor<?x2x4xf32>
+      %k = nn.append %keys, %x at %past : ...
+      %v = nn.append %values, %n at %past : ...
+      %a = nn.cached_attention %x, %k, %v at %past {scale = 0.5 : f64} : ...
     ```
   }];
   let options = [

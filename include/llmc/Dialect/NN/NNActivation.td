@@ -16,13 +16,14 @@ def NN_SoftplusOp : NN_FloatUnaryOp<"softplus", "log(1 + exp(x))">;
 def NN_GeluOp : NN_FloatUnaryOp<"gelu", "x * Phi(x), or its approximation by tanh where `tanh` is set"> {
   let arguments = (ins NN_FloatTensor:$input, UnitAttr:$tanh);
 }
-def NN_LeakyReluOp : NN_FloatUnaryOp<"leaky_relu", "x where x >= 0, else alpha * x"> {
+def NN_LeakyReluOp : NN_FloatUnaryOp<"leaky_relu", "x where x >= 0, else alpha * x", " {alpha = 0.01 : f64}"> {
   let arguments = (ins NN_FloatTensor:$input, F64Attr:$alpha);
 }
-def NN_EluOp : NN_FloatUnaryOp<"elu", "x where x >= 0, else alpha * (exp(x) - 1)"> {
+def NN_EluOp : NN_FloatUnaryOp<"elu", "x where x >= 0, else alpha * (exp(x) - 1)", " {alpha = 1.0 : f64}"> {
   let arguments = (ins NN_FloatTensor:$input, F64Attr:$alpha);
 }
-def NN_HardSigmoidOp : NN_FloatUnaryOp<"hard_sigmoid", "min(1, max(0, alpha * x + beta))"> {
+def NN_HardSigmoidOp : NN_FloatUnaryOp<"hard_sigmoid", "min(1, max(0, alpha * x + beta))",
+                                        " {alpha = 0.2 : f64, beta = 0.5 : f64}"> {
   let arguments = (ins NN_FloatTensor:$input, F64Attr:$alpha, F64Attr:$beta);
 }
 

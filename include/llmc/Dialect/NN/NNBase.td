@@ -109,13 +109,13 @@ def NN_IndexVector : 1DTensorOf<[I64]>;
 
 // One operand, result of the same type.
 class NN_UnaryOp<string mnemonic, string what, Type operand = NN_Tensor,
-                 list<Trait> traits = []>
+                 list<Trait> traits = [], string attributes = "">
     : NN_TensorOp<mnemonic, traits> {
   let summary = what;
   let description = what # [{, element by element.
 
     ```mlir
-    %1 = nn.}] # mnemonic # [{ %0 : (tensor<?x4xf32>) -> tensor<?x4xf32>
+    %1 = nn.}] # mnemonic # " %0" # attributes # [{ : (tensor<?x4xf32>) -> tensor<?x4xf32>
     ```
   }];
   let arguments = (ins operand:$input);
@@ -132,7 +132,7 @@ class NN_UnaryOp<string mnemonic, string what, Type operand = NN_Tensor,
   }];
 }
 
-class NN_FloatUnaryOp<string mnemonic, string what>
-    : NN_UnaryOp<mnemonic, what, NN_FloatTensor>;
+class NN_FloatUnaryOp<string mnemonic, string what, string attributes = "">
+    : NN_UnaryOp<mnemonic, what, NN_FloatTensor, [], attributes>;
 
 #endif // LLMC_DIALECT_NN_NNBASE
