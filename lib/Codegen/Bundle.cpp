@@ -219,8 +219,12 @@ llvm::Error llmc::writeBundle(const BundleFolder &folder,
     if (std::error_code error = fs::copy_file(file, folder.path(name)))
       return failAt("cannot copy", file, error);
   }
+  manifest["xxh3"] = std::string(32, '0');
   std::string text;
   llvm::raw_string_ostream(text)
       << llvm::formatv("{0:2}\n", json::Value(std::move(manifest)));
+  // Keys are printed in alphabetic order: the last one is that of the file.
+  size_t digits = text.rfind(std::string(32, '0'));
+  text.replace(digits, 32, sealText(text, digits));
   return writeFile(folder.path("manifest.json"), text);
 }

@@ -34,6 +34,7 @@
 
 using namespace mlir;
 using namespace llmc;
+namespace json = llvm::json;
 
 namespace {
 
@@ -112,7 +113,9 @@ private:
   ModelFolder folder;
   BundleFolder place;
   WeightFile weightFile;
-  llvm::json::Array entries;
+  /// Of the model as it was after fusing, by entry.
+  json::Object operators;
+  json::Array entries;
   std::optional<LanguageModelInfo> languageModel;
   bool reported = false;
 
@@ -203,6 +206,9 @@ private:
     auto lm = model.module->lookupSymbol<func::FuncOp>("lm");
     if (lm && !wantsMain)
       model.module->lookupSymbol<func::FuncOp>("main").erase();
+    for (auto function : model.module->getOps<func::FuncOp>())
+      if (function.isPublic())
+        operators[function.getName()] = countOperators(function);
     if (!request.quiet)
       llvm::errs() << "llmc: target " << target.cpu << ", recipe "
                    << request.recipe << ", "
@@ -232,8 +238,12 @@ private:
   int lower() {
     SymbolBounds bounds{getChunk(), getContextLength()};
     for (auto function : model.module->getOps<func::FuncOp>())
-      if (function.isPublic() && !function->hasAttr(kVariantOf))
-        entries.push_back(describeEntry(function, bounds));
+      if (function.isPublic() && !function->hasAttr(kVariantOf)) {
+        json::Object entry = describeEntry(function, bounds);
+        if (json::Value *counts = operators.get(function.getName()))
+          entry["operators"] = std::move(*counts);
+        entries.push_back(std::move(entry));
+      }
     if (auto lm = model.module->lookupSymbol<func::FuncOp>("lm"))
       describeLanguageModel(lm);
     auto placed = placeWeights(*model.module);
@@ -285,12 +295,13 @@ private:
   }
 
   int convert() {
-    return runPasses(
-        [&](OpPassManager &pm) {
-          buildBufferizePipeline(pm);
-          buildLLVMPipeline(pm, target);
-        },
-        "generate code for");
+    if (int code = runPasses(buildBufferizePipeline, "generate code for"))
+      return code;
+    for (json::Value &entry : entries)
+      if (auto arena = describeArena(*model.module, *entry.getAsObject()))
+        (*entry.getAsObject())["arena"] = std::move(*arena);
+    return runPasses([&](OpPassManager &pm) { buildLLVMPipeline(pm, target); },
+                     "generate code for");
   }
 
   int emit(llvm::SmallVectorImpl<char> &code) {

@@ -9,6 +9,7 @@
 #include "Verbs.h"
 #include "llmc/Driver/CompileRequest.h"
 #include "llmc/Runtime/Bundle.h"
+#include <algorithm>
 #include <fmt/format.h>
 #include <map>
 #include <unistd.h>
@@ -79,6 +80,31 @@ static std::string statesText(const std::vector<TensorSpec> &states) {
   return text;
 }
 
+/// "seq 512, past 7680".
+static std::string
+valuesText(const std::vector<std::pair<std::string, int64_t>> &values) {
+  std::string text;
+  for (auto &[name, value] : values)
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, value);
+  return text;
+}
+
+/// What an entry is made of, the most frequent first, and what a run takes.
+static std::string contentText(const EntrySpec &entry) {
+  std::string text;
+  if (entry.arenaBytes >= 0) {
+    std::string at = valuesText(entry.arenaAt);
+    text += fmt::format("  {:<8}{}{}\n", "scratch", bytesText(entry.arenaBytes),
+                        at.empty() ? "" : " for " + at);
+  }
+  auto operators = entry.operators;
+  std::stable_sort(operators.begin(), operators.end(),
+                   [](auto &a, auto &b) { return a.second > b.second; });
+  for (auto &[name, count] : operators)
+    text += fmt::format("  {:>7} {}\n", count, name);
+  return text;
+}
+
 static std::string plainText(const std::string &folder,
                              const Manifest &manifest, const Totals &totals,
                              const Fault &processor, const Terminal &terminal) {
@@ -110,6 +136,7 @@ static std::string plainText(const std::string &folder,
     text += tensorsText("input", entry.inputs);
     text += tensorsText("output", entry.outputs);
     text += statesText(entry.states);
+    text += contentText(entry);
   }
   if (manifest.hasLanguageModel) {
     const LanguageModelSpec &model = manifest.languageModel;
@@ -146,6 +173,15 @@ static std::string tensorsJson(const std::vector<TensorSpec> &tensors) {
   return text + "]";
 }
 
+static std::string
+numbersJson(const std::vector<std::pair<std::string, int64_t>> &numbers) {
+  std::string text = "{";
+  for (auto &[name, number] : numbers)
+    text += fmt::format("{}{}: {}", text.size() > 1 ? ", " : "", jsonText(name),
+                        number);
+  return text + "}";
+}
+
 static std::string jsonObject(const std::string &folder,
                               const Manifest &manifest, const Totals &totals,
                               const Fault &processor) {
@@ -170,11 +206,14 @@ static std::string jsonObject(const std::string &folder,
   }
   text += "}, \"entries\": [";
   for (const EntrySpec &entry : manifest.entries)
-    text += fmt::format("{}{{\"name\": {}, \"inputs\": {}, \"outputs\": {}, "
-                        "\"states\": {}}}",
-                        &entry == manifest.entries.data() ? "" : ", ",
-                        jsonText(entry.name), tensorsJson(entry.inputs),
-                        tensorsJson(entry.outputs), tensorsJson(entry.states));
+    text += fmt::format(
+        "{}{{\"name\": {}, \"inputs\": {}, \"outputs\": {}, \"states\": {}, "
+        "\"operators\": {}, \"arena_bytes\": {}, \"arena_at\": {}}}",
+        &entry == manifest.entries.data() ? "" : ", ", jsonText(entry.name),
+        tensorsJson(entry.inputs), tensorsJson(entry.outputs),
+        tensorsJson(entry.states), numbersJson(entry.operators),
+        entry.arenaBytes < 0 ? "null" : std::to_string(entry.arenaBytes),
+        numbersJson(entry.arenaAt));
   text += "], \"language_model\": ";
   if (manifest.hasLanguageModel) {
     const LanguageModelSpec &model = manifest.languageModel;

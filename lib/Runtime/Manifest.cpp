@@ -8,6 +8,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Runtime/Manifest.h"
+#include "llmc/Support/Hash.h"
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/MathExtras.h"
@@ -166,6 +167,21 @@ public:
     return name;
   }
 
+  /// An object of whole numbers that are at least `min`; nothing without it.
+  std::vector<std::pair<std::string, int64_t>>
+  numbers(const json::Object &object, StringRef key, const std::string &path,
+          int64_t min) {
+    std::vector<std::pair<std::string, int64_t>> result;
+    if (const json::Value *value = object.get(key)) {
+      const json::Object &members = this->object(value, path + key.str());
+      for (auto &[name, member] : members)
+        result.emplace_back(name.str(),
+                            number(members, name, path + key.str() + ".", min));
+    }
+    llvm::sort(result);
+    return result;
+  }
+
   std::string hash(const json::Object &object, const std::string &path) {
     std::string hash = text(object, "xxh3", path);
     if (!fault &&
@@ -292,6 +308,16 @@ static EntrySpec readEntry(Reader &in, const json::Value &value,
     }
   }
   resolveElements(in, entry, path + ".symbols");
+  entry.operators = in.numbers(object, "operators", path + ".", 1);
+  if (const json::Value *value = object.get("arena")) {
+    std::string at = path + ".arena";
+    const json::Object &arena = in.object(value, at);
+    entry.arenaBytes = in.number(arena, "bytes", at + ".", 0);
+    entry.arenaAt = in.numbers(arena, "at", at + ".", 0);
+    for (auto &[name, number] : entry.arenaAt)
+      if (!in.fault && entry.symbol(name) < 0)
+        in.fail(at + ".at", "made of symbols of the entry", arena.get("at"));
+  }
   return entry;
 }
 
@@ -334,6 +360,17 @@ Fault llmc::parseManifest(StringRef text, Manifest &out) {
     return Fault::input("manifest.json: " + llvm::toString(parsed.takeError()));
   Reader in;
   const json::Object &root = in.object(&*parsed, "the file");
+  if (root.get("xxh3")) {
+    // Damage is told as such, whatever it makes of the rest.
+    std::string digits = in.hash(root, "");
+    if (in.fault)
+      return in.fault;
+    size_t at = text.rfind(digits);
+    std::string hash = at == StringRef::npos ? "none" : sealText(text, at);
+    if (hash != digits)
+      return Fault::input("manifest.json has the hash " + hash + ", expected " +
+                          digits + "; the bundle is damaged");
+  }
   out.format = in.number(root, "format", "", 1);
   if (!in.fault && out.format != 1)
     return Fault::input("manifest.json: expected format 1 but got " +

@@ -38,6 +38,15 @@ struct SymbolBounds {
 llvm::json::Object describeEntry(mlir::func::FuncOp function,
                                  const SymbolBounds &bounds);
 
+/// How many ops of each name a function of the nn dialect has; constants and
+/// the reading of weights are not counted.
+llvm::json::Object countOperators(mlir::func::FuncOp function);
+
+/// The largest scratch memory of a described entry, from the size functions
+/// that `llmc-bufferize` made: {"bytes": N, "at": {SYMBOL: value}}.
+std::optional<llvm::json::Object>
+describeArena(mlir::ModuleOp module, const llvm::json::Object &entry);
+
 struct BundleContents {
   std::string triple, cpu;
   std::vector<std::string> features;

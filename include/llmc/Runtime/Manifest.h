@@ -59,6 +59,12 @@ struct EntrySpec {
   std::string name;
   std::vector<SymbolSpec> symbols;
   std::vector<TensorSpec> inputs, outputs, states;
+  /// Ops by name as the model was fused; may be empty.
+  std::vector<std::pair<std::string, int64_t>> operators;
+  /// Scratch memory in bytes for the values of the symbols that follow; -1 when
+  /// the manifest does not say.
+  int64_t arenaBytes = -1;
+  std::vector<std::pair<std::string, int64_t>> arenaAt;
 
   /// Index of the symbol of that name, or -1.
   int symbol(llvm::StringRef name) const;
@@ -99,7 +105,7 @@ struct Manifest {
   const EntrySpec *entry(llvm::StringRef name) const;
 };
 
-/// Reads the text of a manifest.
+/// Reads the text of a manifest and compares its hash.
 Fault parseManifest(llvm::StringRef text, Manifest &out);
 
 /// Refuses JSON that nests deeper than `limit`, since the parser recurses.

@@ -11,6 +11,7 @@
 #define LLMC_SUPPORT_HASH_H
 
 #include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
 #include "llvm/Support/xxhash.h"
 #include <string>
 
@@ -25,6 +26,14 @@ inline std::string hashText(const void *data, size_t size) {
   for (unsigned i = 0; i != 32; ++i)
     text[i] = "0123456789abcdef"[halves[i / 16] >> (60 - 4 * (i % 16)) & 15];
   return text;
+}
+
+/// The hash of a text that holds this very hash at `at`: its 32 digits count as
+/// zeros.
+inline std::string sealText(llvm::StringRef text, size_t at) {
+  std::string zeroed = text.str();
+  zeroed.replace(at, 32, 32, '0');
+  return hashText(zeroed.data(), zeroed.size());
 }
 
 } // namespace llmc

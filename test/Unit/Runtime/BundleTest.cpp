@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "ToyBundle.h"
 #include "llmc/Runtime/Manifest.h"
+#include "llmc/Support/Hash.h"
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -134,6 +135,82 @@ TEST(Bundle, RefusesBadManifests) {
   ToyBundle deep;
   deep.manifest = std::string(1000000, '[');
   expectRefusal(deep, "nests deeper than 32 levels");
+}
+
+TEST(Bundle, RefusesBadFacts) {
+  struct {
+    const char *facts, *message;
+  } cases[] = {
+      {R"("operators": [])", "expected entries[0].operators to be an object"},
+      {R"("operators": {"nn.add": 0})", "entries[0].operators.nn.add"},
+      {R"("operators": {"nn.add": "1"})", "entries[0].operators.nn.add"},
+      {R"("arena": 64)", "expected entries[0].arena to be an object"},
+      {R"("arena": {"at": {}})", "entries[0].arena.bytes"},
+      {R"("arena": {"bytes": -64})", "entries[0].arena.bytes"},
+      {R"("arena": {"bytes": 64, "at": {"n": -1}})", "entries[0].arena.at.n"},
+      {R"("arena": {"bytes": 64, "at": {"m": 1}})", "made of symbols"},
+  };
+  for (auto &[facts, message] : cases) {
+    ToyBundle bundle;
+    bundle.edit("{\"name\": \"main\"",
+                std::string("{") + facts + ", \"name\": \"main\"");
+    expectRefusal(bundle, message);
+  }
+}
+
+/// The manifest of the toy with facts and its own hash.
+static std::string sealedManifest() {
+  ToyBundle bundle;
+  bundle.edit("{\"name\": \"main\"",
+              R"({"operators": {"nn.add": 2, "nn.mul": 1},
+  "arena": {"bytes": 128, "at": {"n": 7}}, "name": "main")");
+  std::string &text = bundle.manifest;
+  text.resize(text.rfind('}'));
+  size_t at = text.size() + sizeof(",\n\"xxh3\": \"") - 1;
+  text += ",\n\"xxh3\": \"" + std::string(32, '0') + "\"\n}\n";
+  text.replace(at, 32, sealText(text, at));
+  return text;
+}
+
+TEST(Manifest, ReadsFacts) {
+  Manifest manifest;
+  Fault fault = parseManifest(sealedManifest(), manifest);
+  ASSERT_FALSE(fault) << fault.text;
+  const EntrySpec &entry = manifest.entries[0];
+  using Numbers = std::vector<std::pair<std::string, int64_t>>;
+  EXPECT_EQ(entry.operators, (Numbers{{"nn.add", 2}, {"nn.mul", 1}}));
+  EXPECT_EQ(entry.arenaBytes, 128);
+  EXPECT_EQ(entry.arenaAt, (Numbers{{"n", 7}}));
+  EXPECT_EQ(manifest.entries[1].arenaBytes, -1);
+}
+
+TEST(Manifest, NoticesEveryChangedByte) {
+  std::string whole = sealedManifest();
+  size_t key = whole.rfind("xxh3"), harmless = 0;
+  for (size_t i = 0; i != whole.size(); ++i)
+    for (int bit = 0; bit != 8; ++bit) {
+      std::string text = whole;
+      text[i] ^= 1 << bit;
+      Manifest manifest;
+      if (parseManifest(text, manifest))
+        continue;
+      // Nothing but the name of the hash may change: then it is no hash any
+      // more, and all the rest is as it was.
+      EXPECT_TRUE(i >= key && i < key + 4)
+          << "byte " << i << ", bit " << bit << ": " << text.substr(i, 20);
+      ++harmless;
+    }
+  EXPECT_LE(harmless, 4u * 8);
+}
+
+TEST(Manifest, TellsDamageAsSuch) {
+  std::string text = sealedManifest();
+  text[text.find("f32")] = 'g';
+  Manifest manifest;
+  Fault fault = parseManifest(text, manifest);
+  EXPECT_NE(fault.text.find("manifest.json has the hash "), std::string::npos)
+      << fault.text;
+  EXPECT_NE(fault.text.find("the bundle is damaged"), std::string::npos);
 }
 
 TEST(Bundle, RefusesEntriesTheCodeLacks) {
