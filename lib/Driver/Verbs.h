@@ -19,6 +19,7 @@ int runGenerate(const Arguments &arguments, Terminal &terminal);
 int runChat(const Arguments &arguments, Terminal &terminal);
 int runInfo(const Arguments &arguments, Terminal &terminal);
 int runBench(const Arguments &arguments, Terminal &terminal);
+int runEval(const Arguments &arguments, Terminal &terminal);
 int runHelp(const Arguments &arguments, Terminal &terminal);
 int runCompletion(const Arguments &arguments, Terminal &terminal);
 
@@ -30,7 +31,10 @@ using ModelHandle = std::unique_ptr<llmc_model, FreeModel>;
 /// Takes the error of a C call.
 Fault takeError(llmc_error *error);
 
-/// Opens the bundle args.positional[0] with --threads and --verify.
+/// Opens the bundle `folder` with --threads and --verify.
+Fault openModel(const Arguments &arguments, const std::string &folder,
+                ModelHandle &out);
+/// The same for arguments.positional[0].
 Fault openModel(const Arguments &arguments, ModelHandle &out);
 
 /// "name=value" pairs of --dim.

@@ -30,16 +30,6 @@ Fault llmc::checkSampling(const SamplingOptions &options) {
   return {};
 }
 
-/// SplitMix64.
-double Sampler::random() {
-  state += 0x9e3779b97f4a7c15;
-  uint64_t z = state;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-  z ^= z >> 31;
-  return static_cast<double>(z >> 11) * 0x1p-53;
-}
-
 Fault Sampler::pick(llvm::ArrayRef<float> logits, int64_t &id) {
   int64_t best = -1;
   for (size_t i = 0; i != logits.size(); ++i)
@@ -99,7 +89,7 @@ Fault Sampler::pick(llvm::ArrayRef<float> logits, int64_t &id) {
     }
     total = sum;
   }
-  double target = random() * total;
+  double target = random.unit() * total;
   size_t chosen = 0;
   for (double sum = 0; chosen + 1 < kept; ++chosen) {
     sum += weights[chosen];

@@ -11,6 +11,7 @@
 #define LLMC_RUNTIME_SAMPLER_H
 
 #include "llmc/Support/Fault.h"
+#include "llmc/Support/SplitMix.h"
 #include "llvm/ADT/ArrayRef.h"
 #include <cstdint>
 #include <vector>
@@ -39,7 +40,7 @@ Fault checkSampling(const SamplingOptions &options);
 class Sampler {
 public:
   explicit Sampler(const SamplingOptions &options)
-      : options(options), state(options.seed) {}
+      : options(options), random{options.seed} {}
 
   /// The next token for one row of logits. Fails when none of them is a number.
   /// Of equal logits the one with the smaller id is the more probable.
@@ -51,11 +52,8 @@ private:
     int32_t id;
   };
 
-  /// Uniform in [0, 1).
-  double random();
-
   SamplingOptions options;
-  uint64_t state;
+  SplitMix random;
   /// Kept between calls so that a step allocates nothing.
   std::vector<Candidate> candidates;
   std::vector<double> weights;

@@ -9,7 +9,8 @@
  *   lm(ids[seq])     -> logits[n_logits, 32]; state "seen", f32 [context]
  *
  * The next token of the language model is (3 * sum of all ids + 1) mod 32: its
- * logit is 4, the others are id / 64. So what came before matters, and a wrong
+ * logit is 4 - w[1] * (sum mod 5), the others are id / 64; w[1] is 0 unless a
+ * test makes another model of it. So what came before matters, and a wrong
  * state shows. After id 31 every step takes long, so that a person has time to
  * interrupt.
  *===----------------------------------------------------------------------===*/
@@ -61,7 +62,8 @@ void llmc_run_lm(llmc_ctx *ctx, const int64_t *symbols, void *const *buffers,
       ;
     for (int64_t id = 0; id != VOCABULARY; ++id)
       logits[row * VOCABULARY + id] = (float)id / 64;
-    logits[row * VOCABULARY + (3 * sum + 1) % VOCABULARY] = 4;
+    logits[row * VOCABULARY + (3 * sum + 1) % VOCABULARY] =
+        4 - ((const float *)weights)[1] * (float)(sum % 5);
   }
   /* Scratch is ours to spoil. */
   if (seq)

@@ -1,0 +1,38 @@
+//===- Evaluate.h - Score a text by a language model ----------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Runs a model, and a reference in step with it, over the windows of a text.
+// Logits are asked for a few rows at a time and scored at once, so memory does
+// not grow with the text by more than a score of 40 bytes per token. Scores do
+// not depend on the number of threads.
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_EVAL_EVALUATE_H
+#define LLMC_EVAL_EVALUATE_H
+
+#include "llmc/Eval/Protocol.h"
+#include "llmc/Eval/Statistics.h"
+#include "llmc/Runtime/Generate.h"
+#include "llmc/Runtime/Team.h"
+
+namespace llmc {
+
+struct Evaluation {
+  Generator &model;
+  /// Null: no comparison.
+  Generator *reference = nullptr;
+  Protocol protocol;
+  /// Threads that score.
+  Team &team;
+  /// Called with windows done and windows in all.
+  llvm::function_ref<void(int64_t, int64_t)> progress;
+};
+
+/// Scores the text `ids`. The contexts of both models hold a window.
+Fault evaluate(const Evaluation &evaluation, llvm::ArrayRef<int64_t> ids,
+               std::vector<TokenScore> &scores);
+
+} // namespace llmc
+
+#endif // LLMC_EVAL_EVALUATE_H
