@@ -111,6 +111,16 @@ static Error verifyChain(const FormatDescription &format,
                          const ScaleChain &chain) {
   if (chain.real == RealType::None && chain.code == ScaleCode::None)
     return createStringError("expected a scale chain with a real or a code");
+  if (chain.ofScale) {
+    bool isMinimum = format.hasMinimum && &chain == &format.minimum;
+    bool isInteger = chain.code == ScaleCode::U4 ||
+                     chain.code == ScaleCode::U6 ||
+                     chain.code == ScaleCode::U8 || chain.code == ScaleCode::I8;
+    if (!isMinimum || !isInteger || !chain.negated ||
+        chain.real != RealType::None || format.terms.size() != 1)
+      return createStringError("expected zero points to be integers that stand "
+                               "for the minimum of a format of one term");
+  }
   if (chain.code == ScaleCode::None && chain.span != RealSpan::Group)
     return createStringError("expected a scale chain of a real for each row or "
                              "block to have a code");
@@ -156,11 +166,14 @@ Error llmc::verify(const FormatDescription &format) {
                                Twine(format.getLowestLevel(index)) + " to " +
                                Twine(format.getHighestLevel(index)));
   }
-  for (const ScaleChain &chain : format.getChains())
-    if (Error error = verifyChain(format, chain))
+  for (const Term &term : format.terms)
+    if (Error error = verifyChain(format, term.scale))
+      return error;
+  if (format.hasMinimum)
+    if (Error error = verifyChain(format, format.minimum))
       return error;
   // The range of levels with a minimum that is not above 0 must begin at 0.
-  if (format.hasMinimum && format.minimum.negated &&
+  if (format.hasMinimum && format.minimum.negated && !format.minimum.ofScale &&
       format.getLowestLevel() < 0)
     return createStringError(
         "expected levels from 0 under a minimum that is subtracted but got " +
@@ -180,6 +193,8 @@ static void describeChain(raw_ostream &out, const ScaleChain &chain,
                                             "i8",   "e8m0", "ue4m3"};
   if (chain.negated)
     out << "-1 * ";
+  if (chain.ofScale)
+    out << "the scale * ";
   if (chain.real != RealType::None) {
     out << reals[static_cast<int>(chain.real)] << " for each ";
     out << (chain.span == RealSpan::Row     ? StringRef("row")

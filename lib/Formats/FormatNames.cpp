@@ -193,7 +193,7 @@ Expected<FormatDescription> llmc::parseFormat(StringRef name) {
   StringRef minimum;
   if (text.consume_front(".")) {
     auto [first, second] = text.split('.');
-    if (first.starts_with("m") && second.empty())
+    if ((first.starts_with("m") || first.starts_with("z")) && second.empty())
       second = first;
     else if (!parseChain(first, scale))
       return badChain(first);
@@ -203,10 +203,20 @@ Expected<FormatDescription> llmc::parseFormat(StringRef name) {
     format.minimum = asMinimum(scale);
   if (!minimum.empty()) {
     ScaleChain chain;
-    if (!minimum.starts_with("m") || !parseChain(minimum.drop_front(), chain))
+    StringRef rest = minimum.drop_front();
+    if (minimum.starts_with("z")) {
+      auto code = takeName<ScaleCode>(rest, kCodes);
+      if (!code || !rest.empty())
+        return unknown(name, "expected zero points like zu4 or zi8 but got '" +
+                                 minimum + "'");
+      format.minimum = {RealType::None, RealSpan::Group, *code,
+                        /*negated=*/true, /*ofScale=*/true};
+    } else if (minimum.starts_with("m") && parseChain(rest, chain)) {
+      format.minimum = asMinimum(chain);
+    } else {
       return badChain(minimum);
+    }
     format.hasMinimum = true;
-    format.minimum = asMinimum(chain);
   }
   if (Error error = verify(format))
     return unknown(name, toString(std::move(error)));
@@ -257,6 +267,7 @@ std::string llmc::getCanonicalName(const FormatDescription &format) {
   if (scale != ScaleChain() || ownMinimum)
     name += "." + getChainName(scale);
   if (ownMinimum)
-    name += ".m" + getChainName(format.minimum);
+    name +=
+        (format.minimum.ofScale ? ".z" : ".m") + getChainName(format.minimum);
   return name;
 }

@@ -158,6 +158,9 @@ Error llmc::encodeChain(const FormatDescription &format, unsigned index,
                         MutableArrayRef<float> reals,
                         MutableArrayRef<uint8_t> codes) {
   ScaleChain chain = format.getChains()[index];
+  if (chain.ofScale)
+    return createStringError("scales with zero points are read from models, "
+                             "not made");
   int64_t groups = wanted.size();
   float sign = chain.negated ? -1.0f : 1.0f;
   if (chain.code == ScaleCode::None) {
@@ -215,5 +218,7 @@ double QuantizedMatrix::getChainValue(unsigned index, int64_t row,
                            format.getRealOfGroup(chain, group)];
   if (chain.code != ScaleCode::None)
     result *= decodeCode(chain.code, values.codes[row * getGroups() + group]);
+  if (chain.ofScale)
+    result *= getChainValue(0, row, group);
   return result;
 }

@@ -203,6 +203,8 @@ QuantizedEmitter::Chains QuantizedEmitter::loadChains(const RecordPlan &plan,
       }
       if (!value)
         value = widen(e.splat(lanes, 1));
+      if (chain.ofScale)
+        value = e.mul(value, result.scales[0][c]);
       if (chain.negated)
         value = e.create<arith::NegFOp>(value);
       values.push_back(value);

@@ -241,6 +241,11 @@ static Error checkRequest(const MethodRequest &request) {
     return createStringError("expected a format of one term but '" +
                              request.format->name + "' has " +
                              Twine(request.format->terms.size()));
+  if (request.format->hasMinimum && request.format->minimum.ofScale)
+    return createStringError("format '" + request.format->name +
+                             "' has zero points: it is read from models but "
+                             "not made; expected a format with minimums, such "
+                             "as u4g32");
   if (weight.rows < 1 || weight.columns < 1)
     return createStringError("expected a matrix of at least one row and one "
                              "column but got " +

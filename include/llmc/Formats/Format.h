@@ -53,6 +53,9 @@ struct ScaleChain {
   RealSpan span = RealSpan::Group;
   ScaleCode code = ScaleCode::None;
   bool negated = false;
+  /// Minimums alone: the code is a zero point. It has no real of its own but the
+  /// scale of the first term: `scale * (level - code)`, as other tools store it.
+  bool ofScale = false;
 
   bool operator==(const ScaleChain &other) const = default;
 };
@@ -120,7 +123,7 @@ llvm::Error verify(const FormatDescription &format);
 /// The format of a name:
 ///
 ///     f32 | bf16 | f16
-///     LEVELS [ "g" GROUP | "row" ] [ "." CHAIN [ ".m" CHAIN ] ]
+///     LEVELS [ "g" GROUP | "row" ] [ "." CHAIN [ ".m" CHAIN | ".z" CODE ] ]
 ///     LEVELS  u1..u6, u8    codes from 0, with a minimum
 ///             i2..i6, i8    codes about 0, without one
 ///             nl4           the 16 levels of IQ4_NL, without
@@ -135,7 +138,8 @@ llvm::Error verify(const FormatDescription &format);
 ///
 /// The minimum of `u` formats has the chain of the scale unless ".m" names
 /// another; chains of unsigned codes are subtracted. Other levels get a minimum
-/// where ".m" names its chain. Short names: q4_0, q4_1, q5_0, q5_1, q8_0,
+/// where ".m" names its chain. With ".z" the minimum is a zero point, in units of
+/// the scale, stored as u4, u6, u8 or i8. Short names: q4_0, q4_1, q5_0, q5_1, q8_0,
 /// iq4_nl, q4_k, q5_k, q6_k as in GGUF, `nl4` for nl4g32.f32r-i8 and `ternary`.
 llvm::Expected<FormatDescription> parseFormat(llvm::StringRef name);
 

@@ -28,6 +28,8 @@ TEST(FormatNames, Defaults) {
   EXPECT_EQ(getCanonicalName(getFormat("u4g64.bf16")), "u4g64.bf16");
   EXPECT_EQ(getCanonicalName(getFormat("i4g32.f16.mf32")), "i4g32.f16.mf32");
   EXPECT_EQ(getCanonicalName(getFormat("i8row")), "i8row");
+  EXPECT_TRUE(getFormat("u4g32.zu4") == getFormat("u4g32.f16.zu4"));
+  EXPECT_EQ(getCanonicalName(getFormat("u8g32.f32.zi8")), "u8g32.f32.zi8");
   EXPECT_FALSE(getFormat("i4g32").hasMinimum);
   EXPECT_TRUE(getFormat("u4g32").hasMinimum);
   EXPECT_EQ(getFormat("u8g32").getLowestLevel(), -128);
@@ -57,6 +59,8 @@ TEST(FormatNames, ErrorsSayWhatIsWrong) {
   expectPart("i4g32.u6", "expected a scale chain");
   expectPart("i4g32.f16r", "expected a scale chain");
   expectPart("u4g32.f16.f16", "expected a scale chain");
+  expectPart("u4g32.f16.zf16", "expected zero points");
+  expectPart("u4g32.f16.ze8m0", "expected zero points to be integers");
   expectPart("u4g48.f16b-u6", "divides 256");
   expectPart("i4row.f16b-u6", "the whole row");
   expectPart("u8g32.f16b-u6", "levels from 0");

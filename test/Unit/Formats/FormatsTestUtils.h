@@ -50,6 +50,10 @@ inline std::vector<llvm::StringRef> getTestFormats() {
           "i4g16.f32r-ue4m3",
           "u4g16.f16b-u6",
           "u4g32.f16.mf32",
+          "u4g32.f32.zu4",
+          "u2g16.f16.zu6",
+          "u8g64.bf16.zi8",
+          "nf4g32.f32r-u8.zu8",
           "nl4g32.f16.mf16",
           "i4g32.bf16r-e8m0"};
 }

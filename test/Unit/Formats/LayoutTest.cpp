@@ -93,7 +93,7 @@ struct PackedReader {
       unit += plane.width * rows * 4;
     }
     int64_t local = group - record * layout.groupsPerRecord;
-    double sum = 0;
+    double sum = 0, first = 0;
     for (auto [index, chain] : enumerate(format.getChains())) {
       const ChainPlace &place = plan.chains[index];
       double number = chain.negated ? -1 : 1;
@@ -108,6 +108,10 @@ struct PackedReader {
                          size);
       if (place.codes >= 0)
         number *= code(chain.code, at + place.codes, local, plan.groups, r);
+      if (index == 0)
+        first = number;
+      if (chain.ofScale)
+        number *= first;
       if (index < format.terms.size())
         number *= format.terms[index].levels.get(bits);
       sum += number;
