@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Dialect/NN/NNOps.h"
+#include "llmc/Formats/Ggml.h"
 
 #include "mlir/Dialect/Utils/IndexingUtils.h"
 #include "mlir/IR/Matchers.h"
@@ -22,6 +23,136 @@ void NNDialect::registerWeightOps() {
 #define GET_OP_LIST
 #include "llmc/Dialect/NN/NNWeights.cpp.inc"
       >();
+}
+
+/// The types of what quantized sources make of their leaves.
+static RankedTensorType
+getUnpackType(UnpackSourceAttr attr,
+              function_ref<InFlightDiagnostic()> emitError) {
+  auto type = getSourceType(attr.getSource(), emitError);
+  if (!type)
+    return {};
+  Type to = attr.getType();
+  int64_t bits = attr.getBits();
+  if (!type.getElementType().isUnsignedInteger(8) ||
+      (!to.isUnsignedInteger(8) && !to.isSignlessInteger(8)) ||
+      !llvm::is_contained({1, 2, 4, 8}, bits)) { // [C7]
+    emitError() << "source: expected 1, 2, 4 or 8 bits of ui8 as i8 or ui8 but "
+                   "got "
+                << bits << " bits of " << type.getElementType() << " as " << to;
+    return {};
+  }
+  int64_t rank = type.getRank();
+  if (rank == 0 || type.isDynamicDim(rank - 1) || attr.getCount() < 0 ||
+      llvm::divideCeilSigned(attr.getCount(), 8 / bits) >
+          type.getDimSize(rank - 1)) { // [C8]
+    emitError() << "source: expected at most 8 / " << bits
+                << " integers for each byte of " << shapeText(type.getShape())
+                << " but got " << attr.getCount();
+    return {};
+  }
+  SmallVector<int64_t> shape(type.getShape());
+  shape.back() = attr.getCount();
+  return RankedTensorType::get(shape, to);
+}
+
+static RankedTensorType
+getDequantType(DequantSourceAttr attr,
+               function_ref<InFlightDiagnostic()> emitError) {
+  auto codes = getSourceType(attr.getCodes(), emitError);
+  auto scales =
+      codes ? getSourceType(attr.getScales(), emitError) : RankedTensorType();
+  if (!codes || !scales)
+    return {};
+  auto code = dyn_cast<IntegerType>(codes.getElementType());
+  if (!code || !codes.hasStaticShape() ||
+      !llvm::is_contained({8u, 16u, 32u}, code.getWidth())) { // [C9]
+    emitError() << "source: expected codes of 8, 16 or 32 bits but got "
+                << codes;
+    return {};
+  }
+  ArrayRef<int64_t> blocks = attr.getBlocks();
+  SmallVector<int64_t> counts;
+  for (auto [extent, block] : llvm::zip(codes.getShape(), blocks))
+    counts.push_back(block < 1 ? -1 : llvm::divideCeil(extent, block));
+  if (!isa<FloatType>(scales.getElementType()) ||
+      static_cast<int64_t>(blocks.size()) != codes.getRank() ||
+      scales.getShape() != ArrayRef(counts)) { // [C10]
+    emitError() << "source: expected a scale for each block of "
+                << shapeText(blocks) << " of " << codes << " but got "
+                << scales;
+    return {};
+  }
+  auto result = codes.clone(Float32Type::get(attr.getContext()));
+  if (auto one = dyn_cast<IntegerAttr>(attr.getZeros())) { // [C11]
+    bool fits = code.isUnsigned()
+                    ? one.getValue().isIntN(code.getWidth())
+                    : one.getValue().isSignedIntN(code.getWidth());
+    if (fits)
+      return result;
+    emitError() << "source: expected a zero point that is a code of "
+                << codes.getElementType() << " but got "
+                << one.getValue().getSExtValue();
+    return {};
+  }
+  auto zeros = getSourceType(attr.getZeros(), emitError);
+  if (!zeros)
+    return {};
+  if (zeros.getShape() != scales.getShape() ||
+      (zeros.getElementType() != code &&
+       !isa<FloatType>(zeros.getElementType()))) { // [C11]
+    emitError() << "source: expected zero points "
+                << RankedTensorType::get(counts, code) << " but got " << zeros;
+    return {};
+  }
+  return result;
+}
+
+static RankedTensorType
+getBlocksType(BlocksSourceAttr attr,
+              function_ref<InFlightDiagnostic()> emitError) {
+  auto type = getSourceType(attr.getSource(), emitError);
+  if (!type)
+    return {};
+  const GgmlType *known = findGgmlType(attr.getType());
+  if (!known) { // [C12]
+    emitError() << "source: expected a block type of GGUF files but got '"
+                << attr.getType() << "'";
+    return {};
+  }
+  int64_t columns;
+  if (type.getRank() != 2 || !type.hasStaticShape() ||
+      !type.getElementType().isUnsignedInteger(8) ||
+      type.getDimSize(1) % known->blockBytes != 0 ||
+      llvm::MulOverflow(type.getDimSize(1) / known->blockBytes,
+                        known->blockColumns, columns)) { // [C13]
+    emitError() << "source: expected rows of " << known->name << ", ui8 in "
+                << "multiples of " << known->blockBytes << ", but got " << type;
+    return {};
+  }
+  return RankedTensorType::get({type.getDimSize(0), columns},
+                               Float32Type::get(attr.getContext()));
+}
+
+Attribute nn::permuteSource(Attribute source, ArrayRef<int64_t> perm) {
+  SmallVector<int64_t> total(perm);
+  if (auto inner = dyn_cast<TransposeSourceAttr>(source)) {
+    for (int64_t &axis : total)
+      axis = inner.getPerm()[axis];
+    source = inner.getSource();
+  }
+  if (isIdentityPermutation(total))
+    return source;
+  if (auto dequant = dyn_cast<DequantSourceAttr>(source)) {
+    auto move = [&](Attribute part) {
+      return isa<IntegerAttr>(part) ? part : permuteSource(part, total);
+    };
+    return DequantSourceAttr::get(source.getContext(), move(dequant.getCodes()),
+                                  move(dequant.getScales()),
+                                  move(dequant.getZeros()),
+                                  applyPermutation(dequant.getBlocks(), total));
+  }
+  return TransposeSourceAttr::get(source.getContext(), source, total);
 }
 
 RankedTensorType
@@ -107,6 +238,13 @@ nn::getSourceType(Attribute source,
               "source: expected frequencies of rank 1 and one row or more");
         return type.clone({attr.getRows(), type.getDimSize(0)});
       })
+      .Case(
+          [&](UnpackSourceAttr attr) { return getUnpackType(attr, emitError); })
+      .Case([&](DequantSourceAttr attr) {
+        return getDequantType(attr, emitError);
+      })
+      .Case(
+          [&](BlocksSourceAttr attr) { return getBlocksType(attr, emitError); })
       .Default(RankedTensorType());
 }
 

@@ -8,9 +8,8 @@
 // a mapped file (keys, their rows and reshapes) is used where it lies.
 //
 //===----------------------------------------------------------------------===//
-#include "llmc/Weights/WeightStore.h"
+#include "SourceReader.h"
 
-#include "llmc/Dialect/NN/NNDialect.h"
 #include "mlir/Dialect/Utils/IndexingUtils.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/Diagnostics.h"
@@ -39,107 +38,12 @@ llvm::Error fault(const Twine &message) {
   return createStringError(inconvertibleErrorCode(), message);
 }
 
-/// Rows and bytes of a tensor seen as a list along axis 0.
-struct Layout {
-  RankedTensorType type;
-  int64_t rows, rowBytes, elementBytes;
-};
-
-class Reader {
-public:
-  explicit Reader(const WeightStore &store) : store(store) {}
-
-  Expected<Layout> layout(Attribute source);
-  Error read(Attribute source, int64_t begin, int64_t end,
-             MutableArrayRef<char> out);
-
-private:
-  /// The bytes of a source that lie in order somewhere; empty where they do
-  /// not.
-  Expected<std::optional<ArrayRef<char>>> direct(Attribute source);
-  /// Calls `use` with chunks of the rows `begin .. end-1`.
-  Error forChunks(Attribute source, int64_t begin, int64_t end,
-                  function_ref<void(int64_t, int64_t, ArrayRef<char>)> use);
-
-  Error readDense(ElementsAttr values, const Layout &at, int64_t begin,
-                  int64_t end, MutableArrayRef<char> out);
-  Error readTranspose(TransposeSourceAttr source, const Layout &at,
-                      int64_t begin, int64_t end, MutableArrayRef<char> out);
-  Error readReshape(ReshapeSourceAttr source, const Layout &at, int64_t begin,
-                    int64_t end, MutableArrayRef<char> out);
-  Error readCast(CastSourceAttr source, int64_t begin, int64_t end,
-                 MutableArrayRef<char> out);
-  Error readAffine(AffineSourceAttr source, const Layout &at, int64_t begin,
-                   int64_t end, MutableArrayRef<char> out);
-  Error readRotary(RotaryTableAttr source, const Layout &at, int64_t begin,
-                   int64_t end, MutableArrayRef<char> out);
-
-  const WeightStore &store;
-  unsigned depth = 0;
-};
-
 //===----------------------------------------------------------------------===//
 // Numbers
 //===----------------------------------------------------------------------===//
 
-float halfToFloat(uint16_t half) {
-  uint32_t sign = uint32_t(half & 0x8000) << 16, exponent = half >> 10 & 31,
-           mantissa = half & 1023;
-  if (exponent == 0) { // zero or subnormal: mantissa * 2^-24
-    float value = std::ldexp(static_cast<float>(mantissa), -24);
-    return sign ? -value : value;
-  }
-  uint32_t bits = sign | mantissa << 13 |
-                  (exponent == 31 ? 0x7f800000u : (exponent + 112) << 23);
-  return llvm::bit_cast<float>(bits);
-}
-
-float bfloatToFloat(uint16_t bits) {
-  return llvm::bit_cast<float>(uint32_t(bits) << 16);
-}
-
-template <typename T> T load(const char *at) {
-  T value;
-  std::memcpy(&value, at, sizeof(T));
-  return value;
-}
 template <typename T> void storeAs(char *at, T value) {
   std::memcpy(at, &value, sizeof(T));
-}
-
-/// Calls `use` with a loader of elements of `type`: double for floating point
-/// (exact for all of them), int64_t or uint64_t for integers. False for types
-/// without one.
-template <typename Use> bool withLoader(Type type, Use use) {
-  if (type.isF32())
-    use([](const char *p) { return double(load<float>(p)); });
-  else if (type.isF64())
-    use([](const char *p) { return load<double>(p); });
-  else if (type.isF16())
-    use([](const char *p) { return double(halfToFloat(load<uint16_t>(p))); });
-  else if (type.isBF16())
-    use([](const char *p) { return double(bfloatToFloat(load<uint16_t>(p))); });
-  else if (type.isInteger(1))
-    use([](const char *p) { return int64_t(*p != 0); });
-  else if (type.isUnsignedInteger(8))
-    use([](const char *p) { return int64_t(load<uint8_t>(p)); });
-  else if (type.isUnsignedInteger(16))
-    use([](const char *p) { return int64_t(load<uint16_t>(p)); });
-  else if (type.isUnsignedInteger(32))
-    use([](const char *p) { return int64_t(load<uint32_t>(p)); });
-  else if (type.isUnsignedInteger(64))
-    use([](const char *p) { return load<uint64_t>(p); });
-  else if (type.isInteger(8))
-    use([](const char *p) { return int64_t(load<int8_t>(p)); });
-  else if (type.isInteger(16))
-    use([](const char *p) { return int64_t(load<int16_t>(p)); });
-  else if (type.isInteger(32))
-    use([](const char *p) { return int64_t(load<int32_t>(p)); });
-  else if (type.isInteger(64))
-    use([](const char *p) { return load<int64_t>(p); });
-  else
-    return false;
-  return true;
 }
 
 /// Rounds to a narrow floating point type, to nearest even.
@@ -205,11 +109,13 @@ std::string text(Type type) {
   return result;
 }
 
+} // namespace
+
 //===----------------------------------------------------------------------===//
 // The tree
 //===----------------------------------------------------------------------===//
 
-Expected<Layout> Reader::layout(Attribute source) {
+Expected<SourceLayout> SourceReader::layout(Attribute source) {
   MLIRContext *context = source.getContext();
   std::string message;
   ScopedDiagnosticHandler quiet(context, [&](Diagnostic &diagnostic) {
@@ -229,10 +135,10 @@ Expected<Layout> Reader::layout(Attribute source) {
   int64_t rowBytes = *element;
   for (int64_t extent : type.getShape().drop_front(type.getRank() ? 1 : 0))
     rowBytes = rows ? rowBytes * extent : 0;
-  return Layout{type, rows, rowBytes, *element};
+  return SourceLayout{type, rows, rowBytes, *element};
 }
 
-Expected<std::optional<ArrayRef<char>>> Reader::direct(Attribute source) {
+Expected<std::optional<ArrayRef<char>>> SourceReader::direct(Attribute source) {
   using Result = std::optional<ArrayRef<char>>;
   if (auto key = dyn_cast<KeyAttr>(source)) {
     auto type = store.getType(key.getName());
@@ -263,7 +169,7 @@ Expected<std::optional<ArrayRef<char>>> Reader::direct(Attribute source) {
   return Result();
 }
 
-Error Reader::forChunks(
+Error SourceReader::forChunks(
     Attribute source, int64_t begin, int64_t end,
     function_ref<void(int64_t, int64_t, ArrayRef<char>)> use) {
   auto at = layout(source);
@@ -290,8 +196,8 @@ Error Reader::forChunks(
   return Error::success();
 }
 
-Error Reader::read(Attribute source, int64_t begin, int64_t end,
-                   MutableArrayRef<char> out) {
+Error SourceReader::read(Attribute source, int64_t begin, int64_t end,
+                         MutableArrayRef<char> out) {
   if (++depth > kMaxDepth)
     return fault("weight source: expected at most " + Twine(kMaxDepth) +
                  " levels");
@@ -355,12 +261,22 @@ Error Reader::read(Attribute source, int64_t begin, int64_t end,
       .Case([&](RotaryTableAttr attr) {
         return readRotary(attr, *at, begin, end, out);
       })
+      .Case([&](UnpackSourceAttr attr) {
+        return readUnpack(attr, *at, begin, end, out);
+      })
+      .Case([&](DequantSourceAttr attr) {
+        return readDequant(attr, *at, begin, end, out);
+      })
+      .Case([&](BlocksSourceAttr attr) {
+        return readBlocks(attr, *at, begin, end, out);
+      })
       .Default(
           [](Attribute) { return fault("unknown kind of weight source"); });
 }
 
-Error Reader::readDense(ElementsAttr values, const Layout &at, int64_t begin,
-                        int64_t end, MutableArrayRef<char> out) {
+Error SourceReader::readDense(ElementsAttr values, const SourceLayout &at,
+                              int64_t begin, int64_t end,
+                              MutableArrayRef<char> out) {
   if (auto resource = dyn_cast<DenseResourceElementsAttr>(values)) {
     AsmResourceBlob *blob = resource.getRawHandle().getBlob();
     if (!blob ||
@@ -392,6 +308,8 @@ Error Reader::readDense(ElementsAttr values, const Layout &at, int64_t begin,
   return Error::success();
 }
 
+namespace {
+
 /// One axis of a copy: how often, and the strides in elements.
 struct Axis {
   int64_t extent, from, to;
@@ -418,13 +336,15 @@ void copyStrided(ArrayRef<Axis> axes, const char *from, char *to) {
         for (int64_t j = j0, jEnd = std::min(inner.extent, j0 + tile); j < jEnd;
              ++j)
           storeAs(to + (i * outer.to + j * inner.to) * sizeof(Element),
-                  load<Element>(from + (i * outer.from + j * inner.from) *
-                                           sizeof(Element)));
+                  loadAs<Element>(from + (i * outer.from + j * inner.from) *
+                                             sizeof(Element)));
 }
 
-Error Reader::readTranspose(TransposeSourceAttr source, const Layout &at,
-                            int64_t begin, int64_t end,
-                            MutableArrayRef<char> out) {
+} // namespace
+
+Error SourceReader::readTranspose(TransposeSourceAttr source,
+                                  const SourceLayout &at, int64_t begin,
+                                  int64_t end, MutableArrayRef<char> out) {
   auto inner = layout(source.getSource());
   if (!inner)
     return inner.takeError();
@@ -434,6 +354,17 @@ Error Reader::readTranspose(TransposeSourceAttr source, const Layout &at,
     return read(source.getSource(), begin, end, out);
   SmallVector<int64_t> from = computeStrides(inner->type.getShape()),
                        to = computeStrides(at.type.getShape());
+  if (isa<UnpackSourceAttr>(source.getSource()) &&
+      perm == ArrayRef<int64_t>{1, 0}) {
+    // Only the columns that become these rows are unpacked.
+    std::vector<char> columns(inner->rows * (end - begin));
+    if (Error error = readColumns(source.getSource(), begin, end, columns))
+      return error;
+    copyStrided<uint8_t>(
+        {{end - begin, 1, inner->rows}, {inner->rows, end - begin, 1}},
+        columns.data(), out.data());
+    return Error::success();
+  }
   // Where axis 0 of the source went, and the axis of the result it became.
   int64_t split = llvm::find(perm, 0) - perm.begin();
   int64_t first = split == 0 ? begin : 0, last = split == 0 ? end : inner->rows;
@@ -475,9 +406,9 @@ Error Reader::readTranspose(TransposeSourceAttr source, const Layout &at,
       });
 }
 
-Error Reader::readReshape(ReshapeSourceAttr source, const Layout &at,
-                          int64_t begin, int64_t end,
-                          MutableArrayRef<char> out) {
+Error SourceReader::readReshape(ReshapeSourceAttr source,
+                                const SourceLayout &at, int64_t begin,
+                                int64_t end, MutableArrayRef<char> out) {
   auto inner = layout(source.getSource());
   if (!inner)
     return inner.takeError();
@@ -495,8 +426,8 @@ Error Reader::readReshape(ReshapeSourceAttr source, const Layout &at,
                    });
 }
 
-Error Reader::readCast(CastSourceAttr source, int64_t begin, int64_t end,
-                       MutableArrayRef<char> out) {
+Error SourceReader::readCast(CastSourceAttr source, int64_t begin, int64_t end,
+                             MutableArrayRef<char> out) {
   auto inner = layout(source.getSource());
   if (!inner)
     return inner.takeError();
@@ -528,9 +459,9 @@ Error Reader::readCast(CastSourceAttr source, int64_t begin, int64_t end,
   return Error::success();
 }
 
-Error Reader::readAffine(AffineSourceAttr source, const Layout &at,
-                         int64_t begin, int64_t end,
-                         MutableArrayRef<char> out) {
+Error SourceReader::readAffine(AffineSourceAttr source, const SourceLayout &at,
+                               int64_t begin, int64_t end,
+                               MutableArrayRef<char> out) {
   Type type = at.type.getElementType();
   if (!isa<FloatType>(type))
     return fault("weight source: expected floating point values in 'affine' "
@@ -553,9 +484,9 @@ Error Reader::readAffine(AffineSourceAttr source, const Layout &at,
   return Error::success();
 }
 
-Error Reader::readRotary(RotaryTableAttr source, const Layout &at,
-                         int64_t begin, int64_t end,
-                         MutableArrayRef<char> out) {
+Error SourceReader::readRotary(RotaryTableAttr source, const SourceLayout &at,
+                               int64_t begin, int64_t end,
+                               MutableArrayRef<char> out) {
   auto inner = layout(source.getFrequencies());
   if (!inner)
     return inner.takeError();
@@ -589,16 +520,14 @@ Error Reader::readRotary(RotaryTableAttr source, const Layout &at,
   return Error::success();
 }
 
-} // namespace
-
 Error WeightStore::readRows(Attribute source, int64_t begin, int64_t end,
                             MutableArrayRef<char> out) const {
-  return Reader(*this).read(source, begin, end, out);
+  return SourceReader(*this).read(source, begin, end, out);
 }
 
 Error WeightStore::readSource(Attribute source,
                               MutableArrayRef<char> out) const {
-  Reader reader(*this);
+  SourceReader reader(*this);
   auto at = reader.layout(source);
   if (!at)
     return at.takeError();

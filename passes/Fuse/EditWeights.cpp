@@ -39,19 +39,6 @@ Attribute takeRows(Attribute source, int64_t begin, int64_t end) {
   return nn::RowsSourceAttr::get(source.getContext(), source, begin, end);
 }
 
-/// The axes of `source` permuted; one permutation where it was permuted before.
-Attribute permute(Attribute source, ArrayRef<int64_t> perm) {
-  SmallVector<int64_t> total(perm);
-  if (auto inner = dyn_cast<nn::TransposeSourceAttr>(source)) {
-    for (int64_t &axis : total)
-      axis = inner.getPerm()[axis];
-    source = inner.getSource();
-  }
-  if (isIdentityPermutation(total))
-    return source;
-  return nn::TransposeSourceAttr::get(source.getContext(), source, total);
-}
-
 class Editor {
 public:
   explicit Editor(ModuleOp module)
@@ -152,7 +139,7 @@ private:
     if (!known || known->type.getRank() == 0)
       return std::nullopt;
     if (auto transpose = dyn_cast<nn::TransposeOp>(op)) {
-      known->source = permute(known->source, transpose.getPerm());
+      known->source = nn::permuteSource(known->source, transpose.getPerm());
     } else if (auto slice = dyn_cast<nn::SliceOp>(op)) {
       auto starts = nn::getConstantInts(slice.getStarts());
       auto ends = nn::getConstantInts(slice.getEnds());

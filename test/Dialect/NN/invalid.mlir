@@ -729,6 +729,46 @@ nn.weight @w : tensor<9xf32> from #nn.reshape<#nn.key<"k" : tensor<2x4xf32>>, [9
 nn.weight @w : tensor<4x2xf32> from #nn.rotary_table<#nn.key<"k" : tensor<1x2xf32>>, 4, 1.0 : f32, true>
 
 // -----
+// @weight_c7
+// expected-error @+1 {{source: expected 1, 2, 4 or 8 bits of ui8 as i8 or ui8 but got 3 bits of 'ui8' as 'ui8'}}
+nn.weight @w : tensor<4x4xui8> from #nn.unpack<#nn.key<"k" : tensor<4x2xui8>>, 3, 4, ui8>
+
+// -----
+// @weight_c8
+// expected-error @+1 {{source: expected at most 8 / 4 integers for each byte of 4x2 but got 5}}
+nn.weight @w : tensor<4x5xui8> from #nn.unpack<#nn.key<"k" : tensor<4x2xui8>>, 4, 5, ui8>
+
+// -----
+// @weight_c9
+// expected-error @+1 {{source: expected codes of 8, 16 or 32 bits but got 'tensor<4x32xf32>'}}
+nn.weight @w : tensor<4x32xf32> from #nn.dequant<#nn.key<"k" : tensor<4x32xf32>>, #nn.key<"s" : tensor<4x1xf32>>, 0, [1, 32]>
+
+// -----
+// @weight_c10
+// expected-error @+1 {{source: expected a scale for each block of 1x32 of 'tensor<4x40xi8>' but got 'tensor<4x1xf32>'}}
+nn.weight @w : tensor<4x40xf32> from #nn.dequant<#nn.key<"k" : tensor<4x40xi8>>, #nn.key<"s" : tensor<4x1xf32>>, 0, [1, 32]>
+
+// -----
+// @weight_c11
+// expected-error @+1 {{source: expected a zero point that is a code of 'i8' but got 128}}
+nn.weight @w : tensor<4x32xf32> from #nn.dequant<#nn.key<"k" : tensor<4x32xi8>>, #nn.key<"s" : tensor<4x1xf32>>, 128, [1, 32]>
+
+// -----
+// @weight_c11
+// expected-error @+1 {{source: expected zero points 'tensor<4x1xi8>' but got 'tensor<4x1xui8>'}}
+nn.weight @w : tensor<4x32xf32> from #nn.dequant<#nn.key<"k" : tensor<4x32xi8>>, #nn.key<"s" : tensor<4x1xf32>>, #nn.key<"z" : tensor<4x1xui8>>, [1, 32]>
+
+// -----
+// @weight_c12
+// expected-error @+1 {{source: expected a block type of GGUF files but got 'q4_2'}}
+nn.weight @w : tensor<4x32xf32> from #nn.blocks<#nn.key<"k" : tensor<4x18xui8>>, "q4_2">
+
+// -----
+// @weight_c13
+// expected-error @+1 {{source: expected rows of q4_0, ui8 in multiples of 18, but got 'tensor<4x20xui8>'}}
+nn.weight @w : tensor<4x32xf32> from #nn.blocks<#nn.key<"k" : tensor<4x20xui8>>, "q4_0">
+
+// -----
 func.func @get_c1() {
   // expected-error @+1 {{'nn.get' op expected @w to name an 'nn.weight'}}
   %0 = nn.get @w : tensor<4xf32>

@@ -25,6 +25,11 @@ mlir::RankedTensorType
 getSourceType(mlir::Attribute source,
               llvm::function_ref<mlir::InFlightDiagnostic()> emitError);
 
+/// The source with axis i being axis perm[i] of it: one transposition at most,
+/// and the one of a `dequant` on its parts, where fewer bytes move.
+mlir::Attribute permuteSource(mlir::Attribute source,
+                              llvm::ArrayRef<int64_t> perm);
+
 } // namespace llmc::nn
 
 #endif // LLMC_DIALECT_NN_NNDIALECT_H

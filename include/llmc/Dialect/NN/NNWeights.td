@@ -61,6 +61,41 @@ def NN_RotaryTableAttr : NN_Attr<"RotaryTable", "rotary_table"> {
   let assemblyFormat = "`<` $frequencies `,` $rows `,` $scale `,` $sine `>`";
 }
 
+def NN_UnpackSourceAttr : NN_Attr<"UnpackSource", "unpack"> {
+  let summary = "Integers of a few bits, taken out of bytes";
+  let description = [{
+    Each byte of the last axis of the source holds 8 / `bits` integers, the low
+    bits first. The last axis of the result has the first `count` of them, with
+    a sign where `type` has one: i8, not ui8.
+    Example: `#nn.unpack<#nn.key<"q" : tensor<64x32xui8>>, 4, 64, ui8>`
+  }];
+  let parameters = (ins "::mlir::Attribute":$source, "int64_t":$bits, "int64_t":$count, "::mlir::Type":$type);
+  let assemblyFormat = "`<` $source `,` $bits `,` $count `,` $type `>`";
+}
+def NN_DequantSourceAttr : NN_Attr<"DequantSource", "dequant"> {
+  let summary = "(codes - zeros) * scales in f32, with a scale for every block of codes";
+  let description = [{
+    Axis i has a scale for every `blocks[i]` codes; the last block may be short.
+    `zeros` is a source of the shape of the scales, or one integer for all. The
+    value is computed in f64, which holds the product of codes of 8 bits
+    exactly, and rounded once.
+    Example: `#nn.dequant<#nn.key<"q" : tensor<64x64xi8>>, #nn.key<"s" : tensor<64x2xf32>>, 0, [1, 32]>`
+  }];
+  let parameters = (ins "::mlir::Attribute":$codes, "::mlir::Attribute":$scales, "::mlir::Attribute":$zeros,
+                        ArrayRefParameter<"int64_t">:$blocks);
+  let assemblyFormat = "`<` $codes `,` $scales `,` $zeros `,` `[` $blocks `]` `>`";
+}
+def NN_BlocksSourceAttr : NN_Attr<"BlocksSource", "blocks"> {
+  let summary = "Quantized blocks as they lie in GGUF files, decoded to f32";
+  let description = [{
+    The source holds the bytes of a row of blocks in each of its rows.
+    Example: `#nn.blocks<#nn.key<"w" : tensor<64x40xui8>>, "q4_1">`, 64 rows of
+    two blocks of 32 numbers.
+  }];
+  let parameters = (ins "::mlir::Attribute":$source, StringRefParameter<>:$type);
+  let assemblyFormat = "`<` $source `,` $type `>`";
+}
+
 def NN_WeightOp : NN_Op<"weight", [Symbol]> {
   let summary = "Declares a weight";
   let description = [{
@@ -73,6 +108,13 @@ def NN_WeightOp : NN_Op<"weight", [Symbol]> {
     [C4] the parts of `concat` differ in the first extent alone, and there is one at least
     [C5] `reshape` keeps the number of elements
     [C6] `rotary_table` has a source of rank 1 and one row or more
+    [C7] `unpack` takes integers of 1, 2, 4 or 8 bits out of ui8, as i8 or ui8
+    [C8] `unpack` takes no more than there are
+    [C9] codes of `dequant` are integers of 8, 16 or 32 bits
+    [C10] scales of `dequant` are floating point numbers, one for each block
+    [C11] zeros of `dequant` are a code, or have the shape of the scales and the type of the codes or a floating point type
+    [C12] `blocks` names a block type of GGUF files
+    [C13] `blocks` has rows of ui8 that are whole blocks
 
     ```mlir
     nn.weight @layers.0.q_proj : tensor<64x64xf32> from #nn.key<"val_12" : tensor<64x64xf32>>
