@@ -114,12 +114,23 @@ Type Importer::elementType(int32_t number) {
   }
 }
 
+/// Bits of the integers that ONNX packs into bytes; 0 for other types.
+static int64_t packedBits(int32_t type) {
+  if (type == kInt4 || type == kUint4)
+    return 4;
+  return type == kInt2 || type == kUint2 ? 2 : 0;
+}
+
 Expected<RankedTensorType> Importer::typeOf(const Tensor &tensor) {
   if (!tensor.fault.empty())
     return fault(tensor.fault);
   if (tensor.type == kString)
     return fault("strings are not supported by this version");
   Type element = elementType(tensor.type);
+  // Integers of a few bits are read as the same integers of eight.
+  if (packedBits(tensor.type))
+    element = elementType(
+        tensor.type == kInt4 || tensor.type == kInt2 ? kInt8 : kUint8);
   if (!element)
     return fault("element type number " + Twine(tensor.type) +
                  " is not supported by this version");
@@ -152,8 +163,20 @@ static std::optional<uint64_t> parseNumber(StringRef text) {
   return value;
 }
 
+/// The type of the bytes: a vector of them where integers are packed.
+static RankedTensorType storedType(const Tensor &tensor,
+                                   RankedTensorType type) {
+  int64_t bits = packedBits(tensor.type);
+  if (!bits)
+    return type;
+  return RankedTensorType::get(
+      {static_cast<int64_t>(llvm::divideCeil(type.getNumElements(), 8 / bits))},
+      IntegerType::get(type.getContext(), 8, IntegerType::Unsigned));
+}
+
 Error Importer::declare(const Tensor &tensor, StringRef key,
                         RankedTensorType type) {
+  type = storedType(tensor, type);
   switch (tensor.place) {
   case Tensor::Place::Inline:
     return store.addKey(key, type, fileNumber, tensor.span.offset,
@@ -228,6 +251,24 @@ Value Importer::materialize(const Tensor &tensor, StringRef key, StringRef wish,
       setDiagnostic(llvm::toString(std::move(problem)));
       return {};
     }
+  if (int64_t bits = packedBits(tensor.type);
+      bits && type->getNumElements() > 0) {
+    RankedTensorType stored = storedType(tensor, *type);
+    ::mlir::Attribute source = nn::KeyAttr::get(&context, key, stored);
+    int64_t count = type->getNumElements(), each = 8 / bits;
+    if (type->getRank() > 1 && type->getShape().back() % each == 0) {
+      // Rows begin with a byte of their own.
+      SmallVector<int64_t> shape(type->getShape());
+      count = shape.back();
+      shape.back() /= each;
+      source = nn::ReshapeSourceAttr::get(&context, source, shape);
+    }
+    source = nn::UnpackSourceAttr::get(&context, source, bits, count,
+                                       type->getElementType());
+    if (count == type->getNumElements() && type->getRank() != 1)
+      source = nn::ReshapeSourceAttr::get(&context, source, type->getShape());
+    return getWeight(source, *type, wish, loc);
+  }
   ArrayRef<char> bytes = llvm::cantFail(store.getBytes(key));
   Type element = type->getElementType();
   bool number = isa<IntegerType>(element) &&
@@ -345,14 +386,14 @@ void Importer::scan(ArrayRef<Node> nodes, Scope &scope, unsigned depth) {
       nodeError(node, scope,
                 "the operator is known from opset " + Twine(oldest) +
                     " on; convert the model to it");
-    else if (node.op == "MatMulNBits" || node.op == "GatherBlockQuantized" ||
-             node.op == "QuantizeLinear" || node.op == "DequantizeLinear" ||
+    else if (node.op == "QuantizeLinear" ||
              node.op == "DynamicQuantizeLinear" || node.op == "MatMulInteger" ||
              node.op == "ConvInteger" ||
              StringRef(node.op).starts_with("QLinear"))
       nodeError(node, scope,
-                "quantized operators are not read yet by this version; export "
-                "the model in f32 and compress it with llmc");
+                "operators that quantize what they compute are not read by "
+                "this version; export the model with quantized weights alone "
+                "(MatMulNBits, DequantizeLinear), or in f32");
     else if (node.op == "Loop" || node.op == "Scan")
       nodeError(node, scope,
                 "control flow is not read yet by this version; export the "

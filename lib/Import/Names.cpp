@@ -120,6 +120,20 @@ std::string llmc::onnx::weightName(StringRef tensor, const Node &node,
   return name;
 }
 
+std::string llmc::onnx::dequantizedName(StringRef name) {
+  for (StringRef ending : {"_quantized", "_quant", "_blocks"})
+    if (name.consume_back(ending))
+      return name.str();
+  auto [before, after] = name.rsplit('_');
+  StringRef digits = after;
+  if (!digits.consume_front("Q") || digits.empty() ||
+      !isDigit(digits.front()) ||
+      !all_of(digits, [](char c) { return isDigit(c) || c == 'G'; }))
+    return name.str();
+  before.consume_back("_DQ");
+  return before.str();
+}
+
 std::string llmc::onnx::commonWrapper(ArrayRef<std::string> names) {
   StringRef wrapper;
   for (const std::string &name : names) {

@@ -23,6 +23,10 @@ std::string normalizePath(llvm::StringRef path);
 /// operand.
 std::string weightName(llvm::StringRef tensor, const Node &node, size_t index);
 
+/// The name of what codes of that name stand for: quantizers write `weight_Q4`,
+/// `weight_Q4G32`, `weight_quantized`.
+std::string dequantizedName(llvm::StringRef name);
+
 /// The first component where all names share it and it is a wrapper of the
 /// exporter (`m.`, `module.`); else empty.
 std::string commonWrapper(llvm::ArrayRef<std::string> names);

@@ -315,13 +315,7 @@ Value NodeReader::transposedWeight(Value value) {
   nn::WeightOp weight = owner.weightOf(value);
   if (failed() || !weight || rank(value) != 2)
     return {};
-  MLIRContext *context = b.getContext();
-  ::mlir::Attribute source = weight.getSource();
-  auto inner = dyn_cast<nn::TransposeSourceAttr>(source);
-  if (inner && inner.getPerm() == ArrayRef<int64_t>{1, 0})
-    source = inner.getSource();
-  else
-    source = nn::TransposeSourceAttr::get(context, source, {1, 0});
+  ::mlir::Attribute source = nn::permuteSource(weight.getSource(), {1, 0});
   auto from = type(value);
   return owner.getWeight(source,
                          from.clone({from.getDimSize(1), from.getDimSize(0)}),
@@ -349,6 +343,29 @@ Value NodeReader::castWeight(Value value, Type elementType) {
   return owner.getWeight(
       nn::CastSourceAttr::get(b.getContext(), weight.getSource(), elementType),
       type(value).clone(elementType), owner.wishOf(weight), location);
+}
+
+::mlir::Attribute NodeReader::constantSource(Value value) {
+  if (!value || failed())
+    return {};
+  if (nn::WeightOp weight = owner.weightOf(value))
+    return weight.getSource();
+  Operation *op = value.getDefiningOp();
+  if (auto constant = dyn_cast_or_null<arith::ConstantOp>(op))
+    if (auto elements = dyn_cast<ElementsAttr>(constant.getValue()))
+      return nn::DenseSourceAttr::get(b.getContext(), elements);
+  if (!isa_and_nonnull<nn::ReshapeOp, nn::SqueezeOp, nn::UnsqueezeOp,
+                       nn::TransposeOp>(op) ||
+      !type(value).hasStaticShape())
+    return {};
+  ::mlir::Attribute source = constantSource(op->getOperand(0));
+  if (!source)
+    return {};
+  if (auto transpose = dyn_cast<nn::TransposeOp>(op))
+    return nn::TransposeSourceAttr::get(b.getContext(), source,
+                                        transpose.getPerm());
+  return nn::ReshapeSourceAttr::get(b.getContext(), source,
+                                    type(value).getShape());
 }
 
 void NodeReader::result(size_t i, Value value) {
@@ -382,6 +399,7 @@ HandlerTable::HandlerTable() {
   addReduceHandlers(*this);
   addShapeHandlers(*this);
   addControlHandlers(*this);
+  addQuantizedHandlers(*this);
 }
 
 void HandlerTable::add(StringRef domain, StringRef op, int64_t since,

@@ -158,6 +158,9 @@ public:
   /// A weight in another static shape; null where the value is none.
   mlir::Value reshapedWeight(mlir::Value value, llvm::ArrayRef<int64_t> shape);
   mlir::Value castWeight(mlir::Value value, mlir::Type elementType);
+  /// The source of a value that is known when compiling, which reshaping and
+  /// transposing leave it; null where it is computed.
+  mlir::Attribute constantSource(mlir::Value value);
 
   mlir::NamedAttribute named(llvm::StringRef name, mlir::Attribute value) {
     return b.getNamedAttr(name, value);
@@ -226,8 +229,11 @@ void addNormHandlers(HandlerTable &table);
 void addReduceHandlers(HandlerTable &table);
 void addShapeHandlers(HandlerTable &table);
 void addControlHandlers(HandlerTable &table);
+void addQuantizedHandlers(HandlerTable &table);
 
 constexpr llvm::StringLiteral kMicrosoft = "com.microsoft";
+/// Operators that no one else has, of files that our own scripts write.
+constexpr llvm::StringLiteral kOwnDomain = "ai.llmc";
 
 } // namespace llmc::onnx
 

@@ -114,6 +114,10 @@ Tensor Decoder::tensor(const pb::TensorProto &proto) {
     break;
   case kUint8:
   case kBool:
+  case kUint4: // packed in each entry
+  case kInt4:
+  case kUint2:
+  case kInt2:
     append<uint8_t>(result.bytes, proto.int32_data());
     break;
   default: // the importer refuses the type by its number

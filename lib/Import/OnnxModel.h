@@ -34,6 +34,11 @@ enum ElementType : int32_t {
   kUint32 = 12,
   kUint64 = 13,
   kBfloat16 = 16,
+  // Several in a byte, the low bits first.
+  kUint4 = 21,
+  kInt4 = 22,
+  kUint2 = 25,
+  kInt2 = 26,
 };
 
 using Pairs = std::vector<std::pair<std::string, std::string>>;

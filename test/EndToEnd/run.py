@@ -31,7 +31,7 @@ import onnxruntime
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from EndToEnd import smollm2
+from EndToEnd import int4, smollm2
 from EndToEnd.llmc import CommandFailed, Llmc, distance, entries, step_inputs
 from harness.results import FAILED, PASSED, SKIPPED, Result, apply_expected, closing_line, read_expected
 
@@ -179,12 +179,18 @@ class Form:
     missing: str = ""  # why it cannot be examined here
 
 
+def recorded(golden: Path) -> list[dict]:
+    """The cases of a golden file: those with float activations where others round them to 8 bits."""
+    data = json.loads(golden.read_text())
+    return data.get("accuracy_level_1", data)["cases"]
+
+
 def forms(work: Path) -> list[Form]:
     found = []
     for golden in sorted(TINY.glob("*/*/golden.json")):
         if (golden.parent / "model.onnx").is_file():
             name = f"{golden.parent.parent.name}/{golden.parent.name}"
-            found.append(Form(name, golden.parent, lambda golden=golden: json.loads(golden.read_text())["cases"]))
+            found.append(Form(name, golden.parent, lambda golden=golden: recorded(golden)))
 
     def stories() -> list[dict]:
         ids = json.loads((SHARED / "stories260K/golden_greedy.json").read_text())["ids"]
@@ -192,6 +198,8 @@ def forms(work: Path) -> list[Form]:
 
     missing = "" if SHARED.is_dir() else "no shared/models beside this tree"
     found += [Form(f"stories260K/{form}", SHARED / "exports" / form, stories, missing) for form in STORIES]
+    found.append(Form("stories260K/genai_int4", SHARED / "exports/genai_int4", lambda: int4.cases(
+        SHARED / "exports/genai_int4", SHARED / "exports/optimum", work / "stories260K-int4", Oracle), missing))
     missing = "" if smollm2.MODEL.is_file() else "SmolLM2 has not been fetched"
     found.append(Form("smollm2/onnx", work / "smollm2/onnx", lambda: smollm2.cases(work / "smollm2/onnx", Oracle), missing))
     return found

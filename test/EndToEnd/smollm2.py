@@ -18,6 +18,28 @@ TEXT = ("Once a compiler has read a model, it knows every number in it. It can t
         "for it to speak. The first rule of such a compiler is that")
 
 
+def speak(oracle, ids: list[int], steps: int, margin: float) -> tuple[list[int], list[float]]:
+    """Greedy ids by a model with a cache, and the logits of the first step. Ends
+    before an id whose logit is less than `margin` of the largest before the
+    next."""
+    inputs = {i.name: i for i in oracle.session.get_inputs()}
+    past = {name: np.zeros((1, i.shape[1], 0, i.shape[3]), np.float32) for name, i in inputs.items() if name.startswith("past")}
+    new, seen, greedy, first = ids, 0, [], None
+    while len(greedy) < steps:
+        feed = {"input_ids": np.array([new]), "attention_mask": np.ones((1, seen + len(new)), np.int64),
+                "position_ids": np.arange(seen, seen + len(new))[None], **past}
+        found = oracle({name: value for name, value in feed.items() if name in inputs})
+        past = {name: found[name.replace("past_key_values", "present")] for name in past}
+        last = found["logits"][0, -1]
+        first = last if first is None else first
+        top = np.sort(last)[-2:]
+        if top[1] - top[0] < margin * np.abs(last).max():
+            break
+        seen, new = seen + len(new), [int(last.argmax())]
+        greedy += new
+    return greedy, first.tolist()
+
+
 def cases(folder: Path, oracle_class) -> list[dict]:
     """Converts the model to `folder`; greedy ids and first logits of one prompt."""
     from tokenizers import Tokenizer
@@ -26,20 +48,6 @@ def cases(folder: Path, oracle_class) -> list[dict]:
     subprocess.run(list(map(str, command)), check=True, capture_output=True, timeout=300)
     ids = Tokenizer.from_file(str(folder / "tokenizer.json")).encode(TEXT, add_special_tokens=False).ids[:PROMPT_IDS]
     assert len(ids) == PROMPT_IDS
-    oracle = oracle_class(folder)
-    past = {i.name: np.zeros((1, i.shape[1], 0, i.shape[3]), np.float32)
-            for i in oracle.session.get_inputs() if i.name.startswith("past")}
-    new, seen, greedy, first, margin = ids, 0, [], None, np.inf
-    while len(greedy) < STEPS:
-        feed = {"input_ids": np.array([new]), "attention_mask": np.ones((1, seen + len(new)), np.int64),
-                "position_ids": np.arange(seen, seen + len(new))[None], **past}
-        found = oracle(feed)
-        past = {name: found[name.replace("past_key_values", "present")] for name in past}
-        last = found["logits"][0, -1]
-        first = last if first is None else first
-        top = np.sort(last)[-2:]
-        margin = min(margin, float(top[1] - top[0]) / float(np.abs(last).max()))
-        seen, new = seen + len(new), [int(last.argmax())]
-        greedy += new
-    assert margin > 1e-3, f"expected a prompt without near ties but got a margin of {margin:.2g}"
-    return [{"input_ids": ids, "greedy": greedy, "logits": first.tolist()}]
+    greedy, logits = speak(oracle_class(folder), ids, STEPS, 1e-3)
+    assert len(greedy) == STEPS, "expected a prompt without near ties"
+    return [{"input_ids": ids, "greedy": greedy, "logits": logits}]

@@ -181,10 +181,15 @@ TEST_F(Hostile, OperatorNewerThanOpset) {
 TEST_F(Hostile, QuantizedOperators) {
   EXPECT_HAS(refused(model(Graph()
                                .input("x", 1, {"4"})
+                               .add(node("DynamicQuantizeLinear", {"x"}, {"y"}))
+                               .output("y"))),
+             "operators that quantize what they compute are not read");
+  EXPECT_HAS(refused(model(Graph()
+                               .input("x", 1, {"4"})
                                .add(node("MatMulNBits", {"x"}, {"y"},
                                          domain("com.microsoft")))
                                .output("y"))),
-             "quantized operators are not read yet");
+             "expected attribute 'K' of 1 or more but got 0");
 }
 
 TEST_F(Hostile, LoopsStringsAndSequences) {
