@@ -2,12 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Turns a GGUF file of the llama family into an ONNX folder.
 
-    gguf_to_onnx.py MODEL.gguf -o FOLDER [--force]
+    gguf_to_onnx.py MODEL.gguf -o FOLDER [--keep-blocks] [--force]
 
 FOLDER gets model.onnx (standard operators, opset 23), model.onnx.data (f32,
 each weight at a multiple of 4096 bytes, a tied embedding once), config.json,
 generation_config.json, tokenizer.json and tokenizer_config.json with the chat
 template. It appears under its name only when it is complete.
+
+With --keep-blocks, quantized matrices stay in their blocks, byte for byte, and
+model.onnx reads them by an operator that llmc alone knows: the folder is as
+small as the GGUF file, and nothing is rounded a second time.
 
 Tensors are decoded one at a time, the embedding in slices, so memory is
 bounded by the largest matrix of a layer.
@@ -25,7 +29,7 @@ import gguf
 import numpy as np
 
 import gguf_tokenizer
-from llama_graph import LlamaShape, build_model, rotary_tables
+from llama_graph import Blocks, LlamaShape, Weight, build_model, rotary_tables
 
 DATA = "model.onnx.data"
 SLICE = 64 << 20  # bytes of f32 decoded at a time where rows stay rows
@@ -36,6 +40,8 @@ LIMITS = {"block_count": 1000, "embedding_length": 1 << 17, "feed_forward_length
 LAYER = {"attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm", "attn_q": "self_attn.q_proj",
          "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj", "attn_output": "self_attn.o_proj",
          "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj"}
+# Block types that llmc reads.
+BLOCKS = {"Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL"}
 OUTER = {"token_embd.weight": "model.embed_tokens.weight", "output_norm.weight": "model.norm.weight",
          "output.weight": "lm_head.weight"}
 
@@ -87,6 +93,11 @@ class Source:
         expect(known, f"expected only tensors of a dense Llama but got '{name}'")
         return f"model.layers.{int(parts[1])}.{LAYER[parts[2]]}.{parts[3]}"
 
+    def blocks(self) -> dict[str, Blocks]:
+        """The matrices that can stay as they are, by our names."""
+        return {name: Blocks(t.tensor_type.name.lower(), int(t.data.shape[1])) for name, t in self.tensors.items()
+                if t.tensor_type.name in BLOCKS and t.data.ndim == 2}
+
     def shape(self) -> LlamaShape:
         hidden, heads = self.number("embedding_length"), self.number("attention.head_count")
         kv_heads = self.number("attention.head_count_kv", heads)
@@ -128,10 +139,25 @@ def halves(matrix: np.ndarray, heads: int) -> np.ndarray:
     """Undoes GGUF's row order of q and k.
 
     GGUF rotates neighbors (2i, 2i+1); ONNX, like Hugging Face, rotates i and
-    i + half. Works on matrices [heads * size, in] and on biases.
+    i + half. Works on matrices [heads * size, in], on their rows of blocks, and
+    on biases.
     """
     size = len(matrix) // heads
     return matrix.reshape(heads, size // 2, 2, -1).swapaxes(1, 2).reshape(matrix.shape)
+
+
+def block_parts(source: Source, shape: LlamaShape, name: str, weight: Weight):
+    """Yields the bytes of a matrix in blocks, its rows in ONNX's order."""
+    tensor, data = source.tensors[name], source.tensors[name].data
+    wanted, got = [weight.shape[0], weight.columns], [int(d) for d in reversed(tensor.shape)]
+    expect(got == wanted, f"expected '{name}' of shape {wanted} but got {got}")
+    step = max(1, SLICE // (4 * weight.columns))
+    for start in range(0, len(data), step):
+        finite = np.isfinite(decode(tensor, slice(start, start + step))).all()
+        expect(bool(finite), f"expected finite numbers in '{name}'")
+    if "q_proj" in name or "k_proj" in name:
+        data = halves(data, shape.heads if "q_proj" in name else shape.kv_heads)
+    yield data
 
 
 def weight_parts(source: Source, shape: LlamaShape, name: str, target: tuple[int, ...]):
@@ -156,15 +182,20 @@ def weight_parts(source: Source, shape: LlamaShape, name: str, target: tuple[int
 def write_weights(source: Source, shape: LlamaShape, weights: dict, path: Path, progress) -> None:
     tables = dict(zip(("model.rotary_emb.cos_cache", "model.rotary_emb.sin_cache"),
                       rotary_tables(shape.positions, source.inverse_frequencies(shape.head_size))))
-    spare = source.tensors.keys() - weights.keys()
+    spare = source.tensors.keys() - {name.removesuffix("_blocks") for name in weights}
     expect(not spare, f"expected every tensor to have a place but got {', '.join(sorted(spare)[:5])}")
     with open(path, "wb") as file:
         for count, weight in enumerate(weights.values(), 1):
             file.seek(weight.offset)
-            parts = [tables[weight.name]] if weight.name in tables else weight_parts(source, shape, weight.name, weight.shape)
+            if weight.raw:
+                parts = block_parts(source, shape, weight.name.removesuffix("_blocks"), weight)
+            elif weight.name in tables:
+                parts = [tables[weight.name]]
+            else:
+                parts = weight_parts(source, shape, weight.name, weight.shape)
             for part in parts:
                 expect(bool(np.isfinite(part).all()), f"expected finite numbers in '{weight.name}'")
-                file.write(np.ascontiguousarray(part, "<f4"))
+                file.write(np.ascontiguousarray(part, np.uint8 if weight.raw else "<f4"))
             expect(file.tell() == weight.offset + weight.size, f"expected {weight.size} bytes of '{weight.name}'")
             progress(count, len(weights))
 
@@ -187,12 +218,13 @@ def configs(source: Source, shape: LlamaShape) -> dict[str, dict]:
             "tokenizer_config.json": gguf_tokenizer.tokenizer_config(source.field, shape.positions)}
 
 
-def convert(path: Path, folder: Path, force: bool = False, progress=lambda done, total: None) -> None:
+def convert(path: Path, folder: Path, force: bool = False, keep_blocks: bool = False,
+            progress=lambda done, total: None) -> None:
     expect(force or not folder.exists(), f"{folder}: expected a new folder; --force replaces it")
     source = Source(path)
     shape = source.shape()
     texts = configs(source, shape)
-    model, weights = build_model(shape, DATA)
+    model, weights = build_model(shape, DATA, source.blocks() if keep_blocks else {})
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
@@ -213,6 +245,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Turns a GGUF file of the llama family into an ONNX folder.")
     parser.add_argument("model", type=Path, help="GGUF file")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder to make")
+    parser.add_argument("--keep-blocks", action="store_true",
+                        help="leave quantized matrices as they are, for llmc alone")
     parser.add_argument("--force", action="store_true", help="replace FOLDER if it exists")
     options = parser.parse_args()
 
@@ -221,7 +255,7 @@ def main() -> int:
             print(f"\r{done} of {total} weights", end="\n" if done == total else "", file=sys.stderr, flush=True)
 
     try:
-        convert(options.model, options.output, options.force, progress)
+        convert(options.model, options.output, options.force, options.keep_blocks, progress)
     except (ConversionError, gguf_tokenizer.TokenizerError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""The ONNX graph of a Llama model: standard operators of opset 23 only.
+"""The ONNX graph of a Llama model: standard operators of opset 23 only, but for
+`ai.llmc::DequantizeBlocks` where matrices stay in the blocks of a GGUF file.
+That operator has one input, the bytes of the blocks [out, bytes], and the
+attributes `type`, a block type like "q4_k", and `shape`, [out, in]; its result
+is the matrix in f32.
 
 The graph is the model as one would draw it: a layer is 17 nodes. Weights are
 external data and are described here by name and shape only; whoever calls
@@ -23,6 +27,7 @@ from onnx import TensorProto, helper
 
 OPSET = 23
 IR_VERSION = 11
+DOMAIN, DOMAIN_VERSION = "ai.llmc", 1  # of DequantizeBlocks
 ALIGNMENT = 4096  # bytes: every weight begins on a page, so it can be mapped
 
 
@@ -45,15 +50,29 @@ class LlamaShape:
 
 @dataclass(frozen=True)
 class Weight:
-    """A weight as it lies in the data file: f32, row-major, at `offset`."""
+    """A weight as it lies in the data file: f32 or bytes of blocks, row-major,
+    at `offset`."""
 
     name: str
     shape: tuple[int, ...]
     offset: int
+    columns: int = 0  # numbers in a row, where the rows are bytes of blocks
+
+    @property
+    def raw(self) -> bool:
+        return self.columns > 0
 
     @property
     def size(self) -> int:
-        return 4 * int(np.prod(self.shape, dtype=np.int64))
+        return (1 if self.raw else 4) * int(np.prod(self.shape, dtype=np.int64))
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """A matrix that stays in blocks: its type and the bytes of a row."""
+
+    type: str
+    row_bytes: int
 
 
 def rotary_tables(positions: int, inverse_frequencies: np.ndarray):
@@ -68,18 +87,27 @@ def rotary_tables(positions: int, inverse_frequencies: np.ndarray):
 class _Graph:
     """Collects nodes, weights and small constants."""
 
-    def __init__(self, data_name: str):
+    def __init__(self, data_name: str, blocks: dict[str, Blocks]):
         self.data_name = data_name
+        self.blocks = blocks
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
         self.weights: dict[str, Weight] = {}
         self.end = 0  # of the data file so far, in bytes
 
-    def weight(self, name: str, *shape: int) -> str:
+    def weight(self, name: str, *shape: int, columns: int = 0) -> str:
         offset = -(-self.end // ALIGNMENT) * ALIGNMENT
-        self.weights[name] = Weight(name, shape, offset)
+        self.weights[name] = Weight(name, shape, offset, columns)
         self.end = offset + self.weights[name].size
         return name
+
+    def matrix(self, name: str, rows: int, columns: int) -> str:
+        """A weight [rows, columns] in f32, stored so or in blocks."""
+        kept = self.blocks.get(name)
+        if not kept:
+            return self.weight(name, rows, columns)
+        stored = self.weight(f"{name}_blocks", rows, kept.row_bytes, columns=columns)
+        return self.node("DequantizeBlocks", [stored], name, domain=DOMAIN, type=kept.type, shape=[rows, columns])
 
     def constant(self, name: str, value) -> str:
         self.constants.append(onnx.numpy_helper.from_array(np.array(value, np.int64), name))
@@ -91,8 +119,8 @@ class _Graph:
         return outputs[0]
 
     def external(self, weight: Weight) -> onnx.TensorProto:
-        tensor = TensorProto(name=weight.name, data_type=TensorProto.FLOAT, dims=weight.shape,
-                             data_location=TensorProto.EXTERNAL)
+        tensor = TensorProto(name=weight.name, data_type=TensorProto.UINT8 if weight.raw else TensorProto.FLOAT,
+                             dims=weight.shape, data_location=TensorProto.EXTERNAL)
         for key, value in (("location", self.data_name), ("offset", weight.offset), ("length", weight.size)):
             tensor.external_data.add(key=key, value=str(value))
         return tensor
@@ -120,7 +148,11 @@ def _mask(graph: _Graph) -> str:
 
 
 def _linear(graph: _Graph, path: str, source: str, shape: tuple[int, int], bias: bool = False) -> str:
-    weight = graph.weight(f"{path}.weight", *shape)
+    name = f"{path}.weight"
+    if name in graph.blocks:  # of rows, as they are stored
+        weight = graph.node("Transpose", [graph.matrix(name, *shape[::-1])], f"{path}.transposed", perm=[1, 0])
+    else:
+        weight = graph.weight(name, *shape)
     if not bias:
         return graph.node("MatMul", [source, weight], path)
     product = graph.node("MatMul", [source, weight], f"{path}.product")
@@ -179,14 +211,16 @@ def _signature(shape: LlamaShape):
     return inputs, outputs
 
 
-def build_model(shape: LlamaShape, data_name: str) -> tuple[onnx.ModelProto, dict[str, Weight]]:
+def build_model(shape: LlamaShape, data_name: str,
+                blocks: dict[str, Blocks] | None = None) -> tuple[onnx.ModelProto, dict[str, Weight]]:
     """The model, and where in the file `data_name` each of its weights belongs.
 
     Matrices are [in, out], as MatMul takes them; the embedding, and with it the
-    output matrix `lm_head`, is [vocabulary, hidden].
+    output matrix `lm_head`, is [vocabulary, hidden]. Those that `blocks` names
+    stay in blocks, [out, bytes], under their name and `_blocks`.
     """
-    graph = _Graph(data_name)
-    embedding = graph.weight("model.embed_tokens.weight", shape.vocabulary, shape.hidden)
+    graph = _Graph(data_name, blocks or {})
+    embedding = graph.matrix("model.embed_tokens.weight", shape.vocabulary, shape.hidden)
     for name in ("cos_cache", "sin_cache"):
         graph.weight(f"model.rotary_emb.{name}", shape.positions, shape.head_size // 2)
     mask = _mask(graph)
@@ -199,13 +233,13 @@ def build_model(shape: LlamaShape, data_name: str) -> tuple[onnx.ModelProto, dic
         normed = _norm(graph, shape, f"{path}.post_attention_layernorm", stream)
         stream = graph.node("Add", [stream, _feed_forward(graph, shape, index, normed)], path)
     last = _norm(graph, shape, "model.norm", stream)
-    head = embedding if shape.tied else graph.weight("lm_head.weight", shape.vocabulary, shape.hidden)
+    head = embedding if shape.tied else graph.matrix("lm_head.weight", shape.vocabulary, shape.hidden)
     matrix = graph.node("Transpose", [head], "lm_head.transposed", perm=[1, 0])
     graph.node("MatMul", [last, matrix], "logits")
 
     inputs, outputs = _signature(shape)
     initializers = graph.constants + [graph.external(weight) for weight in graph.weights.values()]
     proto = helper.make_graph(graph.nodes, "llama", inputs, outputs, initializers)
-    model = helper.make_model(proto, ir_version=IR_VERSION, producer_name="llmc",
-                              opset_imports=[helper.make_opsetid("", OPSET)])
+    opsets = [helper.make_opsetid("", OPSET)] + ([helper.make_opsetid(DOMAIN, DOMAIN_VERSION)] if blocks else [])
+    model = helper.make_model(proto, ir_version=IR_VERSION, producer_name="llmc", opset_imports=opsets)
     return model, graph.weights

@@ -4,6 +4,7 @@ a Llama in f64, the tokenizer, and files that must be refused."""
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -58,6 +59,31 @@ def check_tensors(test: unittest.TestCase, model: Path, folder: Path) -> None:
                 value = value.T
         test.assertTrue(np.array_equal(stored.pop(name), value), name)
     test.assertEqual(sorted(stored), ["model.rotary_emb.cos_cache", "model.rotary_emb.sin_cache"])
+
+
+def check_blocks(test: unittest.TestCase, folder: Path, plain: Path) -> int:
+    """Matrices in blocks decode to what the plain folder holds; the rest is the
+    same. Returns how many are in blocks."""
+    def read(where: Path):
+        model = onnx.load(where / "model.onnx")
+        return model.graph, {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
+
+    graph, got = read(folder)
+    _, want = read(plain)
+    nodes = [n for n in graph.node if n.op_type == "DequantizeBlocks"]
+    for node in nodes:
+        test.assertEqual(node.domain, "ai.llmc")
+        attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+        kind = gguf.GGMLQuantizationType[attributes["type"].decode().upper()]
+        values = gguf.quants.dequantize(got.pop(node.input[0]), kind).astype(np.float32)
+        test.assertEqual(list(values.shape), attributes["shape"])
+        name = node.output[0]
+        test.assertEqual(node.input[0], f"{name}_blocks")
+        test.assertTrue(np.array_equal(values, want.pop(name).T if "_proj" in name else want.pop(name)), name)
+    test.assertEqual(got.keys(), want.keys())
+    for name, value in got.items():
+        test.assertTrue(np.array_equal(value, want[name]), name)
+    return len(nodes)
 
 
 def session(folder: Path):
@@ -133,6 +159,16 @@ class Synthetic(unittest.TestCase):
         self.converted(kind="Q4_0", embedding="Q8_0", tied=False)
         check_tensors(self, self.model, self.folder)
         self.check_logits()
+
+    def test_kept_blocks(self):
+        for kind, embedding, kept in (("Q4_1", "Q8_0", 15), ("Q5_0", "F16", 14), ("Q8_0", "Q5_1", 15), ("F16", "F32", 0)):
+            with self.subTest(kind):
+                self.converted(kind=kind, embedding=embedding, heads=2, kv_heads=1)
+                folder = self.home / f"{kind}-blocks"
+                done = convert(self.model, folder, "--keep-blocks")
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertEqual(check_blocks(self, folder, self.folder), kept)
+                shutil.rmtree(self.folder)
 
     def test_padded_rows_change_nothing(self):
         self.converted()
