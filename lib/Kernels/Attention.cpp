@@ -10,9 +10,9 @@
 // itself (own maximum, own sum), and chunks are combined in their order:
 //   m' = max(m, mc), a = exp(m - m'), b = exp(mc - m'),
 //   l = l a + lc b, o = o a + oc b.
-// What a row does not see has weight zero, which changes no sum; therefore the
-// bits of a row depend neither on the rows that share its tile nor on the
-// division of the work.
+// What a row does not see is not multiplied, so that a NaN in it cannot spread,
+// and it changes no sum; therefore the bits of a row depend neither on the rows
+// that share its tile nor on the division of the work.
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Codegen/KernelLibrary.h"
@@ -308,8 +308,25 @@ private:
     }
   }
 
+  /// The places of the chunk that row i of the tile sees: [first, second).
+  std::pair<Value, Value> seenBy(int64_t i, Value chunk) {
+    Value end = e.sub(e.add(e.add(position, timeOf(i)), e.index(1)), chunk);
+    return {shape.window ? e.sub(end, e.index(*shape.window)) : e.index(0),
+            end};
+  }
+
   /// Adds the chunk's weighted values to the outputs.
   void emitValues(Value chunk, Value count) {
+    // What all rows see lies between what only some see.
+    SmallVector<std::pair<Value, Value>> seen;
+    for (int64_t i = 0; i < tile; ++i)
+      seen.push_back(seenBy(i, chunk));
+    auto clamp = [&](Value value, Value low) {
+      return e.min(e.max(value, low), count);
+    };
+    Value begin = clamp(seen.front().first, e.index(0));
+    Value allBegin = clamp(seen.back().first, begin);
+    Value allEnd = clamp(seen.front().second, allBegin);
     Value from = e.at(values, e.mul(chunk, shape.valueSize));
     for (int64_t first = 0; first < valueVectors; first += together) {
       int64_t number = std::min(together, valueVectors - first);
@@ -318,7 +335,7 @@ private:
         tail = e.mask(
             lanes, e.splatInt(0, shape.valueSize - (valueVectors - 1) * lanes));
       Emitter::Values sums(tile * number, e.splat(lanes, 0));
-      auto step = [&](Value t, ValueRange previous) {
+      auto step = [&](Value t, ValueRange previous, bool all) {
         Emitter::Values next(previous), loaded;
         Value line = e.at(e.at(from, e.mul(t, shape.valueSize)), first * lanes);
         for (int64_t j = 0; j < number; ++j) {
@@ -331,13 +348,29 @@ private:
         for (int64_t i = 0; i < tile; ++i) {
           Value power = e.broadcast(
               e.load(e.getF32Type(), e.at(powers, i * kScores)), lanes);
-          for (int64_t j = 0; j < number; ++j)
-            next[i * number + j] =
-                e.fma(power, loaded[j], next[i * number + j]);
+          Value sees;
+          if (!all) {
+            sees = e.less(t, seen[i].second);
+            if (shape.window)
+              sees = e.create<arith::AndIOp>(
+                  sees, e.create<arith::CmpIOp>(arith::CmpIPredicate::sge, t,
+                                                seen[i].first));
+          }
+          for (int64_t j = 0; j < number; ++j) {
+            Value &sum = next[i * number + j];
+            Value more = e.fma(power, loaded[j], sum);
+            sum = all ? more : e.create<arith::SelectOp>(sees, more, sum);
+          }
         }
         return next;
       };
-      sums = e.unrolled(e.index(0), count, kUnroll, sums, step);
+      auto some = [&](Value t, ValueRange v) { return step(t, v, false); };
+      auto all = [&](Value t, ValueRange v) { return step(t, v, true); };
+      if (shape.window)
+        sums = e.loop(begin, allBegin, 1, sums, some);
+      sums = e.unrolled(allBegin, allEnd, kUnroll, sums, all);
+      if (tile > 1)
+        sums = e.loop(allEnd, count, 1, sums, some);
       for (int64_t i = 0; i < tile; ++i) {
         Value keep = e.broadcast(e.load(e.getF32Type(), at(Keep, i)), lanes);
         Value take = e.broadcast(e.load(e.getF32Type(), at(Take, i)), lanes);

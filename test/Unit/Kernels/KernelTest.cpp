@@ -342,6 +342,31 @@ TEST_P(AttentionTest, Window) { check({4, 2, 16, 16, 600, 9, 0}); }
 TEST_P(AttentionTest, WindowOverChunks) { check({2, 1, 16, 16, 900, 300, 0}); }
 TEST_P(AttentionTest, Softcap) { check({4, 2, 32, 32, 90, 0, 5}); }
 
+TEST_P(AttentionTest, NanReachesOnlyRowsThatSeeIt) {
+  for (int64_t window : {0, 9}) {
+    AttentionCase c{4, 2, 16, 16, 60, window, 0};
+    constexpr int64_t kBad = 37;
+    auto store = compile(attentionModule(c, true)),
+         attend = compile(attentionModule(c, false));
+    ASSERT_TRUE(store && attend);
+    Buffer q(60 * 64, 1), x(60 * 32, 1), z(60 * 32, 1), k(x.count), v(z.count),
+        o(q.count);
+    std::fill_n(x.data() + kBad * 32, 32, NAN);
+    std::fill_n(z.data() + kBad * 32, 32, NAN);
+    reinterpret_cast<AttentionFn>(store->lookup("run"))(
+        nullptr, k.data(), v.data(), x.data(), z.data(), nullptr, 60, 60, 0, 0,
+        kAll);
+    reinterpret_cast<AttentionFn>(attend->lookup("run"))(
+        q.data(), k.data(), v.data(), nullptr, nullptr, o.data(), 60, 60, 0, 0,
+        kAll);
+    for (int64_t t = 0; t < 60; ++t) {
+      bool sees = t >= kBad && (!window || t < kBad + window);
+      for (int64_t i = 0; i < 64; ++i)
+        ASSERT_EQ(sees, std::isnan(o[t * 64 + i])) << "row " << t;
+    }
+  }
+}
+
 TEST_P(AttentionTest, AppendDropsRowsPastTheCapacity) {
   AttentionCase c{1, 1, 4, 4, 20, 0, 0};
   auto store = compile(attentionModule(c, true));
