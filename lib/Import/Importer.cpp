@@ -223,6 +223,12 @@ nn::WeightOp Importer::weightOf(Value value) {
   return symbols.lookup(get.getWeight());
 }
 
+SymbolicElements &Importer::symbolic() {
+  if (!elements)
+    elements = std::make_unique<SymbolicElements>(main);
+  return *elements;
+}
+
 Value Importer::getWeight(::mlir::Attribute source, RankedTensorType type,
                           StringRef wish, Location loc) {
   nn::WeightOp &weight = weights[source];

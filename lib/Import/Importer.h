@@ -7,6 +7,7 @@
 #define LLMC_LIB_IMPORT_IMPORTER_H
 
 #include "NodeReader.h"
+#include "llmc/Analysis/SymbolicElements.h"
 #include "llmc/Import/Import.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
@@ -75,6 +76,8 @@ public:
   }
   /// The element type with this number; null where llmc has none.
   mlir::Type elementType(int32_t number);
+  /// What is known of shapes and integers so far; see SymbolicElements.
+  SymbolicElements &symbolic();
   /// What the handlers' diagnostics said since the last call.
   std::string takeDiagnostic();
   /// Says what is wrong for the next `takeDiagnostic`.
@@ -121,6 +124,8 @@ private:
   mlir::OpBuilder b;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   mlir::func::FuncOp main;
+  /// Made when first asked for, dropped when an argument changes.
+  std::unique_ptr<SymbolicElements> elements;
   llvm::StringMap<const Function *> functions;
   llvm::DenseMap<mlir::Attribute, nn::WeightOp> weights;
   llvm::StringMap<nn::WeightOp> symbols;

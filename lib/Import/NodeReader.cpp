@@ -67,6 +67,12 @@ Value NodeReader::check(Operation *op) {
     fail("expected a result of rank " + Twine(kMaxRank) + " or less");
     return {};
   }
+  // How many entries a computed shape has decides the rank of what it shapes.
+  if (type.getRank() == 1 && type.isDynamicDim(0) &&
+      type.getElementType().isSignlessInteger())
+    if (auto count = owner.symbolic().dim(op->getResult(0), 0).constant();
+        count && *count >= 0 && *count <= kMaxRank)
+      op->getResult(0).setType(type.clone({*count}));
   return op->getResult(0);
 }
 
@@ -96,14 +102,34 @@ std::optional<SmallVector<int64_t>> NodeReader::constantInts(size_t i) {
   Value value = optional(i);
   if (!value)
     return std::nullopt;
-  return nn::getConstantInts(value);
+  return intsOf(value);
+}
+
+std::optional<SmallVector<int64_t>> NodeReader::intsOf(Value value) {
+  if (auto known = nn::getConstantInts(value))
+    return known;
+  // A computation on shapes, as the bodies of functions are full of.
+  auto shape = type(value);
+  if (!shape.getElementType().isSignlessInteger() || !shape.hasStaticShape() ||
+      shape.getNumElements() > 2 * kMaxRank)
+    return std::nullopt;
+  auto all = owner.symbolic().elements(value);
+  if (!all)
+    return std::nullopt;
+  SmallVector<int64_t> result;
+  for (SymExpr entry : *all) {
+    if (!entry.is(SymKind::Constant) && !entry.is(SymKind::Bool))
+      return std::nullopt;
+    result.push_back(entry->getValue());
+  }
+  return result;
 }
 
 SmallVector<int64_t> NodeReader::requireInts(size_t i, StringRef what) {
   Value value = input(i);
   if (!value)
     return {};
-  if (auto result = nn::getConstantInts(value))
+  if (auto result = intsOf(value))
     return *result;
   fail("expected constant " + what +
        "; a computed one is not supported by this version");
@@ -139,8 +165,13 @@ Value NodeReader::indexVector(size_t i) {
 std::optional<double> NodeReader::constantNumber(size_t i) {
   Value value = optional(i);
   DenseElementsAttr attr;
-  if (!value || !matchPattern(value, m_Constant(&attr)) ||
-      attr.getNumElements() != 1)
+  if (!value || !matchPattern(value, m_Constant(&attr))) {
+    auto known = value ? intsOf(value) : std::nullopt;
+    if (known && known->size() == 1)
+      return known->front();
+    return std::nullopt;
+  }
+  if (attr.getNumElements() != 1)
     return std::nullopt;
   if (isa<FloatType>(attr.getElementType()))
     return (*attr.value_begin<APFloat>()).convertToDouble();

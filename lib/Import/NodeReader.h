@@ -188,6 +188,7 @@ public:
 private:
   bool ready(mlir::ValueRange operands);
   mlir::Value refuse();
+  std::optional<llvm::SmallVector<int64_t>> intsOf(mlir::Value value);
   mlir::Value check(mlir::Operation *op);
 
   Importer &owner;

@@ -118,6 +118,11 @@ std::optional<double> scaleOf(NodeReader &n, double given, Value q) {
 // ai.onnx Attention (opset 23, 24)
 //===----------------------------------------------------------------------===//
 
+NamedAttribute predicate(NodeReader &n, nn::Predicate kind) {
+  return n.named("predicate",
+                 nn::PredicateAttr::get(n.builder().getContext(), kind));
+}
+
 /// Key j is seen by query i iff j <= i + past, as a boolean [S, T]. Used where
 /// the lengths do not show that this is alignment at the end.
 Value causalMask(NodeReader &n, Value q, Value k, Value past) {
@@ -126,8 +131,88 @@ Value causalMask(NodeReader &n, Value q, Value k, Value past) {
     rows = n.create<nn::AddOp>({rows, n.extent(past, 2)});
   return n.create<nn::CompareOp>(
       {n.unsqueeze(cols, int64_t(0)), n.unsqueeze(rows, int64_t(1))},
-      n.named("predicate", nn::PredicateAttr::get(n.builder().getContext(),
-                                                  nn::Predicate::le)));
+      predicate(n, nn::Predicate::le));
+}
+
+/// `mask` where `seen` holds too; a mask of numbers is added to the scores.
+Value joinMasks(NodeReader &n, Value mask, Value seen) {
+  if (!mask || !seen)
+    return mask ? mask : seen;
+  if (n.elementType(mask).isInteger(1))
+    return n.create<nn::AndOp>({mask, seen});
+  return n.create<nn::WhereOp>(
+      {seen, mask,
+       n.scalar(-std::numeric_limits<double>::infinity(),
+                n.elementType(mask))});
+}
+
+/// A mask for fewer keys than there are hides the others.
+Value padMask(NodeReader &n, Value mask, Value k) {
+  if (!mask || !k || n.rank(mask) < 1)
+    return mask;
+  int64_t have = n.type(mask).getShape().back(), want = n.type(k).getDimSize(1);
+  if (ShapedType::isDynamic(have) || ShapedType::isDynamic(want) ||
+      have >= want || (have == 1 && want != 1 && n.version() < 24))
+    return mask;
+  SmallVector<int64_t> pads(2 * n.rank(mask), 0);
+  pads.back() = want - have;
+  Type type = n.elementType(mask);
+  Value fill = n.scalar(
+      type.isInteger(1) ? 0 : -std::numeric_limits<double>::infinity(), type);
+  return n.create<nn::PadOp>(
+      {mask, n.ints(pads), fill},
+      n.named("mode", nn::PadModeAttr::get(n.builder().getContext(),
+                                           nn::PadMode::constant)));
+}
+
+/// Key j of batch b is seen iff j < lengths[b], as a boolean [B, 1, 1, T].
+Value lengthMask(NodeReader &n, Value lengths, Value k) {
+  if (!lengths)
+    return {};
+  Value cols = iota(n, n.extent(k, 1));
+  lengths = n.cast(lengths, n.builder().getI64Type());
+  return n.create<nn::CompareOp>({cols, n.unsqueeze(lengths, {1, 2, 3})},
+                                 predicate(n, nn::Predicate::lt));
+}
+
+/// The scores [B, heads, S, T] at one of four points: the scaled products, after
+/// softcap, after the mask, after softmax.
+Value scores(NodeReader &n, Value q, Value k, Value mask,
+             const AttentionShape &how, int64_t mode) {
+  if (n.failed())
+    return {};
+  int64_t heads = n.type(q).getDimSize(2), keyHeads = n.type(k).getDimSize(2);
+  Value keys = n.transpose(k, {0, 2, 3, 1});
+  if (heads != keyHeads) {
+    if (ShapedType::isDynamic(heads) || ShapedType::isDynamic(keyHeads) ||
+        keyHeads < 1 || heads % keyHeads || heads > kMaxHeads) {
+      n.fail("expected known heads, because the scores are an output");
+      return {};
+    }
+    SmallVector<int64_t> repeated;
+    for (int64_t i = 0; i < heads; ++i)
+      repeated.push_back(i / (heads / keyHeads));
+    keys = n.create<nn::GatherOp>({keys, n.ints(repeated)},
+                                  n.named("axis", int64_t(1)));
+  }
+  Type type = n.elementType(q);
+  Value x = n.create<nn::MatmulOp>({swapHeads(n, q), keys});
+  x = n.create<nn::MulOp>({x, n.scalar(how.scale, type)});
+  if (mode >= 1 && how.softcap != 0) {
+    Value cap = n.scalar(how.softcap, type);
+    x = n.create<nn::MulOp>(
+        {n.create<nn::TanhOp>(n.create<nn::DivOp>({x, cap})), cap});
+  }
+  if (mode >= 2 && mask) {
+    if (n.elementType(mask).isInteger(1))
+      x = n.create<nn::WhereOp>(
+          {mask, x, n.scalar(-std::numeric_limits<double>::infinity(), type)});
+    else
+      x = n.create<nn::AddOp>({x, mask});
+  }
+  if (mode >= 3)
+    x = n.create<nn::SoftmaxOp>(x, n.named("axis", int64_t(3)));
+  return x;
 }
 
 void attention23(NodeReader &n) {
@@ -138,12 +223,14 @@ void attention23(NodeReader &n) {
   how.softcap = n.attrFloat("softcap", 0);
   double given = n.attrFloat("scale", 0);
   n.ignoreAttr("softmax_precision"); // at least f32 here
-  n.ignoreAttr("qk_matmul_output_mode");
-  if (n.hasOutput(3))
-    return n.fail("output 3, the scores, is not supported");
-  if (n.hasInput(6))
-    return n.fail("input 6, 'nonpad_kv_seqlen', is not supported by this "
-                  "version");
+  int64_t mode = n.attrInt("qk_matmul_output_mode", 0);
+  if (mode < 0 || mode > 3)
+    return n.fail("expected 'qk_matmul_output_mode' from 0 to 3 but got " +
+                  Twine(mode));
+  Value lengths = n.optional(6);
+  if (lengths && n.rank(lengths) != 1)
+    return n.fail("expected 'nonpad_kv_seqlen' of rank 1 but got rank " +
+                  Twine(n.rank(lengths)));
   Value q = n.input(0), k = n.input(1), v = n.input(2), mask = n.optional(3),
         pastKey = n.optional(4), pastValue = n.optional(5);
   if (n.failed())
@@ -189,20 +276,15 @@ void attention23(NodeReader &n) {
   if (mask && n.rank(mask) > 4)
     return n.fail("expected a mask of rank 4 or less but got rank " +
                   Twine(n.rank(mask)));
-  if (causal && square) {
+  mask = padMask(n, mask, k);
+  if (lengths)
+    mask = joinMasks(n, mask, lengthMask(n, lengths, k));
+  if (causal && square && !n.hasOutput(3))
     how.causal = true;
-  } else if (causal) {
-    Value seen = causalMask(n, q, k, pastKey);
-    if (!mask)
-      mask = seen;
-    else if (n.elementType(mask).isInteger(1))
-      mask = n.create<nn::AndOp>({mask, seen});
-    else
-      mask = n.create<nn::WhereOp>(
-          {seen, mask,
-           n.scalar(-std::numeric_limits<double>::infinity(),
-                    n.elementType(mask))});
-  }
+  else if (causal)
+    mask = joinMasks(n, mask, causalMask(n, q, k, pastKey));
+  if (n.hasOutput(3))
+    n.result(3, scores(n, q, k, mask, how, mode));
   Value y = attention(n, q, k, v, mask, how);
   n.result(0, rank == 3 ? joinHeads(n, y) : swapHeads(n, y));
   if (present && !n.failed()) {
@@ -285,9 +367,61 @@ void rotaryMicrosoft(NodeReader &n) {
 // com.microsoft GroupQueryAttention
 //===----------------------------------------------------------------------===//
 
-/// Causal attention with a cache, rotation inside. The lengths that the
-/// runtime passes beside (`seqlens_k`, `total_sequence_length`) follow from the
-/// shapes where nothing is padded: that is what is imported.
+/// How many of the rows of a past hold something, for each batch [B]: those
+/// behind them are padding. `lengths` (`seqlens_k`) counts one less than the
+/// keys with the new ones. A first prompt, padded at its end, has no past.
+Value validRows(NodeReader &n, Value lengths, Value q, Value past) {
+  Value total = n.create<nn::AddOp>(
+      {n.cast(lengths, n.builder().getI64Type()), n.integer(1)});
+  Value rows = n.create<nn::SubOp>({total, n.extent(q, 1)});
+  return n.create<nn::MinOp>(
+      {n.create<nn::MaxOp>({rows, n.integer(0)}), n.extent(past, 2)});
+}
+
+/// Which of the T keys (the past with its padding, then the new rows) are to be
+/// seen, as a boolean [B, 1, S or 1, T]; a window counts without the padding.
+Value paddingMask(NodeReader &n, Value valid, Value q, Value k, Value past,
+                  std::optional<int64_t> window) {
+  Value cols = iota(n, n.extent(k, 1)), length = n.extent(past, 2);
+  Value first = n.unsqueeze(valid, int64_t(1));
+  Value old =
+      n.create<nn::CompareOp>({cols, length}, predicate(n, nn::Predicate::lt));
+  Value seen = n.create<nn::OrOp>(
+      {n.create<nn::CompareOp>({cols, first}, predicate(n, nn::Predicate::lt)),
+       n.create<nn::NotOp>(old)});
+  seen = n.unsqueeze(seen, {1, 2});
+  if (!window)
+    return seen;
+  Value behindPadding =
+      n.create<nn::SubOp>({cols, n.create<nn::SubOp>({length, first})});
+  Value keys = n.create<nn::WhereOp>({old, cols, behindPadding});
+  Value rows = n.create<nn::AddOp>({first, iota(n, n.extent(q, 1))});
+  Value distance = n.create<nn::SubOp>(
+      {n.unsqueeze(rows, {1, 3}), n.unsqueeze(keys, {1, 2})});
+  return n.create<nn::AndOp>(
+      {seen, n.create<nn::CompareOp>({distance, n.integer(*window)},
+                                     predicate(n, nn::Predicate::lt))});
+}
+
+/// `rows` [B, heads, T, size] with the new rows directly behind those of the
+/// past that hold something; the last row fills what is left.
+Value closeGap(NodeReader &n, Value rows, Value valid, Value past) {
+  Value count = n.extent(rows, 2), cols = iota(n, count);
+  Value first = n.unsqueeze(valid, int64_t(1));
+  Value gap = n.create<nn::SubOp>({n.extent(past, 2), first});
+  Value far = n.create<nn::MinOp>({n.create<nn::AddOp>({cols, gap}),
+                                   n.create<nn::SubOp>({count, n.integer(1)})});
+  Value from = n.create<nn::WhereOp>(
+      {n.create<nn::CompareOp>({cols, first}, predicate(n, nn::Predicate::lt)),
+       cols, far});
+  return swapHeads(n, n.create<nn::GatherNdOp>(
+                          {swapHeads(n, rows), n.unsqueeze(from, int64_t(2))},
+                          n.named("batch_dims", int64_t(1))));
+}
+
+/// Causal attention with a cache, rotation inside. The batch may be padded: how
+/// many rows of it count is told by `seqlens_k`. `total_sequence_length` is the
+/// extent of the keys with the new ones, as they are here.
 void groupQuery(NodeReader &n) {
   int64_t queryHeads = n.attrInt("num_heads", 0),
           keyHeads = n.attrInt("kv_num_heads", 0);
@@ -347,13 +481,20 @@ void groupQuery(NodeReader &n) {
     for (Value past : {pastKey, pastValue})
       if (past && n.rank(past) == 4)
         n.importer().bindExtent(past, 3, size);
+  Value lengths = n.optional(5), valid;
+  if (lengths && n.rank(lengths) != 1)
+    return n.fail("expected 'seqlens_k' of rank 1 but got rank " +
+                  Twine(n.rank(lengths)));
+  if (lengths && pastKey)
+    valid = validRows(n, lengths, q, pastKey);
   if (rotates) {
     Value cos = n.input(7), sin = n.input(8), positions = n.optional(9);
     if (!positions) {
-      Value rows = iota(n, n.extent(q, 1));
+      positions = n.unsqueeze(iota(n, n.extent(q, 1)), int64_t(0));
       if (pastKey)
-        rows = n.create<nn::AddOp>({rows, n.extent(pastKey, 2)});
-      positions = n.unsqueeze(rows, int64_t(0));
+        positions = n.create<nn::AddOp>(
+            {positions,
+             valid ? n.unsqueeze(valid, int64_t(1)) : n.extent(pastKey, 2)});
     }
     auto row = n.named("axis", int64_t(0));
     cos = n.create<nn::GatherOp>({cos, positions}, row);
@@ -367,8 +508,18 @@ void groupQuery(NodeReader &n) {
   if (!scale)
     return;
   how.scale = *scale;
-  Value y = attention(n, q, swapHeads(n, kh), swapHeads(n, vh), {}, how);
-  n.result(0, joinHeads(n, y));
+  k = swapHeads(n, kh);
+  v = swapHeads(n, vh);
+  Value mask;
+  if (valid) {
+    mask = paddingMask(n, valid, q, k, pastKey, how.window);
+    how.window.reset();
+  }
+  n.result(0, joinHeads(n, attention(n, q, k, v, mask, how)));
+  if (valid) {
+    kh = closeGap(n, kh, valid, pastKey);
+    vh = closeGap(n, vh, valid, pastValue);
+  }
   n.result(1, kh);
   n.result(2, vh);
 }

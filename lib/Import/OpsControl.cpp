@@ -55,14 +55,25 @@ void dropout(NodeReader &n) {
   n.ignoreAttr("ratio");
   n.ignoreAttr("seed");
   n.ignoreAttr("is_test");
+  Value x = n.input(0);
   if (n.hasInput(2)) {
-    std::optional<double> training = n.constantNumber(2);
-    if (!training || *training != 0)
-      return n.fail("expected 'training_mode' to be the constant false");
+    std::optional<double> training = n.constantNumber(2),
+                          ratio = n.constantNumber(1);
+    if (!training)
+      return n.fail("expected constant 'training_mode'; a computed one is not "
+                    "supported by this version");
+    if (*training != 0 && (!ratio || *ratio != 0))
+      return n.fail("training drops elements at random; export the model for "
+                    "inference");
   }
-  if (n.hasOutput(1))
-    return n.fail("output 1, the mask of training, is not supported");
-  n.result(0, n.input(0));
+  n.result(0, x);
+  if (!n.hasOutput(1))
+    return;
+  Type type = n.builder().getI1Type();
+  if (n.version() < 10 && x)
+    type = n.elementType(x);
+  n.result(
+      1, n.create<nn::FullOp>({n.create<nn::ShapeOfOp>(x), n.scalar(1, type)}));
 }
 
 /// A condition that is known chooses its graph now.

@@ -63,11 +63,31 @@ Value normalize(NodeReader &n, Value x, Value scale, Value bias, int64_t axis,
   return y;
 }
 
+/// The mean over the axes from `axis` on, and one over the deviation.
+void statistics(NodeReader &n, Value x, int64_t axis, double epsilon) {
+  if (!n.hasOutput(1) && !n.hasOutput(2))
+    return;
+  SmallVector<int64_t> axes;
+  for (int64_t i = n.axis(axis, n.rank(x)); i < n.rank(x); ++i)
+    axes.push_back(i);
+  SmallVector<NamedAttribute> how{n.named("axes", ArrayRef<int64_t>(axes)),
+                                  n.flag("keepdims")};
+  Value mean = n.create<nn::ReduceMeanOp>(x, how);
+  n.result(1, mean);
+  if (!n.hasOutput(2))
+    return;
+  Value centered = n.create<nn::SubOp>({x, mean});
+  Value variance = n.create<nn::ReduceMeanOp>(
+      n.create<nn::MulOp>({centered, centered}), how);
+  n.result(2, n.create<nn::RsqrtOp>(n.create<nn::AddOp>(
+                  {variance, n.scalar(epsilon, n.elementType(x))})));
+}
+
 void layerNorm(NodeReader &n) {
   n.ignoreAttr("stash_type"); // everything is computed in f32 or better
-  refuseOutputs(n, 1, 2);
   double epsilon = n.attrFloat("epsilon", 1e-5f);
   int64_t axis = n.attrInt("axis", -1);
+  statistics(n, n.input(0), axis, epsilon);
   n.result(0, normalize<nn::LayerNormOp>(n, n.input(0), n.input(1),
                                          n.optional(2), axis, epsilon));
 }

@@ -93,6 +93,16 @@ template <bool input> void logSumExp(NodeReader &n) {
   Reduction kept = how;
   kept.keepdims = true;
   Value peak = reduce<nn::ReduceMaxOp>(n, x, kept);
+  // Infinities, and the peak of nothing, have no difference to take.
+  if (peak) {
+    Type type = n.elementType(x);
+    Value infinite = n.create<nn::CompareOp>(
+        {n.create<nn::AbsOp>(peak),
+         n.scalar(std::numeric_limits<double>::infinity(), type)},
+        n.named("predicate", nn::PredicateAttr::get(n.builder().getContext(),
+                                                    nn::Predicate::eq)));
+    peak = n.create<nn::WhereOp>({infinite, n.scalar(0, type), peak});
+  }
   Value sum = reduce<nn::ReduceSumOp>(
       n, n.create<nn::ExpOp>(n.create<nn::SubOp>({x, peak})), kept);
   Value y = n.create<nn::AddOp>({n.create<nn::LogOp>(sum), peak});

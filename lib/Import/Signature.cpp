@@ -174,6 +174,7 @@ void Importer::bindExtent(Value argument, int64_t axis, int64_t value) {
   SmallVector<int64_t> shape(type.getShape());
   shape[axis] = value;
   argument.setType(type.clone(shape));
+  elements.reset();
 }
 
 void Importer::importOutputs(const Graph &graph, Scope &scope) {

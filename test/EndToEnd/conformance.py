@@ -9,7 +9,8 @@ a tensor at the boundary is neither f32, i32, i64 nor bool, and those with
 sequences or optionals there. Each is compiled and run by the program, under a
 time limit, and compared as ONNX's own runner does. The suite passes axes, sizes
 and bounds as inputs; where the compiler wants those constant the case is tried
-once more with its integer vectors as initializers ("constant" in the table).
+once more with its scalars and integer vectors as initializers ("constant" in the
+table).
 
 Prints a table per operator. conformance_expected.txt lists the cases that do not
 pass, as `CASE: REASON`; it is strict both ways. --slice takes every eleventh case
@@ -134,10 +135,11 @@ def compare(got: np.ndarray, want: np.ndarray) -> str:
 
 
 def with_constants(case: Case, path: Path) -> bool:
-    """Writes the model with its integer inputs of rank 1 or less as initializers;
-    false where it has none."""
+    """Writes the model with its scalars and its vectors that are not f32 as
+    initializers; false where it has none."""
     model = onnx.load(case.model)
-    moved = [v for v in model.graph.input if case.inputs[v.name].dtype == np.int64 and case.inputs[v.name].ndim <= 1]
+    moved = [v for v in model.graph.input
+             if case.inputs[v.name].ndim == 0 or case.inputs[v.name].ndim == 1 and case.inputs[v.name].dtype != np.float32]
     for value in moved:
         model.graph.input.remove(value)
         model.graph.initializer.append(numpy_helper.from_array(case.inputs[value.name], value.name))
