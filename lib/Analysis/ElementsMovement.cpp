@@ -50,6 +50,32 @@ static SmallVector<int64_t> keptAxes(ArrayRef<int64_t> axes, int64_t rank) {
   return kept;
 }
 
+/// An extent of the input stays where the target says one, also where only the
+/// values of a run tell; an extent of one becomes what the target says.
+static SymIndex shapeOfExpand(Asker &ask, nn::ExpandOp op) {
+  ArrayRef<SymExpr> from = ask.shape(op.getInput());
+  SymIndex target = ask.entries(op.getShape());
+  size_t rank = std::max(from.size(), target.size());
+  SymIndex result;
+  for (size_t i = 0; i < rank; ++i) {
+    if (i + from.size() < rank) {
+      result.push_back(target[i + target.size() - rank]);
+      continue;
+    }
+    SymExpr extent = from[i + from.size() - rank];
+    SymExpr wanted =
+        i + target.size() < rank ? ask.n(1) : target[i + target.size() - rank];
+    if (extent.isConstant(1))
+      extent = wanted;
+    else if (!extent.constant() && wanted && ask.c.isNonNegative(wanted))
+      extent = wanted.isConstant(1) ? extent : ask.unify(extent, wanted, op);
+    else if (wanted && !wanted.isConstant(1) && extent != wanted)
+      ask.assumptions.push_back({extent, wanted, op, /*orOne=*/true});
+    result.push_back(extent);
+  }
+  return result;
+}
+
 MaybeShape rules::shapeOfMovement(Asker &ask, Operation *op) {
   using R = MaybeShape;
   return llvm::TypeSwitch<Operation *, R>(op)
@@ -87,10 +113,7 @@ MaybeShape rules::shapeOfMovement(Asker &ask, Operation *op) {
                             : ask.unify(result[i], extent, op);
         return result;
       })
-      .Case([&](nn::ExpandOp op) -> R {
-        SymIndex target = ask.entries(op.getShape());
-        return ask.broadcast({ask.shape(op.getInput()), target}, op);
-      })
+      .Case([&](nn::ExpandOp op) -> R { return shapeOfExpand(ask, op); })
       .Case([&](nn::PadOp op) -> R {
         SymIndex result(ask.shape(op.getInput()));
         SymIndex pads = ask.entries(op.getPads());

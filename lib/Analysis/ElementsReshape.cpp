@@ -31,6 +31,31 @@ static SymExpr remaining(Asker &ask, ArrayRef<SymExpr> from,
   return ask.c.floorDiv(total, rest);
 }
 
+/// The extents where an entry may turn out to be 0 or -1 only when the model
+/// runs (it is an element of an input).
+static SymIndex runtimeReshape(Asker &ask, SymIndex entries,
+                               ArrayRef<SymExpr> from, bool copyZero) {
+  SymContext &c = ask.c;
+  SymExpr none = ask.n(0), minus = ask.n(-1);
+  for (auto [i, entry] : llvm::enumerate(entries))
+    if (entry && copyZero && i < from.size() && !c.isNonNegative(entry))
+      entry = c.select(c.equal(entry, none), from[i], entry);
+  SymIndex result;
+  for (size_t i = 0; i < entries.size(); ++i) {
+    SymExpr entry = entries[i];
+    if (entry && !c.isNonNegative(entry)) {
+      SymIndex others(entries);
+      others.erase(others.begin() + i);
+      entry = llvm::is_contained(others, SymExpr())
+                  ? SymExpr()
+                  : c.select(c.equal(entry, minus),
+                             remaining(ask, from, others), entry);
+    }
+    result.push_back(entry);
+  }
+  return result;
+}
+
 MaybeShape rules::shapeOfReshape(Asker &ask, Operation *op) {
   auto reshape = dyn_cast<nn::ReshapeOp>(op);
   if (!reshape)
@@ -39,10 +64,11 @@ MaybeShape rules::shapeOfReshape(Asker &ask, Operation *op) {
   auto type = cast<RankedTensorType>(reshape.getType());
   SymIndex result, known;
   std::optional<size_t> rest;
+  bool copyZero = !reshape.getAllowzero();
   for (auto [i, entry] : llvm::enumerate(ask.entries(reshape.getShape()))) {
     if (!type.isDynamicDim(i))
       entry = ask.n(type.getDimSize(i));
-    if (entry.isConstant(0) && !reshape.getAllowzero() && i < from.size())
+    if (entry.isConstant(0) && copyZero && i < from.size())
       entry = from[i];
     if (entry.isConstant(-1)) {
       rest = i;
@@ -52,8 +78,20 @@ MaybeShape rules::shapeOfReshape(Asker &ask, Operation *op) {
     }
     result.push_back(entry);
   }
-  if (rest && llvm::all_of(known, [](SymExpr e) { return bool(e); }))
+  bool decided = llvm::all_of(
+      known, [&](SymExpr e) { return e && ask.c.isNonNegative(e); });
+  if (!decided) {
+    if (rest)
+      result[*rest] = ask.n(-1);
+    result = runtimeReshape(ask, result, from, copyZero);
+  } else if (rest) {
     result[*rest] = remaining(ask, from, known);
+  }
+  if (llvm::all_of(result, [](SymExpr e) { return bool(e); })) {
+    SymExpr before = ask.c.product(from), after = ask.c.product(result);
+    if (before && after && before != after)
+      ask.assumptions.push_back({before, after, op});
+  }
   return result;
 }
 

@@ -129,6 +129,8 @@ SymExpr SymContext::boolean(bool value) { return value ? impl->yes : impl->no; }
 
 SymExpr SymContext::symbol(StringRef name, int64_t lowerBound) {
   SymExpr &entry = impl->symbols[name];
+  if (name.ends_with("]"))
+    lowerBound = std::numeric_limits<int64_t>::min();
   if (!entry)
     entry = Builder{.kind = SymKind::Symbol,
                     .type = SymType::Int,

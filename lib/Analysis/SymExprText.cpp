@@ -144,9 +144,13 @@ raw_ostream &llmc::operator<<(raw_ostream &os, SymExpr expr) {
 //===----------------------------------------------------------------------===//
 
 namespace {
-/// Recursive descent over `sum := product ((+|-) product)*`,
-/// `product := factor (* factor)*`, `factor := integer | name | -factor |
-/// name(sum, sum) | name[integer] | (sum)`. Null: no such expression.
+/// Recursive descent over what the printer writes of integers and conditions:
+/// `sum := product ((+|-) product)*`, `product := factor (* factor)*`,
+/// `factor := integer | name | -factor | name(sum, sum) | name[integer] |
+/// select(condition, sum, sum) | (sum)`, `condition := true | false |
+/// not(condition) | (condition (and|or) condition ...) | sum (>=|==) 0`, where
+/// a sum of a condition never begins with a parenthesis, so nothing is read
+/// twice. Null: no such expression.
 class DimParser {
 public:
   DimParser(SymContext &context, StringRef text)
@@ -165,6 +169,47 @@ private:
   bool consume(char c) {
     skipSpace();
     return rest.consume_front(StringRef(&c, 1));
+  }
+
+  bool consumeWord(StringRef word) {
+    skipSpace();
+    StringRef after = rest;
+    if (!after.consume_front(word) ||
+        (!after.empty() && (llvm::isAlnum(after.front()) || after[0] == '_')))
+      return false;
+    rest = after;
+    return true;
+  }
+
+  SymExpr condition(unsigned nesting) {
+    if (nesting > kMaxNesting)
+      return {};
+    if (consumeWord("true"))
+      return context.boolean(true);
+    if (consumeWord("false"))
+      return context.boolean(false);
+    if (consumeWord("not")) {
+      SymExpr inner = consume('(') ? condition(nesting + 1) : SymExpr();
+      return inner && consume(')') ? context.lnot(inner) : SymExpr();
+    }
+    if (consume('(')) {
+      SymExpr result = condition(nesting + 1);
+      while (result && !consume(')')) {
+        bool both = consumeWord("and");
+        if (!both && !consumeWord("or"))
+          return {};
+        SymExpr next = condition(nesting + 1);
+        result = both ? context.land(result, next) : context.lor(result, next);
+      }
+      return result;
+    }
+    SymExpr value = sum(nesting + 1);
+    skipSpace();
+    bool zero = rest.consume_front("==");
+    if (!value || (!zero && !rest.consume_front(">=")) || !consume('0'))
+      return {};
+    SymExpr none = context.constant(0);
+    return zero ? context.equal(value, none) : context.lessEqual(none, value);
   }
 
   SymExpr sum(unsigned nesting) {
@@ -233,6 +278,12 @@ private:
   }
 
   SymExpr call(StringRef name, unsigned nesting) {
+    if (name == "select") {
+      SymExpr choice = condition(nesting + 1);
+      SymExpr yes = choice && consume(',') ? sum(nesting + 1) : SymExpr();
+      SymExpr no = yes && consume(',') ? sum(nesting + 1) : SymExpr();
+      return no && consume(')') ? context.select(choice, yes, no) : SymExpr();
+    }
     SymExpr a = sum(nesting + 1);
     if (!a || !consume(','))
       return {};
@@ -259,8 +310,7 @@ SymExpr SymContext::parse(StringRef text) {
   text = text.trim();
   if (text.empty())
     return freshSymbol("d");
-  constexpr size_t kMaxDimText = 1024;
-  if (text.size() <= kMaxDimText)
+  if (text.size() <= kMaxText)
     if (SymExpr parsed = DimParser(*this, text).parse())
       return parsed;
   return symbol(text);

@@ -341,8 +341,7 @@ SymExpr SymbolicElements::Impl::opaque(Value value, ArrayRef<SymExpr> index) {
         place = place * length.value_or(1) + *i;
       }
       if (decided)
-        return context.symbol(name + "[" + std::to_string(place) + "]",
-                              std::numeric_limits<int64_t>::min());
+        return context.symbol(name + "[" + std::to_string(place) + "]");
     }
     return context.element(value.getAsOpaquePointer(), name, type, index);
   }

@@ -75,7 +75,11 @@ json::Object llmc::describeEntry(func::FuncOp function,
       StringRef name = symbol.getValue();
       json::Object entry{{"name", name.str()}};
       bool counts = name == "seq" || name == "context";
-      entry["min"] = counts ? 1 : 0;
+      // An element of an input may be anything; where it becomes an extent a
+      // condition says what it must be.
+      entry["min"] = name.ends_with("]") ? std::numeric_limits<int64_t>::min()
+                     : counts            ? 1
+                                         : 0;
       if (name == "seq" && bounds.chunk >= 0)
         entry["max"] = bounds.chunk;
       if (name == "context" && bounds.context >= 0)
@@ -108,11 +112,15 @@ json::Object llmc::describeEntry(func::FuncOp function,
                        dyn_cast_or_null<ArrayAttr>(attr(NNDialect::kDims)),
                        "output" + Twine(i)));
   }
-  return json::Object{{"name", function.getName().str()},
-                      {"symbols", std::move(symbols)},
-                      {"inputs", std::move(inputs)},
-                      {"outputs", std::move(outputs)},
-                      {"states", std::move(states)}};
+  json::Array conditions;
+  if (auto list = function->getAttrOfType<ArrayAttr>(kConditions))
+    for (Attribute entry : list)
+      conditions.push_back(
+          cast<StringAttr>(cast<ArrayAttr>(entry)[2]).getValue().str());
+  return json::Object{
+      {"name", function.getName().str()},    {"symbols", std::move(symbols)},
+      {"conditions", std::move(conditions)}, {"inputs", std::move(inputs)},
+      {"outputs", std::move(outputs)},       {"states", std::move(states)}};
 }
 
 static llvm::Error writeFile(StringRef path, StringRef bytes) {

@@ -19,6 +19,7 @@
 #include "llmc/Driver/ModelFolder.h"
 #include "llmc/Driver/Registration.h"
 #include "llmc/Import/Import.h"
+#include "llmc/Passes/AnalysisPasses.h"
 #include "llmc/Passes/CodegenPasses.h"
 #include "llmc/Passes/FusePasses.h"
 #include "llmc/Passes/KernelPasses.h"
@@ -174,7 +175,11 @@ private:
     if (!read)
       return fail(ModelAtFault, llvm::toString(read.takeError()));
     folder = std::move(*read);
-    return Done;
+    return runPasses(
+        [](OpPassManager &pm) {
+          pm.addNestedPass<func::FuncOp>(createStateConditionsPass());
+        },
+        "check the extents of");
   }
 
   int64_t getContextLength() const {

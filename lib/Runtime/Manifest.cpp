@@ -281,13 +281,19 @@ static EntrySpec readEntry(Reader &in, const json::Value &value,
     SymbolSpec spec;
     spec.name = in.text(symbol, "name", at + ".");
     if (symbol.get("min"))
-      spec.min = in.number(symbol, "min", at + ".", 0);
+      spec.min = in.number(symbol, "min", at + ".", INT64_MIN);
     if (symbol.get("max"))
       spec.max = in.number(symbol, "max", at + ".", spec.min);
     if (!in.fault && entry.symbol(spec.name) >= 0)
       in.fail(at + ".name", "used once", symbol.get("name"));
     entry.symbols.push_back(std::move(spec));
   }
+  if (auto *conditions = object.get("conditions"))
+    for (const json::Value &text : in.array(conditions, path + ".conditions")) {
+      entry.conditions.push_back(text.getAsString().value_or("").str());
+      if (entry.conditions.back().empty())
+        in.fail(path + ".conditions", "made of texts", &text);
+    }
   struct {
     const char *key;
     std::vector<TensorSpec> &list;

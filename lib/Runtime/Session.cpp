@@ -516,6 +516,20 @@ static Fault applyShapes(llmc_session &session) {
   return {};
 }
 
+/// What the code refused by a negative number of bytes.
+static Fault brokenCondition(const llmc_session &session, int64_t code) {
+  const EntrySpec &entry = *session.entry;
+  if (static_cast<uint64_t>(-1 - code) >= entry.conditions.size())
+    return Fault::input("entry " + quoted(entry.name) + ": the code asks for " +
+                        std::to_string(code) + " bytes of scratch memory");
+  std::string text = entry.conditions[-1 - code];
+  for (size_t i = 0; i != entry.symbols.size(); ++i)
+    if (llvm::StringRef(text).contains(entry.symbols[i].name))
+      text += ", and " + entry.symbols[i].name + " is " +
+              std::to_string(session.symbols[i]);
+  return Fault::input("the inputs do not fit together: " + text);
+}
+
 static Fault runSession(llmc_session &session) {
   for (const Slot &slot : session.inputs)
     if (!slot.filled)
@@ -526,9 +540,7 @@ static Fault runSession(llmc_session &session) {
     return fault;
   int64_t bytes = session.code.arena(session.symbols.data());
   if (bytes < 0)
-    return Fault::input("entry " + quoted(session.entry->name) +
-                        ": the code asks for " + std::to_string(bytes) +
-                        " bytes of scratch memory");
+    return brokenCondition(session, bytes);
   if (Fault fault = session.arena.reserve(bytes))
     return fault;
   session.arenaBytes = std::max<uint64_t>(session.arenaBytes, bytes);

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "llmc/Codegen/Conventions.h"
 #include "llmc/Dialect/NN/NNDialect.h"
+#include "llmc/Passes/Dims.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -46,67 +47,13 @@ Value llmc::getSymbolArgument(func::FuncOp function, StringRef name) {
   return {};
 }
 
-Value llmc::buildSymExpr(OpBuilder &b, Location loc, SymExpr expr,
-                         SymbolLookup lookup) {
-  if (!expr)
-    return {};
-  auto binary = [&](auto build) -> Value {
-    Value left = buildSymExpr(b, loc, expr->getOperand(0), lookup);
-    Value right = buildSymExpr(b, loc, expr->getOperand(1), lookup);
-    return left && right ? build(left, right) : Value();
-  };
-  switch (expr.kind()) {
-  case SymKind::Constant:
-    return arith::ConstantIndexOp::create(b, loc, expr->getValue());
-  case SymKind::Symbol:
-    return lookup(expr->getName());
-  case SymKind::Polynomial: {
-    Value sum;
-    for (const SymTerm &term : expr->getTerms()) {
-      Value product;
-      for (SymExpr factor : term.factors) {
-        Value value = buildSymExpr(b, loc, factor, lookup);
-        if (!value)
-          return {};
-        product =
-            product ? arith::MulIOp::create(b, loc, product, value).getResult()
-                    : value;
-      }
-      if (!product || term.coefficient != 1) {
-        Value factor = arith::ConstantIndexOp::create(b, loc, term.coefficient);
-        product =
-            product ? arith::MulIOp::create(b, loc, product, factor).getResult()
-                    : factor;
-      }
-      sum = sum ? arith::AddIOp::create(b, loc, sum, product).getResult()
-                : product;
-    }
-    return sum;
-  }
-  case SymKind::FloorDiv:
-    return binary([&](Value l, Value r) -> Value {
-      return arith::FloorDivSIOp::create(b, loc, l, r);
-    });
-  case SymKind::Min:
-    return binary([&](Value l, Value r) -> Value {
-      return arith::MinSIOp::create(b, loc, l, r);
-    });
-  case SymKind::Max:
-    return binary([&](Value l, Value r) -> Value {
-      return arith::MaxSIOp::create(b, loc, l, r);
-    });
-  default:
-    return {};
-  }
-}
-
 Value llmc::buildDim(OpBuilder &builder, Location loc, Attribute dim,
                      SymbolLookup lookup) {
   if (auto value = dyn_cast<IntegerAttr>(dim))
     return arith::ConstantIndexOp::create(builder, loc, value.getInt());
   SymContext context;
-  return buildSymExpr(builder, loc,
-                      context.parse(cast<StringAttr>(dim).getValue()), lookup);
+  return SymExprBuilder(builder, loc, context, lookup)
+      .build(context.parse(cast<StringAttr>(dim).getValue()));
 }
 
 LogicalResult llmc::buildDynamicDims(OpBuilder &builder, Location loc,

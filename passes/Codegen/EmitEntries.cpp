@@ -6,6 +6,7 @@
 #include "llmc/Codegen/Conventions.h"
 #include "llmc/Dialect/NN/NNDialect.h"
 #include "llmc/Passes/CodegenPasses.h"
+#include "llmc/Passes/Dims.h"
 
 namespace llmc {
 #define GEN_PASS_DEF_EMITENTRIES
@@ -190,7 +191,42 @@ struct EmitEntries : llmc::impl::EmitEntriesBase<EmitEntries> {
     }
     Value result =
         arith::IndexCastOp::create(builder, loc, builder.getI64Type(), largest);
+    if (failed(checkConditions(builder, entry, symbols, values, result)))
+      return failure();
     func::ReturnOp::create(builder, loc, result);
+    return success();
+  }
+
+  /// `result` becomes -1 - i where the entry's condition i is the first that
+  /// does not hold.
+  static LogicalResult checkConditions(OpBuilder &builder, func::FuncOp entry,
+                                       ArrayRef<unsigned> symbols,
+                                       ArrayRef<Value> values, Value &result) {
+    auto conditions = entry->getAttrOfType<ArrayAttr>(kConditions);
+    if (!conditions)
+      return success();
+    Location loc = entry.getLoc();
+    SymContext context;
+    SymExprBuilder exprs(builder, loc, context, [&](StringRef name) {
+      return lookupSymbol(entry, symbols, values, name);
+    });
+    for (size_t i = conditions.size(); i-- > 0;) {
+      auto condition = cast<ArrayAttr>(conditions[i]);
+      auto build = [&](unsigned side) {
+        return exprs.build(
+            context.parse(cast<StringAttr>(condition[side]).getValue()));
+      };
+      Value left = build(0), right = build(1);
+      if (!left || !right)
+        return entry.emitError("condition ")
+               << condition << " is no equality over the symbols of @"
+               << entry.getName();
+      Value holds = arith::CmpIOp::create(
+          builder, loc, arith::CmpIPredicate::eq, left, right);
+      Value number = arith::ConstantIntOp::create(
+          builder, loc, builder.getI64Type(), -1 - static_cast<int64_t>(i));
+      result = arith::SelectOp::create(builder, loc, holds, result, number);
+    }
     return success();
   }
 
@@ -198,13 +234,18 @@ struct EmitEntries : llmc::impl::EmitEntriesBase<EmitEntries> {
   static Value buildDimOver(OpBuilder &builder, Location loc,
                             func::FuncOp entry, ArrayRef<unsigned> symbols,
                             ArrayRef<Value> values, Attribute dim) {
-    return buildDim(builder, loc, dim, [&](StringRef name) -> Value {
-      for (auto [i, value] : llvm::zip(symbols, values))
-        if (entry.getArgAttrOfType<StringAttr>(i, nn::NNDialect::kSymbol)
-                .getValue() == name)
-          return value;
-      return {};
+    return buildDim(builder, loc, dim, [&](StringRef name) {
+      return lookupSymbol(entry, symbols, values, name);
     });
+  }
+
+  static Value lookupSymbol(func::FuncOp entry, ArrayRef<unsigned> symbols,
+                            ArrayRef<Value> values, StringRef name) {
+    for (auto [i, value] : llvm::zip(symbols, values))
+      if (entry.getArgAttrOfType<StringAttr>(i, nn::NNDialect::kSymbol)
+              .getValue() == name)
+        return value;
+    return {};
   }
 
   /// Linkage and aliasing; the attributes of the upper levels are done with.

@@ -159,7 +159,7 @@ struct PlanArena : llmc::impl::PlanArenaBase<PlanArena> {
     if (Value mapped = map.lookupOrNull(value))
       return mapped;
     Operation *op = value.getDefiningOp();
-    if (!op || !isPure(op) || op->getNumRegions())
+    if (!op || !isMemoryEffectFree(op) || op->getNumRegions())
       return emitError(value.getLoc(),
                        "size is not an expression of index arguments");
     for (Value operand : op->getOperands())

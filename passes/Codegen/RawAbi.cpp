@@ -18,7 +18,8 @@ using namespace llmc;
 /// Whether an argument of this type must become raw memory.
 static bool becomesRaw(Type type) {
   if (auto memref = dyn_cast<MemRefType>(type))
-    return !memref.hasStaticShape();
+    // MLIR has no bare pointer for memory of no elements.
+    return !memref.hasStaticShape() || memref.getNumElements() == 0;
   return !isa<MemRefType, IndexType, IntegerType, FloatType>(type) &&
          !LLVM::isCompatibleType(type);
 }

@@ -9,6 +9,7 @@
 // 3. append an index argument for each symbol without one, and pass it on.
 //
 //===----------------------------------------------------------------------===//
+#include "llmc/Codegen/Conventions.h"
 #include "llmc/Dialect/NN/NNDialect.h"
 #include "llmc/Passes/Dims.h"
 #include "llmc/Passes/LowerPasses.h"
@@ -126,6 +127,13 @@ private:
           need(extent);
     };
     llvm::for_each(function.getArguments(), needAll);
+    keepConditions(function, ctx, [&](SymExpr atom) {
+      if (!atom.is(SymKind::Symbol))
+        return false;
+      StringRef name = atom->getName();
+      need(atom);
+      return known.contains(name);
+    });
     function.walk([&](Operation *op) {
       llvm::for_each(op->getResults(), needAll);
       if (auto call = dyn_cast<func::CallOp>(op))
@@ -163,15 +171,39 @@ private:
     return failure(result.wasInterrupted());
   }
 
+  /// Drops conditions over symbols that no input tells: their extents became
+  /// constants or are refused, or they are of no consequence any more.
+  static void keepConditions(func::FuncOp function, SymContext &ctx,
+                             llvm::function_ref<bool(SymExpr)> isTold) {
+    auto conditions = function->getAttrOfType<ArrayAttr>(kConditions);
+    if (!conditions)
+      return;
+    SmallVector<Attribute> kept;
+    for (Attribute entry : conditions) {
+      bool good = true;
+      for (Attribute side : cast<ArrayAttr>(entry).getValue().take_front(2))
+        forEachAtom(ctx.parse(cast<StringAttr>(side).getValue()),
+                    [&](SymExpr atom) { good &= isTold(atom); });
+      if (good)
+        kept.push_back(entry);
+    }
+    function->setAttr(kConditions, ArrayAttr::get(function.getContext(), kept));
+  }
+
   LogicalResult writeResultDims(func::FuncOp function,
                                 SymbolicElements &elements,
                                 const llvm::StringSet<> &known) {
     Operation *end = function.front().getTerminator();
     for (auto [i, value] : llvm::enumerate(end->getOperands())) {
       auto type = dyn_cast<RankedTensorType>(value.getType());
-      if (!type || function.getResultAttr(i, NNDialect::kDims))
+      if (!type)
         continue;
+      // What the model's file says of an output is a claim; the names in it
+      // stay where they say the same.
       ArrayRef<SymExpr> shape = elements.shape(value);
+      auto told = function.getResultAttrOfType<ArrayAttr>(i, NNDialect::kDims);
+      if (told && says(elements.context(), told, shape))
+        continue;
       for (auto [axis, extent] : llvm::enumerate(shape)) {
         std::string missing;
         forEachAtom(extent, [&](SymExpr atom) {
@@ -189,6 +221,16 @@ private:
       function.setResultAttr(i, NNDialect::kDims, dimsOf(shape));
     }
     return success();
+  }
+
+  static bool says(SymContext &ctx, ArrayAttr dims, ArrayRef<SymExpr> shape) {
+    return dims.size() == shape.size() &&
+           llvm::all_of(llvm::zip(dims, shape), [&](auto pair) {
+             auto [dim, extent] = pair;
+             if (auto text = dyn_cast<StringAttr>(dim))
+               return ctx.parse(text.getValue()) == extent;
+             return extent.isConstant(cast<IntegerAttr>(dim).getInt());
+           });
   }
 
   static void forEachAtom(SymExpr expr,

@@ -36,20 +36,7 @@ void llmc::collectAtoms(SymExpr expr, llvm::SetVector<SymExpr> &atoms) {
   }
 }
 
-DimBuilder::DimBuilder(func::FuncOp function, SymContext &context)
-    : function(function), context(context), builder(function.getContext()) {
-  builder.setInsertionPointToStart(&function.front());
-  for (BlockArgument argument : function.getArguments())
-    if (auto symbol = function.getArgAttrOfType<StringAttr>(
-            argument.getArgNumber(), nn::NNDialect::kSymbol))
-      symbols[symbol.getValue()] = argument;
-}
-
-Value DimBuilder::lookup(SymExpr atom) {
-  return atom.is(SymKind::Symbol) ? symbols.lookup(atom->getName()) : Value();
-}
-
-Value DimBuilder::build(SymExpr expr) {
+Value SymExprBuilder::build(SymExpr expr) {
   if (!expr)
     return {};
   if (Value known = values.lookup(expr))
@@ -60,8 +47,7 @@ Value DimBuilder::build(SymExpr expr) {
   return value;
 }
 
-Value DimBuilder::buildUncached(SymExpr expr) {
-  Location loc = function.getLoc();
+Value SymExprBuilder::buildUncached(SymExpr expr) {
   SmallVector<Value> operands;
   auto buildOperands = [&] {
     for (SymExpr operand : expr->getOperands()) {
@@ -77,7 +63,7 @@ Value DimBuilder::buildUncached(SymExpr expr) {
   case SymKind::Bool:
     return arith::ConstantIntOp::create(builder, loc, expr->getValue(), 1);
   case SymKind::Symbol:
-    return lookup(expr);
+    return lookup(expr->getName());
   case SymKind::Polynomial: {
     Value sum;
     for (const SymTerm &term : expr->getTerms()) {
@@ -152,11 +138,24 @@ Value DimBuilder::buildUncached(SymExpr expr) {
   }
 }
 
+static OpBuilder atTop(func::FuncOp function) {
+  return OpBuilder::atBlockBegin(&function.front());
+}
+
+DimBuilder::DimBuilder(func::FuncOp function, SymContext &context)
+    : values(atTop(function), function.getLoc(), context,
+             [this](StringRef name) { return symbols.lookup(name); }) {
+  for (BlockArgument argument : function.getArguments())
+    if (auto symbol = function.getArgAttrOfType<StringAttr>(
+            argument.getArgNumber(), nn::NNDialect::kSymbol))
+      symbols[symbol.getValue()] = argument;
+}
+
 std::string DimBuilder::getObstacle(SymExpr expr) {
   llvm::SetVector<SymExpr> atoms;
   collectAtoms(expr, atoms);
   for (SymExpr atom : atoms)
-    if (!lookup(atom))
+    if (!atom.is(SymKind::Symbol) || !symbols.contains(atom->getName()))
       return atom.str();
   return expr.str();
 }

@@ -149,7 +149,8 @@ public:
   SymExpr constant(int64_t value);
   SymExpr real(double value);
   SymExpr boolean(bool value);
-  /// The symbol of that name. The lower bound counts when the name is new.
+  /// The symbol of that name. The lower bound counts when the name is new; a
+  /// name `INPUT[i]` is an element of an input, of which nothing is known.
   SymExpr symbol(llvm::StringRef name, int64_t lowerBound = 0);
   /// A symbol with a name that no other has: "prefix0", "prefix1", ...
   SymExpr freshSymbol(llvm::StringRef prefix, int64_t lowerBound = 0);
@@ -229,8 +230,9 @@ public:
                                                          SymExpr atom);
 
   /// The expression a dimension's text stands for: integers, names, + - * ( ),
-  /// floordiv(a, b), mod(a, b), min(a, b), max(a, b). A text that is no such
-  /// expression is a symbol by that name.
+  /// floordiv(a, b), mod(a, b), min(a, b), max(a, b), select(c, a, b) with a
+  /// condition c: a >= 0, a == 0, not(c), (c and c), (c or c), true, false. A
+  /// text that is no such expression is a symbol by that name.
   SymExpr parse(llvm::StringRef text);
 
   /// `p >= 0` or `p == 0` as it is; lessEqual and equal decide and normalize.

@@ -27,11 +27,13 @@ namespace llmc {
 
 using SymIndex = llvm::SmallVector<SymExpr, 4>;
 
-/// An extent that was assumed to equal another, because ops broadcast or join
-/// the two and nothing proves it.
+/// An extent (or a number of elements) that was assumed to equal another,
+/// because ops broadcast, join or reshape the two and nothing proves it.
 struct SymAssumption {
   SymExpr a, b;
   mlir::Operation *op;
+  /// Nothing is wrong either where b is one, as in the target of an expansion.
+  bool orOne = false;
 };
 
 /// An element of a tensor: which tensor, and where in it.

@@ -8,7 +8,6 @@
 #ifndef LLMC_CODEGEN_CONVENTIONS_H
 #define LLMC_CODEGEN_CONVENTIONS_H
 
-#include "llmc/Analysis/SymExpr.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "llvm/ADT/SetVector.h"
@@ -25,6 +24,9 @@ constexpr llvm::StringLiteral kKernel = "llmc.kernel";
 constexpr llvm::StringLiteral kSignature = "llmc.signature";
 constexpr llvm::StringLiteral kVariantOf = "llmc.variant_of";
 constexpr llvm::StringLiteral kWhen = "llmc.when";
+/// What must hold of an entry's symbols before it runs: triples of two
+/// expressions that must be equal and what to say where they are not.
+constexpr llvm::StringLiteral kConditions = "llmc.conditions";
 
 /// Bytes to which every buffer, arena slot and weight is aligned.
 constexpr int64_t kAlignment = 64;
@@ -46,13 +48,9 @@ mlir::Value getSymbolArgument(mlir::func::FuncOp function,
 /// The index value of a symbol, null where it has none.
 using SymbolLookup = llvm::function_ref<mlir::Value(llvm::StringRef)>;
 
-/// Builds the index value of an integer expression over symbols. Null where a
-/// symbol has no value or a part is no expression over symbols.
-mlir::Value buildSymExpr(mlir::OpBuilder &builder, mlir::Location loc,
-                         SymExpr expr, SymbolLookup lookup);
-
 /// Builds the value of a `nn.dims` entry (integer, symbol or expression). Null
-/// as `buildSymExpr`; the caller reports.
+/// where a symbol has no value or a part is no expression over symbols; the
+/// caller reports.
 mlir::Value buildDim(mlir::OpBuilder &builder, mlir::Location loc,
                      mlir::Attribute dim, SymbolLookup lookup);
 

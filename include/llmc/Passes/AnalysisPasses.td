@@ -44,6 +44,25 @@ def RefineTypesPass : Pass<"llmc-refine-types", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def StateConditionsPass : Pass<"llmc-state-conditions", "::mlir::func::FuncOp"> {
+  let summary = "Write down what an entry's extents must satisfy";
+  let description = [{
+    Ops broadcast, join and reshape extents whose equality only names suggest,
+    and an extent may be an element of an input. Of a public function, what
+    SymbolicElements assumed to be equal and what it cannot prove to be at least
+    zero becomes the attribute `llmc.conditions`: triples of two expressions that
+    must be equal and of what to say where they are not. The compiled entry
+    checks them before it runs. Refuses an equality that can never hold.
+
+    ```mlir
+    func.func @f(%x: tensor<?xf32> {nn.dims = ["n"]}, %y: tensor<?xf32> {nn.dims = ["m"]}) -> tensor<?xf32> {
+      %0 = nn.add %x, %y : (tensor<?xf32>, tensor<?xf32>) -> tensor<?xf32>
+    // becomes
+    func.func @f(...) attributes {llmc.conditions = [["n", "m", "expected n == m"]]} {
+    ```
+  }];
+}
+
 def PrintSymbolsPass : Pass<"llmc-print-symbols", "::mlir::func::FuncOp"> {
   let summary = "Report symbolic shapes as remarks";
   let description = [{

@@ -3,8 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // An extent is an expression over symbols (SymbolicElements); code needs it as
-// a value. DimBuilder computes each expression once, at the top of its function,
-// from the arguments that carry `nn.symbol`.
+// a value. SymExprBuilder computes each expression once; DimBuilder does so at
+// the top of a function, from the arguments that carry `nn.symbol`.
 //
 //===----------------------------------------------------------------------===//
 #ifndef LLMC_PASSES_DIMS_H
@@ -16,6 +16,7 @@
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringMap.h"
+#include <functional>
 
 namespace llmc {
 
@@ -23,26 +24,46 @@ namespace llmc {
 /// the value of `expr` depends on.
 void collectAtoms(SymExpr expr, llvm::SetVector<SymExpr> &atoms);
 
+/// Builds the values of expressions over symbols, each once, at the insertion
+/// point of `builder`: integers of type index, booleans of type i1.
+class SymExprBuilder {
+public:
+  /// The value of a symbol; null where it has none.
+  using Lookup = std::function<mlir::Value(llvm::StringRef)>;
+
+  SymExprBuilder(mlir::OpBuilder builder, mlir::Location loc,
+                 SymContext &context, Lookup lookup)
+      : builder(builder), loc(loc), context(context),
+        lookup(std::move(lookup)) {}
+
+  /// Null where `expr` depends on more than symbols that have values.
+  mlir::Value build(SymExpr expr);
+
+private:
+  mlir::Value buildUncached(SymExpr expr);
+
+  mlir::OpBuilder builder;
+  mlir::Location loc;
+  SymContext &context;
+  Lookup lookup;
+  llvm::DenseMap<SymExpr, mlir::Value> values;
+};
+
+/// The same at the top of a function, from its arguments with `nn.symbol`.
 class DimBuilder {
 public:
   DimBuilder(mlir::func::FuncOp function, SymContext &context);
+  DimBuilder(const DimBuilder &) = delete;
 
-  /// The value of `expr`; null where it depends on more than symbols that are
-  /// arguments. Booleans become i1.
-  mlir::Value build(SymExpr expr);
+  /// Null where `expr` depends on more than symbols that are arguments.
+  mlir::Value build(SymExpr expr) { return values.build(expr); }
 
   /// What stands in the way of build(expr): the text of an atom.
   std::string getObstacle(SymExpr expr);
 
 private:
-  mlir::Value buildUncached(SymExpr expr);
-  mlir::Value lookup(SymExpr atom);
-
-  mlir::func::FuncOp function;
-  SymContext &context;
-  mlir::OpBuilder builder;
   llvm::StringMap<mlir::Value> symbols;
-  llvm::DenseMap<SymExpr, mlir::Value> values;
+  SymExprBuilder values;
 };
 
 } // namespace llmc

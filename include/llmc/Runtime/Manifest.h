@@ -58,6 +58,8 @@ struct SymbolSpec {
 struct EntrySpec {
   std::string name;
   std::vector<SymbolSpec> symbols;
+  /// What is wrong where llmc_arena_E returns -1 - i.
+  std::vector<std::string> conditions;
   std::vector<TensorSpec> inputs, outputs, states;
   /// Ops by name as the model was fused; may be empty.
   std::vector<std::pair<std::string, int64_t>> operators;

@@ -23,7 +23,9 @@
  * weights  first byte of the data section of weights.safetensors, aligned to
  *          LLMC_ALIGNMENT.
  * arena    scratch memory of llmc_arena_E(symbols) bytes, aligned to
- *          LLMC_ALIGNMENT. Nothing lives in it between calls.
+ *          LLMC_ALIGNMENT. Nothing lives in it between calls. Where the number
+ *          is negative, -1 - i, condition i of the entry does not hold (the
+ *          manifest says what it is) and llmc_run_E must not be called.
  * dims     receives the extents of all inputs, outputs and states one after the
  *          other (a tensor of rank r takes r places). The host compares the
  *          extents of what it was given with them before it calls.

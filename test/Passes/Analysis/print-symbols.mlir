@@ -45,8 +45,9 @@ func.func @reshapes(%x: tensor<?x?x8xf32> {nn.dims = ["batch", "seq", 8]}, %n: t
   %1 = nn.reshape %x, %flat : (tensor<?x?x8xf32>, tensor<1xi64>) -> tensor<?xf32>
   // expected-remark@+1 {{shape [2, 4*batch*seq]}}
   %2 = nn.reshape %x, %half : (tensor<?x?x8xf32>, tensor<2xi64>) -> tensor<?x?xf32>
-  // The extents are elements of an input.
-  // expected-remark@+1 {{shape [n[0], n[1]]}}
+  // The extents are elements of an input, where 0 and -1 have their meaning.
+  // expected-remark@+2 {{shape [select((n[0] + 1 == 0 and not(n[0] == 0)), floordiv(8*batch*seq, select(n[1] == 0, seq, n[1])), select(n[0] == 0, batch, n[0])), select(}}
+  // expected-remark@+1 {{assumed 8*batch*seq == select(}}
   %3 = nn.reshape %x, %n : (tensor<?x?x8xf32>, tensor<2xi64>) -> tensor<?x?xf32>
   return
 }

@@ -65,6 +65,25 @@ TEST_F(SymExprTest, PrintedDimensionsParseBack) {
     EXPECT_EQ(c.parse(e.str()), e) << e.str();
 }
 
+TEST_F(SymExprTest, PrintedChoicesParseBack) {
+  // Elements of an input may be anything, dimensions may not be negative.
+  SymExpr x = c.symbol("x[0]"), y = c.symbol("x[1]"), zero = n(0);
+  EXPECT_FALSE(c.isNonNegative(x));
+  SymExpr isZero = c.equal(x, zero), below = c.less(y, zero);
+  for (SymExpr condition :
+       {isZero, c.lnot(isZero), below, c.land(isZero, below),
+        c.lor(c.lnot(isZero), c.land(below, c.equal(y, n(-1))))}) {
+    SymExpr e = c.add(c.mul(n(2), c.select(condition, past, x)), seq);
+    EXPECT_EQ(c.parse(e.str()), e) << e.str();
+  }
+  for (const char *text :
+       {"select(x[0] == 1, a, b)", "select((x[0] == 0, a, b)",
+        "select(x[0] == 0, a)", "select(x[0], a, b)", "select(not x, a, b)"})
+    EXPECT_EQ(c.parse(text), c.symbol(text)) << text;
+  std::string deep = "select(" + std::string(1000, '(');
+  EXPECT_EQ(c.parse(deep), c.symbol(deep));
+}
+
 TEST_F(SymExprTest, OverflowIsUnknown) {
   SymExpr big = n(std::numeric_limits<int64_t>::max());
   EXPECT_FALSE(c.add(big, n(1)));
