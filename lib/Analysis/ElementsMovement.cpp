@@ -37,7 +37,8 @@ static SymExpr rangeLength(Asker &ask, nn::RangeOp op) {
     return ask.count(c.ceilDiv(c.sub(limit, start), delta));
   if (c.isPositive(c.neg(delta)))
     return ask.count(c.ceilDiv(c.sub(start, limit), c.neg(delta)));
-  return {};
+  // Rounding down works for either sign.
+  return ask.count(c.neg(c.floorDiv(c.sub(start, limit), delta)));
 }
 
 /// The axes a squeeze keeps, or those of an unsqueeze's result that stem from

@@ -130,19 +130,48 @@ Value perChannel(NodeReader &n, Value vector, int64_t rank) {
   return axes.empty() ? vector : n.unsqueeze(vector, axes);
 }
 
-/// The inference form: one multiplication and one addition for each channel.
+/// Training: mean and variance of the batch take the place of those given, and
+/// move them by what the momentum leaves.
+void useBatch(NodeReader &n, Value x, double momentum, Value &mean,
+              Value &variance) {
+  SmallVector<int64_t> axes{0};
+  for (int64_t i = 2; i < n.rank(x); ++i)
+    axes.push_back(i);
+  auto average = [&](Value value, bool keep) {
+    SmallVector<NamedAttribute> how{n.named("axes", ArrayRef<int64_t>(axes))};
+    if (keep)
+      how.push_back(n.flag("keepdims"));
+    return n.create<nn::ReduceMeanOp>(value, how);
+  };
+  Value centered = n.create<nn::SubOp>({x, average(x, true)});
+  Value squares = n.create<nn::MulOp>({centered, centered});
+  auto move = [&](size_t index, Value &running, Value now) {
+    Type type = n.elementType(running);
+    now = n.cast(now, type);
+    Value kept = n.create<nn::MulOp>({running, n.scalar(momentum, type)});
+    Value added = n.create<nn::MulOp>({now, n.scalar(1 - momentum, type)});
+    n.result(index, n.create<nn::AddOp>({kept, added}));
+    running = now;
+  };
+  move(1, mean, average(x, false));
+  move(2, variance, average(squares, false));
+}
+
+/// One multiplication and one addition for each channel.
 void batchNorm(NodeReader &n) {
-  n.ignoreAttr("momentum");
-  n.requireAttr("training_mode", 0);
+  double momentum = n.attrFloat("momentum", 0.9f);
+  bool training = n.attrInt("training_mode", 0) != 0;
   n.requireAttr("spatial", 1);
   double epsilon = n.attrFloat("epsilon", 1e-5f);
-  for (size_t i = 1; i < n.numOutputs(); ++i)
+  for (size_t i = training ? 3 : 1; i < n.numOutputs(); ++i)
     if (n.hasOutput(i))
       n.fail("output " + Twine(i) + ", of training, is not supported");
   Value x = n.input(0), scale = n.input(1), bias = n.input(2),
         mean = n.input(3), variance = n.input(4);
   if (n.failed())
     return;
+  if (training)
+    useBatch(n, x, momentum, mean, variance);
   Type element = n.elementType(variance);
   Value factor = n.create<nn::RsqrtOp>(
       n.create<nn::AddOp>({variance, n.scalar(epsilon, element)}));

@@ -69,11 +69,11 @@ void squeezeAxes(NodeReader &n, std::optional<SmallVector<int64_t>> axes) {
     return;
   if (!axes) {
     axes.emplace();
-    for (auto [i, extent] : llvm::enumerate(n.type(x).getShape())) {
-      if (ShapedType::isDynamic(extent))
+    for (auto [i, extent] : llvm::enumerate(n.importer().symbolic().shape(x))) {
+      if (!extent.constant())
         return n.fail("expected 'axes', because the shape " +
                       nn::shapeText(n.type(x).getShape()) + " is not known");
-      if (extent == 1)
+      if (extent.isConstant(1))
         axes->push_back(i);
     }
   }
@@ -195,7 +195,8 @@ void splitBy(NodeReader &n, std::optional<SmallVector<int64_t>> sizes,
   int64_t axis = n.axis(n.attrInt("axis", 0), n.rank(x));
   if (n.failed())
     return;
-  int64_t extent = n.type(x).getDimSize(axis);
+  int64_t extent = n.importer().symbolic().dim(x, axis).constant().value_or(
+      ShapedType::kDynamic);
   if (!sizes) {
     if (parts < 1 || ShapedType::isDynamic(extent))
       return n.fail("expected sizes, because the extent of the axis is not "

@@ -88,10 +88,15 @@ Value SymExprBuilder::buildUncached(SymExpr expr) {
       return {};
     // Division traps on zero; a quotient by an extent of zero is never used.
     Value divisor = operands[1];
-    if (!context.isPositive(expr->getOperand(1)))
-      divisor = arith::MaxSIOp::create(builder, loc, divisor,
-                                       build(context.constant(1)));
-    if (context.isNonNegative(expr->getOperand(0)))
+    bool positive = context.isPositive(expr->getOperand(1));
+    if (!positive) {
+      Value isZero =
+          arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, divisor,
+                                build(context.constant(0)));
+      divisor = arith::SelectOp::create(builder, loc, isZero,
+                                        build(context.constant(1)), divisor);
+    }
+    if (positive && context.isNonNegative(expr->getOperand(0)))
       return arith::DivUIOp::create(builder, loc, operands[0], divisor);
     return arith::FloorDivSIOp::create(builder, loc, operands[0], divisor);
   }

@@ -52,6 +52,9 @@ static Value lowerConcat(nn::ConcatOp op, Lowering &l) {
     // of the result are the ones to name.
     Shape part = shape;
     part[axis] = l.shape(input)[axis];
+    // MLIR has no place for a slice of nothing at the end.
+    if (llvm::any_of(part, [](SymExpr e) { return e.isConstant(0); }))
+      continue;
     Value value = l.get(input);
     auto type =
         l.type(part, cast<RankedTensorType>(value.getType()).getElementType());
