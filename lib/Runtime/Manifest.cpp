@@ -280,8 +280,10 @@ static EntrySpec readEntry(Reader &in, const json::Value &value,
     const json::Object &symbol = in.object(&symbols[i], at);
     SymbolSpec spec;
     spec.name = in.text(symbol, "name", at + ".");
+    // An extent is not negative; an element of an input may be any number.
+    bool isElement = !spec.name.empty() && spec.name.back() == ']';
     if (symbol.get("min"))
-      spec.min = in.number(symbol, "min", at + ".", INT64_MIN);
+      spec.min = in.number(symbol, "min", at + ".", isElement ? INT64_MIN : 0);
     if (symbol.get("max"))
       spec.max = in.number(symbol, "max", at + ".", spec.min);
     if (!in.fault && entry.symbol(spec.name) >= 0)

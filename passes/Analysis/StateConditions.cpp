@@ -10,6 +10,7 @@
 #include "llmc/Codegen/Conventions.h"
 #include "llmc/Dialect/NN/NNOps.h"
 #include "llmc/Passes/AnalysisPasses.h"
+#include "llmc/Passes/Dims.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/DenseSet.h"
@@ -21,6 +22,9 @@ namespace llmc {
 
 using namespace mlir;
 using namespace llmc;
+
+/// Of a tensor whose extents are elements of inputs.
+static constexpr int64_t kMostElements = int64_t(1) << 31;
 
 namespace {
 /// Gathers the conditions of one function.
@@ -50,13 +54,9 @@ struct Gatherer {
     }
     function.walk([&](Operation *op) {
       for (Value value : op->getResults())
-        if (isa<RankedTensorType>(value.getType()))
-          for (SymExpr extent : elements.shape(value))
-            if (!c.isNonNegative(extent) &&
-                failed(add(c.min(extent, c.constant(0)), c.constant(0), op,
-                           "expected an extent of at least 0 but got " +
-                               shown(extent))))
-              result = failure();
+        if (isa<RankedTensorType>(value.getType()) &&
+            failed(addExtents(elements.shape(value), op)))
+          result = failure();
     });
     if (!conditions.empty())
       function->setAttr(kConditions,
@@ -65,6 +65,41 @@ struct Gatherer {
   }
 
 private:
+  /// Whether an element of an input is part of `expr`: it may be any number.
+  static bool isFree(SymExpr expr) {
+    llvm::SetVector<SymExpr> atoms;
+    collectAtoms(expr, atoms);
+    return llvm::any_of(atoms, [](SymExpr atom) {
+      return atom.is(SymKind::Symbol) && atom->getName().ends_with("]");
+    });
+  }
+
+  /// Extents are not negative, and where elements of inputs make them, small
+  /// enough that no product of them overflows.
+  LogicalResult addExtents(ArrayRef<SymExpr> shape, Operation *op) {
+    SymExpr none = c.constant(0), most = c.constant(kMostElements);
+    LogicalResult result = success();
+    auto demand = [&](SymExpr a, SymExpr b, const std::string &text) {
+      if (failed(add(a, b, op, text)))
+        result = failure();
+    };
+    for (SymExpr extent : shape)
+      if (!c.isNonNegative(extent))
+        demand(c.min(extent, none), none,
+               "expected an extent of at least 0 but got " + shown(extent));
+    if (!llvm::any_of(shape, isFree))
+      return result;
+    SymExpr product = c.constant(1);
+    for (SymExpr extent : shape) {
+      product = c.mul(product, extent);
+      for (SymExpr number : {extent, product})
+        if (!number.constant())
+          demand(c.max(number, most), most,
+                 "expected at most 2^31 elements but got " + shown(number));
+    }
+    return result;
+  }
+
   /// Text for people: an extent can be long.
   static std::string shown(SymExpr expr) {
     constexpr size_t kMost = 60;

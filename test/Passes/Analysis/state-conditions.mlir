@@ -45,9 +45,11 @@ func.func @expand(%x: tensor<3xf32>, %s: tensor<1xi64> {nn.name = "s"}) -> tenso
 
 // -----
 
-// Repeats may be anything but must not leave less than nothing.
+// Repeats may be anything but must not leave less than nothing, nor more than
+// any memory holds.
 // CHECK-LABEL: func.func @tile
-// CHECK-SAME: llmc.conditions = {{\[}}["min(0, 3*r[0])", "0", "expected an extent of at least 0 but got 3*r[0]"]]
+// CHECK-SAME: llmc.conditions = {{\[}}["min(0, 3*r[0])", "0", "expected an extent of at least 0 but got 3*r[0]"],
+// CHECK-SAME: ["max(3*r[0], 2147483648)", "2147483648", "expected at most 2^31 elements but got 3*r[0]"]]
 func.func @tile(%x: tensor<3xf32>, %r: tensor<1xi64> {nn.name = "r"}) -> tensor<?xf32> {
   %0 = nn.tile %x, %r : (tensor<3xf32>, tensor<1xi64>) -> tensor<?xf32>
   return %0 : tensor<?xf32>
