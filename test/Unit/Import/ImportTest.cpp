@@ -351,8 +351,9 @@ TEST_F(Import, FunctionIsExpanded) {
 // Attention
 //===----------------------------------------------------------------------===//
 
-TEST_F(Import, GroupQueryAttention) {
-  std::string text = imported(model(
+/// Of packed heads [4 + 2 + 2, 4] over a past, with what `lengths` says of it.
+static std::string groupQuery(const std::string &lengths) {
+  return model(
       Graph()
           .input("q", 1, {"b", "s", "32"})
           .input("pk", 1, {"b", "2", "p", "d"})
@@ -362,7 +363,7 @@ TEST_F(Import, GroupQueryAttention) {
           .weight(floats("cos_cache", {4, 2}, std::vector<float>(8)))
           .weight(floats("sin_cache", {4, 2}, std::vector<float>(8)))
           .add(node("GroupQueryAttention",
-                    {"q", "", "", "pk", "pv", "lengths", "total", "cos_cache",
+                    {"q", "", "", "pk", "pv", lengths, "total", "cos_cache",
                      "sin_cache"},
                     {"y", "k", "v"},
                     domain("com.microsoft") + attrInt("num_heads", 4) +
@@ -370,13 +371,27 @@ TEST_F(Import, GroupQueryAttention) {
                         attrInt("local_window_size", 8)))
           .output("y", 1, {"b", "s", "16"})
           .output("k", 1, {"b", "2", "t", "d"})
-          .output("v")));
+          .output("v"));
+}
+
+TEST_F(Import, GroupQueryAttention) {
+  std::string text = imported(groupQuery(""));
   // The head size of the packed query is that of the cache.
   EXPECT_HAS(text, "nn.dims = [\"b\", 2, \"p\", 4]");
   EXPECT_HAS(text, "nn.dims = [\"b\", 2, \"t\", 4]");
   EXPECT_HAS(text, "nn.rotary");
   EXPECT_HAS(text, "nn.concat %arg1, ");
   EXPECT_HAS(text, "{causal, scale = 5.000000e-01 : f64, window = 8 : i64}");
+}
+
+TEST_F(Import, GroupQueryAttentionOfPaddedBatch) {
+  // Which rows of the past hold something is known when it runs: the mask says
+  // it, and the window, which counts without the padding.
+  std::string text = imported(groupQuery("lengths"));
+  EXPECT_HAS(text, "mask %");
+  EXPECT_HAS(text, "{causal, scale = 5.000000e-01 : f64}");
+  // The new rows of the cache follow those that hold something.
+  EXPECT_HAS(text, "nn.gather_nd");
 }
 
 TEST_F(Import, AttentionWithHeadsInTheWidth) {
