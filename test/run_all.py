@@ -4,7 +4,7 @@
 
     run_all.py [--build FOLDER] [--full] [--suite NAME]... [--skip NAME]...
 
-Suites: lit, unit, python, e2e. Prints a line per suite, every failure with its
+Suites: lit, unit, python, e2e, conformance. Prints a line per suite, every failure with its
 output, why tests were skipped, and last `N passed, N failed[, N skipped]`.
 """
 from __future__ import annotations
@@ -45,7 +45,13 @@ def run_e2e(build: Path, reports: Path) -> list[Result]:
     return end_to_end.run(build / "bin/llmc", reports / "e2e")
 
 
-SUITES = {"lit": run_lit, "unit": run_unit, "python": run_python, "e2e": run_e2e}
+def run_conformance(build: Path, reports: Path) -> list[Result]:
+    """A slice of the ONNX node suite; with --full, all of it."""
+    from EndToEnd import conformance
+    return conformance.run(build / "bin/llmc", slice_only="LLMC_FULL" not in os.environ)
+
+
+SUITES = {"lit": run_lit, "unit": run_unit, "python": run_python, "e2e": run_e2e, "conformance": run_conformance}
 
 
 def show(results: list[Result]) -> None:
