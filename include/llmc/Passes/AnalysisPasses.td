@@ -57,8 +57,10 @@ def StateConditionsPass : Pass<"llmc-state-conditions", "::mlir::func::FuncOp"> 
     ```mlir
     func.func @f(%x: tensor<?xf32> {nn.dims = ["n"]}, %y: tensor<?xf32> {nn.dims = ["m"]}) -> tensor<?xf32> {
       %0 = nn.add %x, %y : (tensor<?xf32>, tensor<?xf32>) -> tensor<?xf32>
+      return %0 : tensor<?xf32>
+    }
     // becomes
-    func.func @f(...) attributes {llmc.conditions = [["n", "m", "expected n == m"]]} {
+    func.func @f(...) ... attributes {llmc.conditions = [["n", "m", "expected n == m"]]} {
     ```
   }];
 }

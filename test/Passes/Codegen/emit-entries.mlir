@@ -17,7 +17,7 @@ func.func private @f_one_arena_size(%n: index) -> index {
 // CHECK: %[[LOADED:.*]] = memref.load %[[SYMBOLS]]
 // CHECK: %[[N:.*]] = arith.index_cast %[[LOADED]]
 // CHECK: %[[TWO:.*]] = arith.constant 2 : index
-// CHECK: %[[TWICE:.*]] = arith.muli %[[N]], %[[TWO]]
+// CHECK: %[[TWICE:.*]] = arith.muli %[[TWO]], %[[N]]
 // CHECK: %[[STORED:.*]] = arith.index_cast %[[TWICE]]
 // CHECK: memref.store %[[STORED]], %[[EXTENTS]]
 // CHECK-LABEL: func.func @llmc_arena_f(
