@@ -19,7 +19,6 @@ from onnx import TensorProto, helper, numpy_helper
 
 BUILD = Path(os.environ.get("LLMC_BUILD", Path(__file__).resolve().parents[2] / "build"))
 LLMC = BUILD / "bin/llmc"
-TYPES = {"f4": TensorProto.FLOAT, "f2": TensorProto.FLOAT16}
 
 
 def pack(codes: np.ndarray, bits: int) -> np.ndarray:
@@ -151,6 +150,14 @@ class Quantized(unittest.TestCase):
         self.n_bits(4, 32, 17, 96, zeros="float")
         self.n_bits(2, 32, 16, 160, zeros="packed")
         self.check_against_ort()
+
+    def test_matmul_n_bits_of_halves(self):
+        half = lambda *shape: self.values(*shape).astype(np.float16)
+        for zeros in ([], [pack(self.codes(4, 16, 3), 4)]):
+            self.model.node("MatMulNBits", [self.model.input(half(3, 96)), self.codes(8, 16, 3, 16),
+                                            self.scales(16, 3).astype(np.float16), *zeros],
+                            kind=TensorProto.FLOAT16, domain="com.microsoft", K=96, N=16, bits=4, block_size=32)
+        self.check_against_ort(2e-3)  # of numbers of 11 bits
 
     def test_gather_block_quantized(self):
         rows = self.model.input(np.array([[3, 0, 9], [9, 5, 1]]))

@@ -15,7 +15,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 import llama_gguf
-from test_convert import ROOT, Runner, check_tensors, convert, distance
+from test_convert import ROOT, Runner, check_blocks, check_tensors, convert, distance
 
 MODEL = Path(os.environ.get("LLMC_MODELS") or ROOT / "models") / "SmolLM2-135M-Instruct.Q4_1.gguf"
 COUNT = 64 if os.environ.get("LLMC_FULL") else 16  # positions compared with f64
@@ -37,6 +37,13 @@ class SmolLM2(unittest.TestCase):
 
     def test_tensors(self):
         check_tensors(self, MODEL, self.folder)
+
+    def test_kept_blocks(self):
+        folder = Path(self.home.name) / "blocks"
+        done = convert(MODEL, folder, "--keep-blocks")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(check_blocks(self, folder, self.folder), 211)
+        self.assertLess((folder / "model.onnx.data").stat().st_size, 100 << 20)
 
     def test_logits(self):
         ids = self.tokenizer.encode(TEXT, add_special_tokens=False).ids[:COUNT]

@@ -240,6 +240,21 @@ TEST_F(Hostile, MoreBytesThanShape) {
              "expected 12 bytes for its shape but got 16");
 }
 
+TEST_F(Hostile, PackedIntegers) {
+  EXPECT_HAS(refused(withWeight(tensor("w", 22, {3}, "1"))),
+             "tensor 'w': expected 2 bytes for its shape but got 1");
+  EXPECT_HAS(refused(withWeight(tensor("w", 21, {5, 3}, "123456789"))),
+             "expected 8 bytes for its shape but got 9");
+  EXPECT_HAS(refused(withWeight(tensor("w", 25, {2, 9}, "1234"))),
+             "expected 5 bytes for its shape but got 4");
+  EXPECT_HAS(refused(withWeight(
+                 tensor("w", 22, {int64_t(1) << 40, int64_t(1) << 40}, "1"))),
+             "expected a shape whose size fits 64 bits");
+  // Their numbers are those of eight bits, which nobody adds to f32.
+  EXPECT_HAS(refused(withWeight(tensor("w", 22, {}, "1"))), "i8");
+  EXPECT_HAS(refused(withWeight(tensor("w", 22, {4}, "12"))), "i8");
+}
+
 TEST_F(Hostile, FewerTypedValuesThanShape) {
   std::string packed(8, '\0');
   EXPECT_HAS(refused(withWeight(tensorHead("w", 1, {4}) + msg(4, packed))),
