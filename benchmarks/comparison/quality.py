@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""benchmarks/quality: recipes of one model against one reference, on one text."""
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from comparison import figures
+from comparison.processes import PeerError, output_of
+
+STORIES = "stories15M.bin", "stories15M.tokenizer.bin"
+LIMIT = 3600  # seconds for one evaluation
+
+
+def options_of(root: Path) -> argparse.Namespace:
+    models = Path(os.environ.get("LLMC_MODELS") or root / "models")
+    beside = root.parent / "shared/models/text/tinystories_valid_a.txt"
+    parser = argparse.ArgumentParser(prog="quality", description="Evaluates recipes of one model against one reference.")
+    parser.add_argument("--llmc", type=Path, default=root / "build/bin/llmc", help="the program [build/bin/llmc]")
+    parser.add_argument("--model", type=Path, help="ONNX folder [stories15M, as scripts/fetch_model.py fetches it]")
+    parser.add_argument("--text", type=Path, default=beside if beside.is_file() else None, help="UTF-8 text to predict")
+    parser.add_argument("--recipes", default="f32", help="names and files of recipes, separated by commas [f32]")
+    parser.add_argument("--reference", default="f32", help="the recipe that the others are measured against [f32]")
+    parser.add_argument("--max-tokens", type=int, help="only the first tokens of the text [all]")
+    parser.add_argument("--context", type=int, help="tokens of a window [the model's context, at most 2048]")
+    parser.add_argument("--stride", type=int, help="tokens from window to window [no overlap]")
+    parser.add_argument("--protocol", choices=["window", "llama.cpp"], default="window", help="of llmc eval [window]")
+    parser.add_argument("--threads", type=int, help="threads [as llmc chooses]")
+    parser.add_argument("--json", type=Path, default=root / "build/bench/quality.json", metavar="FILE",
+                        help="where everything measured goes [build/bench/quality.json]")
+    options = parser.parse_args()
+    options.recipes = options.recipes.split(",")
+    if options.text is None:
+        parser.error("expected --text FILE")
+    if not options.llmc.is_file():
+        parser.error(f"expected llmc at {options.llmc}: build it with scripts/build")
+    options.stories = [models / name for name in STORIES]
+    if options.model is None and not all(file.is_file() for file in options.stories):
+        parser.error(f"expected {' and '.join(STORIES)} in {models}: fetch them with scripts/fetch_model.py stories15M "
+                     "and scripts/fetch_model.py stories15M-tokenizer, or give --model FOLDER")
+    return options
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def compiled(options, recipe: str, work: Path) -> dict:
+    """The bundle of a recipe, made anew, and what llmc info says of it."""
+    name = re.sub(r"[^\w.-]", "_", Path(recipe).name)
+    bundle = work / f"{options.model.name}.{name}"
+    say(f"compiling by {recipe}")
+    start = time.perf_counter()
+    output_of([options.llmc, "compile", options.model, "-o", bundle, "--force", "-q", "--entry=lm", f"--recipe={recipe}"])
+    seconds = time.perf_counter() - start
+    return {"bundle": bundle, "compile_seconds": seconds, "info": json.loads(output_of([options.llmc, "info", bundle, "--json"]))}
+
+
+def evaluated(options, bundle: Path, reference: Path) -> dict:
+    command = [options.llmc, "eval", bundle, "--against", reference, "--text", options.text, "--json", "-q",
+               f"--protocol={options.protocol}"]
+    for name in ("max-tokens", "context", "stride", "threads"):
+        value = getattr(options, name.replace("-", "_"))
+        if value is not None:
+            command += [f"--{name}", value]
+    return json.loads(output_of(command, LIMIT))
+
+
+def row_of(result: dict, numbers: int) -> list[str]:
+    """A line of the table; `numbers` is how many the model has, whatever they are stored as."""
+    if "reason" in result:
+        return [result["recipe"], *["-"] * 8]
+    eval_, size = result["eval"], result["info"]["weight_bytes"]
+
+    def interval(name: str, scale: float, digits: int) -> str:
+        found = eval_[name]
+        text = f"{scale * found['value']:.{digits}f}"
+        return text + (f" [{scale * found['low']:.{digits}f}, {scale * found['high']:.{digits}f}]" if "low" in found else "")
+
+    return [result["recipe"], f"{size / 1e6:.1f}", f"{8 * size / numbers:.2f}", f"{eval_['perplexity']['value']:.4f}",
+            interval("excess", 100, 3), interval("kl_mean", 1, 5), interval("kl_p99_9", 1, 3),
+            interval("same_top1", 100, 2), f"{result['compile_seconds']:.1f}"]
+
+
+def report(content: dict) -> str:
+    done = [r for r in content["results"] if "eval" in r]
+    lines = []
+    if done:
+        first = done[0]["eval"]
+        protocol = ", ".join(f"{key} {value}" for key, value in first["protocol"].items())
+        lines += [f"{content['model']} on {Path(content['text']).name}: {first['scored_tokens']} of {first['text_tokens']} tokens "
+                  f"scored; {protocol}; reference {content['reference']}: perplexity {first['reference_perplexity']['value']:.4f}"]
+    head = ["recipe", "MB", "bits/weight", "perplexity", "excess %", "mean KL", "99.9 % KL", "same best %", "compile s"]
+    lines.append(figures.table(head, [row_of(r, content["numbers"]) for r in content["results"]]))
+    lines += [f"not measured: {r['recipe']}: {r['reason']}" for r in content["results"] if "reason" in r]
+    return "\n".join(lines)
+
+
+def stories(root: Path, options, work: Path) -> Path:
+    folder = work / "stories15M"
+    if not (folder / "model.onnx").exists():
+        say("converting stories15M")
+        output_of([sys.executable, root / "scripts/convert/llama2c_to_onnx.py", options.stories[0], "--tokenizer", options.stories[1],
+                   "-o", folder])
+    return folder
+
+
+def main(root: Path) -> int:
+    options = options_of(root)
+    work = root / "build" / "bench"
+    work.mkdir(parents=True, exist_ok=True)
+    try:
+        options.model = options.model or stories(root, options, work)
+        reference = compiled(options, options.reference, work)
+        results = []
+        for recipe in options.recipes:
+            try:
+                made = reference if recipe == options.reference else compiled(options, recipe, work)
+                say(f"evaluating {recipe}")
+                results.append({"recipe": recipe, "compile_seconds": made["compile_seconds"], "info": made["info"],
+                                "eval": evaluated(options, made["bundle"], reference["bundle"])})
+            except (PeerError, subprocess.TimeoutExpired) as error:
+                results.append({"recipe": recipe, "reason": str(error)})
+    except (PeerError, subprocess.TimeoutExpired, OSError, ValueError) as error:
+        say(f"error: {error}")
+        return 1
+    content = {"model": options.model.name, "text": str(options.text), "reference": options.reference,
+               "numbers": reference["info"]["numbers"],
+               "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "results": results}
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    print(report(content))
+    say(f"wrote {options.json}")
+    return int(any("reason" in result for result in results))
