@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "Jit.h"
 
+#include "llmc/Codegen/Emit.h"
 #include "llmc/Driver/Registration.h"
 #include "llmc/Passes/KernelPasses.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
@@ -32,6 +33,7 @@
 #include "llvm/Target/TargetMachine.h"
 
 using namespace mlir;
+using namespace llmc;
 using namespace llmc::test;
 
 Jit::Jit(std::unique_ptr<llvm::orc::LLJIT> engine)
@@ -65,22 +67,15 @@ static llvm::Error fail(const llvm::Twine &message) {
   return llvm::createStringError(message.str());
 }
 
-llvm::Expected<std::unique_ptr<Jit>> Jit::compile(llvm::StringRef text,
-                                                  llvm::StringRef cpu) {
-  llvm::InitializeNativeTarget();
-  llvm::InitializeNativeTargetAsmPrinter();
-  DialectRegistry registry;
-  registerAllDialects(registry);
-  registerBuiltinDialectTranslation(registry);
-  registerLLVMDialectTranslation(registry);
-  MLIRContext context(registry);
+/// Parses `text`, expands its kernels and lowers it to the LLVM dialect.
+static llvm::Expected<OwningOpRef<ModuleOp>>
+toLLVM(MLIRContext &context, llvm::StringRef text,
+       const ExpandKernelsPassOptions &options) {
   OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(text, &context);
   if (!module)
     return fail("the module does not parse");
 
   PassManager kernels(&context);
-  ExpandKernelsPassOptions options;
-  options.cpu = cpu.str();
   kernels.addPass(createExpandKernelsPass(options));
   if (failed(kernels.run(*module)))
     return fail("the kernels do not expand");
@@ -100,9 +95,53 @@ llvm::Expected<std::unique_ptr<Jit>> Jit::compile(llvm::StringRef text,
   lower.addPass(createReconcileUnrealizedCastsPass());
   if (failed(lower.run(*module)))
     return fail("the module does not convert to LLVM");
+  return module;
+}
+
+static DialectRegistry makeRegistry() {
+  DialectRegistry registry;
+  registerAllDialects(registry);
+  registerBuiltinDialectTranslation(registry);
+  registerLLVMDialectTranslation(registry);
+  return registry;
+}
+
+llvm::Expected<std::string> llmc::test::compileObject(llvm::StringRef text,
+                                                      const Target &target) {
+  llvm::InitializeAllTargetInfos();
+  llvm::InitializeAllTargets();
+  llvm::InitializeAllTargetMCs();
+  llvm::InitializeAllAsmPrinters();
+  MLIRContext context(makeRegistry());
+  ExpandKernelsPassOptions options;
+  options.cpu = target.cpu;
+  options.features = target.features;
+  options.triple = target.triple;
+  auto module = toLLVM(context, text, options);
+  if (!module)
+    return module.takeError();
+  auto machine = createTargetMachine(target);
+  if (!machine)
+    return machine.takeError();
+  llvm::SmallVector<char, 0> code;
+  if (llvm::Error error = emitCode(**module, **machine, CodeKind::Object, code))
+    return std::move(error);
+  return std::string(code.begin(), code.end());
+}
+
+llvm::Expected<std::unique_ptr<Jit>> Jit::compile(llvm::StringRef text,
+                                                  llvm::StringRef cpu) {
+  llvm::InitializeNativeTarget();
+  llvm::InitializeNativeTargetAsmPrinter();
+  MLIRContext context(makeRegistry());
+  ExpandKernelsPassOptions options;
+  options.cpu = cpu.str();
+  auto module = toLLVM(context, text, options);
+  if (!module)
+    return module.takeError();
 
   auto llvmContext = std::make_unique<llvm::LLVMContext>();
-  auto code = translateModuleToLLVMIR(*module, *llvmContext);
+  auto code = translateModuleToLLVMIR(**module, *llvmContext);
   if (!code)
     return fail("the module does not translate");
   auto builder = llvm::orc::JITTargetMachineBuilder::detectHost();

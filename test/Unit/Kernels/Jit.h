@@ -6,6 +6,7 @@
 #ifndef LLMC_TEST_UNIT_KERNELS_JIT_H
 #define LLMC_TEST_UNIT_KERNELS_JIT_H
 
+#include "llmc/Codegen/Target.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 #include <memory>
@@ -34,6 +35,11 @@ private:
   explicit Jit(std::unique_ptr<llvm::orc::LLJIT> engine);
   std::unique_ptr<llvm::orc::LLJIT> engine;
 };
+
+/// Expands the kernels of `text` and compiles it to an object file for another
+/// machine. Parallel loops run one after the other.
+llvm::Expected<std::string> compileObject(llvm::StringRef text,
+                                          const Target &target);
 
 /// The share of all items of a parallel loop.
 constexpr int64_t kAllItems = int64_t(1) << 20;

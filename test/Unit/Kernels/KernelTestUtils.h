@@ -7,10 +7,12 @@
 #define LLMC_TEST_UNIT_KERNELS_KERNELTESTUTILS_H
 
 #include "Jit.h"
+#include "llmc/Formats/Layout.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/TargetParser/Host.h"
 
 #include <gtest/gtest.h>
+#include <random>
 #include <vector>
 
 namespace llmc::test {
@@ -61,6 +63,38 @@ inline std::string nameOf(const ::testing::TestParamInfo<std::string> &info) {
   std::string name = info.param;
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
+}
+
+/// Random codes, and scales as `scale` gives them, which the chains of the
+/// format must be able to hold.
+inline QuantizedMatrix makeMatrix(const std::string &name, int64_t rows,
+                                  int64_t columns, std::mt19937 &random,
+                                  llvm::function_ref<float()> scale) {
+  auto matrix = llvm::cantFail(QuantizedMatrix::create(
+      llvm::cantFail(parseFormat(name)), rows, columns));
+  for (uint8_t &code : matrix.codes)
+    code = random() % matrix.format.getCodeCount();
+  int64_t groups = matrix.getGroups();
+  auto chains = matrix.format.getChains();
+  for (unsigned c = 0; c < chains.size(); ++c) {
+    auto &values = matrix.chains[c];
+    int64_t reals = matrix.format.getReals(chains[c], columns);
+    for (int64_t r = 0; r < rows; ++r) {
+      std::vector<float> wanted(groups);
+      for (float &value : wanted)
+        value = chains[c].negated ? -scale() : scale();
+      llvm::cantFail(
+          encodeChain(matrix.format, c, columns, wanted,
+                      llvm::MutableArrayRef(values.reals)
+                          .slice(values.reals.empty() ? 0 : r * reals,
+                                 values.reals.empty() ? 0 : reals),
+                      llvm::MutableArrayRef(values.codes)
+                          .slice(values.codes.empty() ? 0 : r * groups,
+                                 values.codes.empty() ? 0 : groups)));
+    }
+  }
+  llvm::cantFail(verify(matrix));
+  return matrix;
 }
 
 /// Compiles for the processor that is its parameter.

@@ -34,32 +34,9 @@ std::vector<std::string> quantizedProcessors() {
 /// Random codes, and random scales that the chains can hold.
 QuantizedMatrix makeMatrix(const std::string &name, int64_t rows,
                            int64_t columns, std::mt19937 &random) {
-  auto matrix = llvm::cantFail(QuantizedMatrix::create(
-      llvm::cantFail(parseFormat(name)), rows, columns));
-  for (uint8_t &code : matrix.codes)
-    code = random() % matrix.format.getCodeCount();
   std::uniform_real_distribution<float> real(0.01f, 1.0f);
-  int64_t groups = matrix.getGroups();
-  auto chains = matrix.format.getChains();
-  for (unsigned c = 0; c < chains.size(); ++c) {
-    auto &values = matrix.chains[c];
-    int64_t reals = matrix.format.getReals(chains[c], columns);
-    for (int64_t r = 0; r < rows; ++r) {
-      std::vector<float> wanted(groups);
-      for (float &value : wanted)
-        value = chains[c].negated ? -real(random) : real(random);
-      llvm::cantFail(
-          encodeChain(matrix.format, c, columns, wanted,
-                      llvm::MutableArrayRef(values.reals)
-                          .slice(values.reals.empty() ? 0 : r * reals,
-                                 values.reals.empty() ? 0 : reals),
-                      llvm::MutableArrayRef(values.codes)
-                          .slice(values.codes.empty() ? 0 : r * groups,
-                                 values.codes.empty() ? 0 : groups)));
-    }
-  }
-  llvm::cantFail(verify(matrix));
-  return matrix;
+  return test::makeMatrix(name, rows, columns, random,
+                          [&] { return real(random); });
 }
 
 std::string typeText(const std::string &format, int64_t n, int64_t k) {

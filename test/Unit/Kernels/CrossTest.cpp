@@ -1,0 +1,345 @@
+//===- CrossTest.cpp - Kernels for other machines give the same integers --===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Products whose every number is an integer that f32 holds exactly, so that no
+// order of additions can change them: inputs of up to 127 in groups that have a
+// 127, and scales of one. They are compiled for aarch64 and riscv64, linked to a
+// program without a C library (generated code calls nothing), run by qemu, and
+// compared with this machine's and with integer arithmetic, byte by byte. (The
+// vectors of riscv64 are left out: qemu 7.2 stops in an assertion of its own.)
+//
+//===----------------------------------------------------------------------===//
+#include "KernelTestUtils.h"
+#include "llmc/Codegen/PackDense.h"
+#include "llmc/Codegen/QuantizedEmitter.h"
+#include "llmc/Driver/Registration.h"
+#include "mlir/IR/MLIRContext.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Program.h"
+
+#include <cstring>
+#include <functional>
+#include <gtest/gtest.h>
+
+using namespace llmc;
+using namespace llmc::test;
+
+namespace {
+
+/// One product: memory and what it must come to.
+struct Case {
+  int64_t m, n, k;
+  bool quantized;
+  std::string type; ///< of the packed weight
+  std::vector<float> x;
+  std::vector<char> weight;
+  std::vector<float> expected;
+
+  int64_t rowBytes() const { return kern::getQuantizedRowBytes(k); }
+};
+
+std::vector<float> makeInput(int64_t m, int64_t k, std::mt19937 &random) {
+  std::vector<float> x(m * k);
+  for (int64_t i = 0; i < m * k; ++i)
+    x[i] =
+        i % k % 32 == 0 ? 127 : static_cast<float>(int(random() % 255) - 127);
+  return x;
+}
+
+/// y = x * w^T in integers.
+std::vector<float> multiply(const std::vector<float> &x,
+                            const std::vector<float> &w, int64_t m, int64_t n,
+                            int64_t k) {
+  std::vector<float> y(m * n);
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t j = 0; j < n; ++j) {
+      int64_t sum = 0;
+      for (int64_t c = 0; c < k; ++c)
+        sum += int64_t(x[i * k + c]) * int64_t(w[j * k + c]);
+      EXPECT_LT(std::abs(sum), int64_t(1) << 24) << "too large to be exact";
+      y[i * n + j] = static_cast<float>(sum);
+    }
+  return y;
+}
+
+Case quantizedCase(const std::string &format, int64_t m, int64_t n, int64_t k) {
+  std::mt19937 random(k);
+  QuantizedMatrix matrix = makeMatrix(format, n, k, random, [] { return 1.f; });
+  std::vector<float> decoded(n * k);
+  decodeRows(matrix, 0, n, llvm::MutableArrayRef<float>(decoded));
+  Case result{m, n, k, true, "", makeInput(m, k, random), {}, {}};
+  result.type = llvm::formatv("!pack.tensor<{0}x{1}, #pack.quantized<\"{2}\">, "
+                              "#pack.rows<16>>",
+                              n, k, format);
+  result.weight = llvm::cantFail(packMatrix(matrix, 16));
+  result.expected = multiply(result.x, decoded, m, n, k);
+  return result;
+}
+
+Case denseCase(bool half, int64_t m, int64_t n, int64_t k) {
+  std::mt19937 random(k);
+  std::vector<float> values(n * k);
+  for (float &value : values)
+    value = static_cast<float>(int(random() % 255) - 127);
+  mlir::DialectRegistry registry;
+  registerAllDialects(registry);
+  mlir::MLIRContext context(registry);
+  context.loadAllAvailableDialects();
+  mlir::Type storage = half ? mlir::Type(mlir::BFloat16Type::get(&context))
+                            : mlir::Type(mlir::Float32Type::get(&context));
+  auto type = pack::TensorType::get(&context, n, k,
+                                    pack::DenseAttr::get(&context, storage),
+                                    pack::RowsAttr::get(&context, 16));
+  auto read = [&](int64_t begin, int64_t end, float *out) {
+    std::copy(values.begin() + begin * k, values.begin() + end * k, out);
+    return llvm::Error::success();
+  };
+  Case result{m, n, k, false, "", makeInput(m, k, random), {}, {}};
+  result.type = llvm::formatv("!pack.tensor<{0}x{1}, #pack.dense<{2}>, "
+                              "#pack.rows<16>>",
+                              n, k, half ? "bf16" : "f32");
+  result.weight.resize(type.getBytes());
+  llvm::cantFail(
+      packDense(type, 0, getPackedBlocks(type), read, result.weight));
+  result.expected = multiply(result.x, values, m, n, k);
+  return result;
+}
+
+/// The first `count` of all.
+std::vector<Case> makeCases(size_t count) {
+  std::vector<std::function<Case()>> all = {
+      [] { return quantizedCase("u4g32", 7, 35, 96); },
+      [] { return denseCase(false, 7, 37, 65); },
+      [] { return quantizedCase("i8g32.f32", 5, 37, 96); },
+      [] { return quantizedCase("nl4", 13, 18, 64); },
+      [] { return denseCase(true, 3, 20, 96); },
+      [] { return quantizedCase("i8g32", 2, 16, 70); },
+      [] { return quantizedCase("ternary", 1, 40, 300); },
+      [] { return quantizedCase("u2g32", 3, 5, 96); },
+      [] { return quantizedCase("u6g32", 2, 31, 64); },
+      [] { return quantizedCase("i4g32.bf16", 1, 17, 40); }};
+  std::vector<Case> cases;
+  for (size_t i = 0; i < std::min(count, all.size()); ++i)
+    cases.push_back(all[i]());
+  return cases;
+}
+
+/// The function `case<number>`: (x, weight, quantized x, y, m).
+std::string functionOf(const Case &c, size_t number) {
+  std::string body;
+  if (c.quantized)
+    body = llvm::formatv(
+        R"(  %q = memref.view %rq[%c0][%m] : {0} to memref<?x{1}xi8>
+  kern.quantize ins(%x : memref<?x{2}xf32>) outs(%q : memref<?x{1}xi8>)
+  kern.quantized_linear ins(%q, %w : memref<?x{1}xi8>, {3}) outs(%y : memref<?x{4}xf32>)
+)",
+        kRaw, c.rowBytes(), c.k, c.type, c.n);
+  else
+    body = llvm::formatv("  kern.linear ins(%x, %w : memref<?x{0}xf32>, {1}) "
+                         "outs(%y : memref<?x{2}xf32>)\n",
+                         c.k, c.type, c.n);
+  return llvm::formatv(
+      R"(func.func @case{0}(%rx: {1}, %rw: {1}, %rq: {1}, %ry: {1}, %m: index) {{
+  %c0 = arith.constant 0 : index
+  %x = memref.view %rx[%c0][%m] : {1} to memref<?x{2}xf32>
+  %y = memref.view %ry[%c0][%m] : {1} to memref<?x{3}xf32>
+  %w = builtin.unrealized_conversion_cast %rw : {1} to {4}
+{5}  return
+}
+)",
+      number, kRaw, c.k, c.n, c.type, body);
+}
+
+std::string moduleOf(const std::vector<Case> &cases) {
+  std::string text;
+  for (auto [i, c] : llvm::enumerate(cases))
+    text += functionOf(c, i);
+  return text;
+}
+
+/// A program that reads inputs and weights of all cases, calls each, and writes
+/// the quantized inputs and the results. It has no library, only system calls.
+std::string programOf(const std::vector<Case> &cases) {
+  std::string text = R"(
+typedef unsigned long size_t;
+static long call(long number, long a, const void *b, long c) {
+#if defined(__aarch64__)
+  register long x0 __asm__("x0") = a, x2 __asm__("x2") = c,
+                x8 __asm__("x8") = number;
+  register const void *x1 __asm__("x1") = b;
+  __asm__ volatile("svc 0" : "+r"(x0) : "r"(x1), "r"(x2), "r"(x8) : "memory");
+  return x0;
+#elif defined(__riscv)
+  register long a0 __asm__("a0") = a, a2 __asm__("a2") = c,
+                a7 __asm__("a7") = number;
+  register const void *a1 __asm__("a1") = b;
+  __asm__ volatile("ecall" : "+r"(a0) : "r"(a1), "r"(a2), "r"(a7) : "memory");
+  return a0;
+#endif
+}
+static void quit(int code) { for (;;) call(93, code, 0, 0); }
+static void all(long number, int file, char *data, long size) {
+  while (size > 0) {
+    long done = call(number, file, data, size);
+    if (done <= 0) quit(3);
+    data += done;
+    size -= done;
+  }
+}
+/* What compilers call for loops. */
+void *memset(void *p, int v, size_t n) {
+  for (volatile char *c = p; n--;) *c++ = (char)v;
+  return p;
+}
+void *memcpy(void *p, const void *q, size_t n) {
+  const char *from = q;
+  for (volatile char *c = p; n--;) *c++ = *from++;
+  return p;
+}
+)";
+  std::string body;
+  for (auto [i, c] : llvm::enumerate(cases)) {
+    text += llvm::formatv(
+        R"(void case{0}(void *, void *, void *, void *, long);
+static char x{0}[{1}] __attribute__((aligned(64))), w{0}[{2}] __attribute__((aligned(64)));
+static char q{0}[{3}] __attribute__((aligned(64))), y{0}[{4}] __attribute__((aligned(64)));
+)",
+        i, c.x.size() * 4, c.weight.size(), c.m * c.rowBytes(), c.m * c.n * 4);
+    body += llvm::formatv("  all(63, 0, x{0}, sizeof x{0}), all(63, 0, w{0}, "
+                          "sizeof w{0});\n",
+                          i);
+  }
+  for (auto [i, c] : llvm::enumerate(cases)) {
+    body += llvm::formatv("  case{0}(x{0}, w{0}, q{0}, y{0}, {1});\n", i, c.m);
+    if (c.quantized)
+      body += llvm::formatv("  all(64, 1, q{0}, sizeof q{0});\n", i);
+    body += llvm::formatv("  all(64, 1, y{0}, sizeof y{0});\n", i);
+  }
+  return text + "void _start(void) {\n" + body + "  quit(0);\n}\n";
+}
+
+std::string inputsOf(const std::vector<Case> &cases) {
+  std::string bytes;
+  for (const Case &c : cases) {
+    bytes.append(reinterpret_cast<const char *>(c.x.data()), c.x.size() * 4);
+    bytes.append(c.weight.data(), c.weight.size());
+  }
+  return bytes;
+}
+
+/// What the program must write, computed on this machine.
+std::string outputsHere(const std::vector<Case> &cases) {
+  auto jit = Jit::compile(moduleOf(cases), processors().back());
+  if (!jit) {
+    ADD_FAILURE() << llvm::toString(jit.takeError());
+    return "";
+  }
+  std::string bytes;
+  for (auto [i, c] : llvm::enumerate(cases)) {
+    auto run =
+        reinterpret_cast<void (*)(float *, char *, char *, float *, int64_t)>(
+            (*jit)->lookup("case" + std::to_string(i)));
+    Aligned<float> x(c.x.size()), y(c.m * c.n, -1);
+    Aligned<char> weight(c.weight.size()), q(c.m * c.rowBytes());
+    std::copy(c.x.begin(), c.x.end(), x.data());
+    std::copy(c.weight.begin(), c.weight.end(), weight.data());
+    run(x.data(), weight.data(), q.data(), y.data(), c.m);
+    EXPECT_EQ(0, std::memcmp(y.data(), c.expected.data(), c.m * c.n * 4))
+        << "case " << i << " on this machine";
+    if (c.quantized)
+      bytes.append(q.data(), c.m * c.rowBytes());
+    bytes.append(reinterpret_cast<char *>(y.data()), c.m * c.n * 4);
+  }
+  return bytes;
+}
+
+struct Machine {
+  const char *name, *triple, *cpu, *features, *emulator, *emulated;
+  size_t cases; ///< code of scalars takes long to make
+};
+
+class CrossTest : public ::testing::TestWithParam<Machine> {
+protected:
+  void SetUp() override {
+    ASSERT_FALSE(llvm::sys::fs::createUniqueDirectory("llmc-cross", folder));
+  }
+  void TearDown() override { llvm::sys::fs::remove_directories(folder); }
+
+  std::string path(llvm::StringRef name) {
+    llvm::SmallString<128> result(folder);
+    llvm::sys::path::append(result, name);
+    return result.str().str();
+  }
+  void write(llvm::StringRef name, llvm::StringRef bytes) {
+    std::error_code error;
+    llvm::raw_fd_ostream(path(name), error) << bytes;
+    ASSERT_FALSE(error) << error.message();
+  }
+  std::string read(llvm::StringRef name) {
+    auto file = llvm::MemoryBuffer::getFile(path(name));
+    return file ? (*file)->getBuffer().str() : "";
+  }
+  /// Standard input and output are files in the folder.
+  void run(llvm::ArrayRef<llvm::StringRef> command) {
+    std::string in = path("in"), out = path("out"), messages = path("messages"),
+                reason;
+    std::optional<llvm::StringRef> redirects[] = {in, out, messages};
+    int code = llvm::sys::ExecuteAndWait(command[0], command, std::nullopt,
+                                         redirects, 120, 0, &reason);
+    ASSERT_EQ(code, 0) << command[0].str() << ": " << reason << "\n"
+                       << read("messages");
+  }
+
+private:
+  llvm::SmallString<128> folder;
+};
+
+TEST_P(CrossTest, TheSameIntegers) {
+  const Machine &machine = GetParam();
+  auto emulator = llvm::sys::findProgramByName(machine.emulator);
+  if (!emulator)
+    GTEST_SKIP() << machine.emulator << " is not installed";
+  std::vector<Case> cases = makeCases(machine.cases);
+  std::string expected = outputsHere(cases);
+
+  Target target = llvm::cantFail(
+      Target::resolve(machine.cpu, machine.features, machine.triple));
+  auto object = compileObject(moduleOf(cases), target);
+  ASSERT_TRUE(static_cast<bool>(object)) << llvm::toString(object.takeError());
+  write("kernels.o", *object);
+  write("main.c", programOf(cases));
+  write("in", inputsOf(cases));
+  std::string triple = std::string("--target=") + machine.triple,
+              program = path("program"), source = path("main.c"),
+              kernels = path("kernels.o");
+  run({LLMC_LLVM_BINDIR "/clang", triple, "-O1", "-ffreestanding",
+       "-fno-builtin", "-nostdlib", "-static", "-fuse-ld=lld",
+       "-Wl,--no-undefined", source, kernels, "-o", program});
+  if (HasFatalFailure())
+    return;
+  run({*emulator, "-cpu", machine.emulated, program});
+  if (HasFatalFailure())
+    return;
+  std::string got = read("out");
+  ASSERT_EQ(got.size(), expected.size());
+  size_t at = 0;
+  while (at < got.size() && got[at] == expected[at])
+    ++at;
+  EXPECT_EQ(at, got.size()) << "the first byte that differs";
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Machines, CrossTest,
+    ::testing::Values(Machine{"neon", "aarch64-linux-gnu", "", "",
+                              "qemu-aarch64", "max", 4},
+                      Machine{"dotprod", "aarch64-linux-gnu", "neoverse-n1", "",
+                              "qemu-aarch64", "max", 10},
+                      Machine{"scalar", "riscv64-linux-gnu", "generic-rv64",
+                              "+m,+a,+f,+d,+c", "qemu-riscv64", "rv64", 1}),
+    [](const auto &info) { return std::string(info.param.name); });
+
+} // namespace
