@@ -72,6 +72,7 @@ void llmc::buildLLVMPipeline(OpPassManager &pm, const Target &target) {
   pm.addNestedPass<func::FuncOp>(createExpandMath());
   pm.addPass(memref::createExpandStridedMetadataPass());
   pm.addPass(createLowerAffinePass());
+  pm.addNestedPass<func::FuncOp>(createKeepRowOrder());
   pm.addPass(createSCFToControlFlowPass());
   pm.addPass(createConvertToLLVM());
   pm.addPass(createReconcileUnrealizedCastsPass());

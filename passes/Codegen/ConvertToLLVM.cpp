@@ -74,7 +74,16 @@ struct ConvertToLLVM : llmc::impl::ConvertToLLVMBase<ConvertToLLVM> {
     LLVMConversionTarget target(*context);
     target.addLegalOp<ModuleOp>();
     if (failed(applyFullConversion(module, target, std::move(patterns))))
-      signalPassFailure();
+      return signalPassFailure();
+    // Conversions carry a loop's annotation along as an attribute that means
+    // nothing to LLVM.
+    module.walk([&](LLVM::BrOp branch) {
+      if (auto annotation = branch->getAttrOfType<LLVM::LoopAnnotationAttr>(
+              kLoopAnnotation)) {
+        branch->removeAttr(kLoopAnnotation);
+        branch.setLoopAnnotationAttr(annotation);
+      }
+    });
   }
 };
 

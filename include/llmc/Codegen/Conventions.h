@@ -27,6 +27,8 @@ constexpr llvm::StringLiteral kWhen = "llmc.when";
 /// What must hold of an entry's symbols before it runs: triples of two
 /// expressions that must be equal and what to say where they are not.
 constexpr llvm::StringLiteral kConditions = "llmc.conditions";
+/// Of a loop: what LLVM should and should not do with it.
+constexpr llvm::StringLiteral kLoopAnnotation = "llvm.loop_annotation";
 
 /// Bytes to which every buffer, arena slot and weight is aligned.
 constexpr int64_t kAlignment = 64;

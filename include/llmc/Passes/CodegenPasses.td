@@ -271,6 +271,30 @@ def OutlineParallel : Pass<"llmc-outline-parallel", "mlir::ModuleOp"> {
                            "mlir::LLVM::LLVMDialect"];
 }
 
+def KeepRowOrder : Pass<"llmc-keep-row-order", "mlir::func::FuncOp"> {
+  let summary = "Sum every row in the same order";
+  let description = [{
+    Reductions may be reassociated, so that they can be vectorized. Left to
+    itself, LLVM unrolls a short reduction and then vectorizes the loop over rows
+    around it: rows that fill a vector are summed column by column, the rest as
+    trees, and a single row is straight code with an order of its own. The bits
+    of a row would depend on the rows beside it. So loops that hold loops are not
+    vectorized, and loops that carry a sum are not unrolled.
+
+    ```mlir
+    scf.for %r = %c0 to %rows step %c1 {
+      %s = scf.for %k = %c0 to %c16 step %c1 iter_args(%a = %zero) -> f32 { ... }
+    }
+    // becomes
+    scf.for %r = %c0 to %rows step %c1 {
+      %s = scf.for %k = %c0 to %c16 step %c1 iter_args(%a = %zero) -> f32 { ... }
+        {llvm.loop_annotation = #llvm.loop_annotation<unroll = <disable = true>>}
+    } {llvm.loop_annotation = #llvm.loop_annotation<vectorize = <disable = true>>}
+    ```
+  }];
+  let dependentDialects = ["mlir::LLVM::LLVMDialect"];
+}
+
 def EmitEntries : Pass<"llmc-emit-entries", "mlir::ModuleOp"> {
   let summary = "Describe each entry's arguments and compute its shapes";
   let description = [{
