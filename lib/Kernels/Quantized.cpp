@@ -34,8 +34,8 @@ static constexpr int64_t kUnrolledUnits = 2;
 
 static std::string getKernelName(const QuantizedShape &shape) {
   std::string name = "kern_q_" + shape.format.name + "_r" +
-                     std::to_string(shape.layout.tileRows) + "_t" +
-                     std::to_string(shape.lastUnits());
+                     std::to_string(shape.layout.tileRows) + "_" +
+                     shape.getVariant();
   llvm::replace(name, '.', '_');
   llvm::replace(name, '-', '_');
   return name;

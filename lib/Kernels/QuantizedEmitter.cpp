@@ -25,6 +25,14 @@ llvm::Expected<QuantizedShape> QuantizedShape::create(StringRef name,
   return QuantizedShape{std::move(*format), std::move(*layout)};
 }
 
+std::string QuantizedShape::getVariant() const {
+  if (!cutsRecords() && !hasTail())
+    return "whole";
+  return (cutsRecords() ? "cut" : "tail") +
+         std::to_string(layout.lastRecord.units) + "x" +
+         std::to_string(layout.lastRecord.groups);
+}
+
 QuantizedEmitter::QuantizedEmitter(Emitter &e, const Target &target,
                                    const QuantizedShape &shape)
     : lanes(std::min(target.lanes(), shape.layout.tileRows)),

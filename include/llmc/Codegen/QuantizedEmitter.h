@@ -43,10 +43,9 @@ struct QuantizedShape {
       return layout.lastRecord.units;
     return layout.records - hasTail();
   }
-  /// Tells apart the kernels of one format; 0 where its last record is whole.
-  int64_t lastUnits() const {
-    return cutsRecords() || hasTail() ? layout.lastRecord.units : 0;
-  }
+  /// Tells apart the kernels of one format, by all that they are made for beside
+  /// it: how the last record differs.
+  std::string getVariant() const;
   /// Bytes between two rows of an input tile on the stack: a cache line more
   /// than a multiple of the distance of cache sets.
   int64_t panelBytes() const {

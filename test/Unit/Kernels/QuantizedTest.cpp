@@ -16,6 +16,7 @@
 #include <cmath>
 #include <cstring>
 #include <gtest/gtest.h>
+#include <map>
 #include <random>
 
 using namespace llmc;
@@ -242,6 +243,37 @@ TEST_P(QuantizedTest, ProductsAgreeWithTheReference) {
       for (int64_t c = 0; c < k; ++c)
         ASSERT_EQ(y[i * k + c], single[rows[i] * k + c])
             << "row " << rows[i] << " column " << c;
+  }
+}
+
+/// Kernels are shared by name: matrices with the same name must have the same
+/// records.
+TEST(QuantizedShape, VariantsTellKernelsApart) {
+  for (const char *format : {"u4g32", "i8g32", "u4g64", "u4g16", "u3g48",
+                             "u4row", "q4_k", "nl4", "i8g16"}) {
+    std::map<std::string, QuantizedShape> seen;
+    for (int64_t columns = 1; columns <= 640; ++columns) {
+      auto shape =
+          llvm::cantFail(QuantizedShape::create(format, 32, columns, 16));
+      auto [place, first] = seen.try_emplace(shape.getVariant(), shape);
+      const PackedLayout &a = place->second.layout, &b = shape.layout;
+      auto same = [](const RecordPlan &p, const RecordPlan &q) {
+        return p.groups == q.groups && p.units == q.units &&
+               p.bytes == q.bytes &&
+               llvm::equal(p.chains, q.chains,
+                           [](const ChainPlace &c, const ChainPlace &d) {
+                             return c.headReals == d.headReals &&
+                                    c.reals == d.reals && c.codes == d.codes;
+                           });
+      };
+      EXPECT_TRUE(place->second.cutsRecords() == shape.cutsRecords() &&
+                  place->second.hasTail() == shape.hasTail() &&
+                  a.headBytes == b.headBytes && same(a.record, b.record) &&
+                  (!(shape.cutsRecords() || shape.hasTail()) ||
+                   same(a.lastRecord, b.lastRecord)))
+          << format << ": " << a.columns << " and " << b.columns
+          << " columns are both '" << shape.getVariant() << "'";
+    }
   }
 }
 
