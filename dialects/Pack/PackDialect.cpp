@@ -94,6 +94,20 @@ std::optional<int64_t> QuantizedAttr::getPackedBytes(int64_t rows,
   return std::nullopt;
 }
 
+LogicalResult MethodAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                 StringRef, StringRef format,
+                                 DictionaryAttr settings) {
+  if (failed(QuantizedAttr::verify(emitError, format))) // [C1]
+    return failure();
+  if (settings)
+    for (NamedAttribute setting : settings)
+      if (!isa<StringAttr>(setting.getValue())) // [C2]
+        return emitError() << "expected text for the setting '"
+                           << setting.getName().getValue() << "' but got "
+                           << setting.getValue();
+  return success();
+}
+
 /// Blocks wider than this would not fit the registers of any target.
 static constexpr int64_t kMaxBlockRows = 256;
 

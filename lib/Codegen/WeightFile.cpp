@@ -4,9 +4,11 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Codegen/WeightFile.h"
+#include "WriteQuantized.h"
 #include "llmc/Codegen/Conventions.h"
 #include "llmc/Dialect/NN/NNOps.h"
 #include "llmc/Dialect/Pack/PackOps.h"
+#include "llmc/Formats/Layout.h"
 #include "llmc/Support/Hash.h"
 #include "llmc/Weights/WeightStore.h"
 
@@ -54,11 +56,14 @@ static StringRef getStoredName(Type type) {
   }
 }
 
-static llvm::Expected<PlacedWeight> describe(nn::WeightOp op) {
+static llvm::Expected<PlacedWeight> describeWeight(nn::WeightOp op) {
   PlacedWeight weight;
   weight.name = op.getSymName().str();
   weight.type = op.getType();
   weight.source = op.getSource();
+  weight.method = op->getAttr(pack::PackDialect::kMethod);
+  if (auto kept = op->getAttrOfType<StringAttr>(pack::PackDialect::kKept))
+    weight.kept = kept.getValue().str();
   if (auto tensor = dyn_cast<RankedTensorType>(weight.type)) {
     StringRef dtype = getStoredName(tensor.getElementType());
     auto bytes = getTensorBytes(tensor);
@@ -72,11 +77,26 @@ static llvm::Expected<PlacedWeight> describe(nn::WeightOp op) {
     return weight;
   }
   if (auto packed = dyn_cast<pack::TensorType>(weight.type)) {
+    int64_t rows = packed.getLayout().getCount();
+    if (auto quantized =
+            dyn_cast<pack::QuantizedAttr>(Attribute(packed.getFormat()))) {
+      auto format = parseFormat(quantized.getName());
+      if (!format)
+        return format.takeError();
+      auto layout = PackedLayout::create(*format, packed.getRows(),
+                                         packed.getColumns(), rows);
+      if (!layout)
+        return layout.takeError();
+      weight.dtype = "U8";
+      weight.shape = {layout->tiles, layout->tileBytes};
+      weight.layout = (getCanonicalName(*format) + " rows" + Twine(rows)).str();
+      weight.bytes = layout->tiles * layout->tileBytes;
+      return weight;
+    }
     auto dense = dyn_cast<pack::DenseAttr>(Attribute(packed.getFormat()));
     if (!dense)
       return fail("weight '" + weight.name +
                   "' has a format that cannot be written");
-    int64_t rows = packed.getLayout().getCount();
     int64_t blocks = llvm::divideCeil(packed.getRows(), rows);
     weight.dtype = getStoredName(dense.getStorage()).str();
     weight.shape = {blocks, packed.getColumns(), rows};
@@ -100,7 +120,7 @@ llvm::Expected<WeightFile> llmc::placeWeights(ModuleOp module) {
   SymbolTable symbols(module);
   for (StringRef name : used) {
     auto op = symbols.lookup<nn::WeightOp>(name);
-    auto weight = describe(op);
+    auto weight = describeWeight(op);
     if (!weight)
       return weight.takeError();
     weight->offset = file.dataBytes;
@@ -264,6 +284,8 @@ llvm::Error llmc::writeWeightFile(WeightFile &file, const WeightStore &store,
   for (PlacedWeight &weight : file.weights) {
     char *out = data + weight.offset;
     auto packed = dyn_cast<pack::TensorType>(weight.type);
+    if (packed && isa<pack::QuantizedAttr>(Attribute(packed.getFormat())))
+      continue;
     if (!packed) {
       pool.async([&, out] {
         report(store.readSource(weight.source,
@@ -286,6 +308,14 @@ llvm::Error llmc::writeWeightFile(WeightFile &file, const WeightStore &store,
     }
   }
   pool.wait();
+  Workers workers(threads);
+  for (PlacedWeight &weight : file.weights)
+    if (auto packed = dyn_cast<pack::TensorType>(weight.type);
+        packed && isa<pack::QuantizedAttr>(Attribute(packed.getFormat())))
+      report(writeQuantized(
+          weight, store, workers,
+          llvm::MutableArrayRef(data + weight.offset,
+                                llvm::alignTo(weight.bytes, kAlignment))));
   if (failure)
     return failure;
   for (PlacedWeight &weight : file.weights)

@@ -24,7 +24,9 @@
 #include "llmc/Passes/FusePasses.h"
 #include "llmc/Passes/KernelPasses.h"
 #include "llmc/Passes/LowerPasses.h"
+#include "llmc/Passes/QuantizePasses.h"
 #include "llmc/Passes/RestructurePasses.h"
+#include "llmc/Recipes/Recipe.h"
 
 #include "mlir/Transforms/Passes.h"
 #include "llvm/Support/FileSystem.h"
@@ -67,9 +69,10 @@ public:
     // functions, and two threads are better spent on weights.
     context.disableMultithreading();
 
-    if (request.recipe != "f32")
-      return fail(UsageAtFault, "unknown recipe '" + request.recipe +
-                                    "'; this version knows: f32");
+    auto loaded = loadRecipe(request.recipe);
+    if (!loaded)
+      return fail(UsageAtFault, llvm::toString(loaded.takeError()));
+    recipe = std::move(*loaded);
     auto resolved = Target::resolve(request.target);
     if (!resolved)
       return fail(UsageAtFault, llvm::toString(resolved.takeError()));
@@ -81,6 +84,8 @@ public:
       return code;
     if (request.emit == "nn")
       return printModule();
+    if (int code = step("compress", [&] { return compress(); }))
+      return code;
     if (int code = step("pack", [&] { return packAndOutline(); }))
       return code;
     if (int code = step("lower", [&] { return lower(); }))
@@ -110,6 +115,7 @@ private:
   DialectRegistry registry;
   MLIRContext context;
   Target target;
+  Recipe recipe;
   ImportedModel model;
   ModelFolder folder;
   BundleFolder place;
@@ -223,6 +229,14 @@ private:
                           : std::string("entry main"))
                    << "\n";
     return Done;
+  }
+
+  int compress() {
+    return runPasses(
+        [&](OpPassManager &pm) {
+          pm.addPass(createAssignMethodsPass(recipe, *model.weights));
+        },
+        "compress");
   }
 
   int packAndOutline() {

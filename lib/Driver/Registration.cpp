@@ -13,6 +13,7 @@
 #include "llmc/Passes/FusePasses.h"
 #include "llmc/Passes/KernelPasses.h"
 #include "llmc/Passes/LowerPasses.h"
+#include "llmc/Passes/QuantizePasses.h"
 #include "llmc/Passes/RestructurePasses.h"
 
 #include "mlir/Dialect/Affine/Transforms/Passes.h"
@@ -61,6 +62,7 @@ void llmc::registerAllPasses() {
   registerFusePasses();
   registerFusePipeline();
   registerKernelsPasses();
+  registerQuantizePasses();
   registerLLMCCodegenPasses();
   registerCodegenPipelines();
   affine::registerAffinePasses();

@@ -19,10 +19,7 @@ namespace llmc {
 using namespace mlir;
 using namespace llmc;
 
-namespace {
-
-/// Whether the use reads the weight in a way that a packed tensor offers.
-bool readsPacked(OpOperand &use) {
+bool llmc::readsPacked(OpOperand &use) {
   if (auto linear = dyn_cast<nn::LinearOp>(use.getOwner()))
     return use.get() == linear.getWeight() &&
            use.getOperandNumber() ==
@@ -31,6 +28,12 @@ bool readsPacked(OpOperand &use) {
     return use.getOperandNumber() == 0 && gather.getAxis() == 0;
   return false;
 }
+
+namespace {
+
+/// Rows of a tile of a quantized matrix. All kernels take 16: enough lanes for
+/// the widest registers, and one order of bytes for all processors of a target.
+constexpr int64_t kTileRows = 16;
 
 struct PackWeights : llmc::impl::PackWeightsPassBase<PackWeights> {
   using PackWeightsPassBase::PackWeightsPassBase;
@@ -74,10 +77,19 @@ struct PackWeights : llmc::impl::PackWeightsPassBase<PackWeights> {
       if (!type || type.getRank() != 2 || !type.hasStaticShape() ||
           type.getNumElements() == 0 || !type.getElementType().isF32())
         continue;
-      pack(symbols, weight, users,
-           pack::TensorType::get(
-               context, type.getDimSize(0), type.getDimSize(1),
-               pack::DenseAttr::get(context, storage), layout));
+      pack::PackedFormat packed = pack::DenseAttr::get(context, storage);
+      auto rowsOfBlock = layout;
+      if (auto method = weight->getAttrOfType<pack::MethodAttr>(
+              pack::PackDialect::kMethod)) {
+        packed = pack::QuantizedAttr::get(context, method.getFormat());
+        rowsOfBlock = pack::RowsAttr::get(context, kTileRows);
+      }
+      auto target = pack::TensorType::getChecked(
+          [&] { return weight.emitOpError(); }, context, type.getDimSize(0),
+          type.getDimSize(1), packed, rowsOfBlock);
+      if (!target)
+        return signalPassFailure();
+      pack(symbols, weight, users, target);
     }
   }
 

@@ -19,11 +19,25 @@ namespace llmc {
 
 class WeightStore;
 
+/// What compressing a weight came to; known after writing.
+struct CompressionOutcome {
+  /// sqrt(sum of squared differences / sum of squares).
+  double relativeError = 0;
+  double seconds = 0;
+  /// What the method had to say. May be empty.
+  std::string note;
+};
+
 /// One weight and its place.
 struct PlacedWeight {
   std::string name;
   mlir::Type type;
   mlir::Attribute source;
+  /// `#pack.method` of a compressed weight, else null.
+  mlir::Attribute method;
+  /// Why a matrix is not compressed; empty where nobody would ask.
+  std::string kept;
+  CompressionOutcome outcome;
   /// As safetensors spells them; the shape is that of the stored blocks.
   std::string dtype;
   std::vector<int64_t> shape;
@@ -46,8 +60,10 @@ struct WeightFile {
 /// and writes it as `llmc.offset` into the module. Unused weights are erased.
 llvm::Expected<WeightFile> placeWeights(mlir::ModuleOp module);
 
-/// Writes the file, tensor by tensor, on `threads` threads. Memory beyond the
-/// mapped pages is a few row blocks per thread, whatever the model's size.
+/// Writes the file, tensor by tensor, on `threads` threads; compresses what is
+/// to be compressed. Memory beyond the mapped pages is a few row blocks per
+/// thread, and for the largest compressed matrix its numbers in f32 and its
+/// codes, whatever the model's size.
 llvm::Error writeWeightFile(WeightFile &file, const WeightStore &store,
                             llvm::StringRef path, unsigned threads);
 

@@ -14,6 +14,10 @@ namespace llmc {
 #define GEN_PASS_DECL
 #include "llmc/Passes/KernelPasses.h.inc"
 
+/// Whether an operand is a weight that is read in a way that a packed tensor
+/// offers: by `nn.linear` as its weight, or by `nn.gather` along axis 0.
+bool readsPacked(mlir::OpOperand &use);
+
 #define GEN_PASS_REGISTRATION
 #include "llmc/Passes/KernelPasses.h.inc"
 

@@ -17,8 +17,10 @@ def PackWeightsPass : Pass<"llmc-pack-weights", "::mlir::ModuleOp"> {
     which `nn.gather` takes rows (axis 0), becomes packed, and these ops become
     `pack.linear` and `pack.gather`. All uses of one weight share one packed
     tensor. A weight that is also used otherwise keeps its dense form beside the
-    packed one, which is then called NAME.packed. Refuses nothing: what is not
-    such a matrix stays. A module pass, since weights are symbols of the module.
+    packed one, which is then called NAME.packed. Where the weight has a
+    `pack.method`, the packed tensor has that method's format. Refuses nothing:
+    what is not such a matrix stays. A module pass, since weights are symbols of
+    the module.
 
     ```mlir
     nn.weight @w : tensor<8x4xf32> from #nn.key<"w" : tensor<8x4xf32>>

@@ -60,3 +60,11 @@ func.func @linear_c4(%x: tensor<2x4xf32>, %w: !pack.tensor<8x4, #pack.quantized<
   %0 = pack.linear %x, %w factors(%t) : (tensor<2x4xf32>, !pack.tensor<8x4, #pack.quantized<"u4g32">, #pack.rows<16>>, tensor<5xf32>) -> tensor<2x8xf32>
   return
 }
+
+// -----
+// expected-error @+1 {{expected #pack.dense for the format 'bf16'}}
+func.func private @method_c1() attributes {pack.method = #pack.method<"rtn", "bf16">}
+
+// -----
+// expected-error @+1 {{expected text for the setting 'turns' but got 4 : i64}}
+func.func private @method_c2() attributes {pack.method = #pack.method<"hqq", "u4g64", {turns = 4}>}

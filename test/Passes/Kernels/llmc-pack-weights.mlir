@@ -21,6 +21,8 @@ nn.weight @both : tensor<8x4xf32> from #nn.key<"b" : tensor<8x4xf32>>
 nn.weight @input : tensor<2x4xf32> from #nn.key<"i" : tensor<2x4xf32>>
 // CHECK: nn.weight @integers : tensor<8x4xi64>
 nn.weight @integers : tensor<8x4xi64> from #nn.key<"n" : tensor<8x4xi64>>
+// CHECK: nn.weight @quantized : !pack.tensor<8x64, #pack.quantized<"u4g64.f16">, #pack.rows<16>> from #nn.key<"q" : tensor<8x64xf32>> {pack.method = #pack.method<"rtn", "u4g64.f16">}
+nn.weight @quantized : tensor<8x64xf32> from #nn.key<"q" : tensor<8x64xf32>> {pack.method = #pack.method<"rtn", "u4g64.f16">}
 
 // CHECK-LABEL: func.func @linear
 func.func @linear(%x: tensor<?x4xf32>, %b: tensor<8xf32>) -> tensor<?x8xf32> {
@@ -63,4 +65,12 @@ func.func @stays(%w: tensor<8x4xf32>, %i: tensor<?xi64>) -> (tensor<2x8xf32>, te
   %n = nn.get @integers : tensor<8x4xi64>
   %1 = nn.gather %n, %i {axis = 1 : i64} : (tensor<8x4xi64>, tensor<?xi64>) -> tensor<8x?xi64>
   return %0, %1 : tensor<2x8xf32>, tensor<8x?xi64>
+}
+
+// CHECK-LABEL: func.func @method
+func.func @method(%x: tensor<?x64xf32>) -> tensor<?x8xf32> {
+  // CHECK: pack.linear %{{.*}}, %{{.*}} : (tensor<?x64xf32>, !pack.tensor<8x64, #pack.quantized<"u4g64.f16">, #pack.rows<16>>) -> tensor<?x8xf32>
+  %w = nn.get @quantized : tensor<8x64xf32>
+  %0 = nn.linear %x, %w : (tensor<?x64xf32>, tensor<8x64xf32>) -> tensor<?x8xf32>
+  return %0 : tensor<?x8xf32>
 }

@@ -26,6 +26,11 @@ def Pack_Dialect : Dialect {
   let useDefaultTypePrinterParser = 1;
   let useDefaultAttributePrinterParser = 1;
   let extraClassDeclaration = [{
+    /// The attribute of an `nn.weight` that is to be compressed: #pack.method.
+    static constexpr llvm::StringLiteral kMethod = "pack.method";
+    /// Why an `nn.weight` is not compressed, as text.
+    static constexpr llvm::StringLiteral kKept = "pack.kept";
+
     void registerAttributesAndTypes();
     void registerOps();
   }];
@@ -76,6 +81,23 @@ def Pack_QuantizedAttr : Pack_Attr<"Quantized", "quantized",
   }];
   let parameters = (ins StringRefParameter<>:$name);
   let assemblyFormat = "`<` $name `>`";
+  let genVerifyDecl = 1;
+}
+
+def Pack_MethodAttr : Pack_Attr<"Method", "method"> {
+  let summary = "How a weight is compressed when it is written";
+  let description = [{
+    Stands as `pack.method` on an `nn.weight`. The format is a quantized one;
+    `settings` are options of the method (llmc/Methods/Method.h), as text. The
+    method `keep` takes the codes of a weight that comes compressed.
+    Example: `#pack.method<"sinq", "u4g64.f16", {quantizer = "mse"}>`.
+
+    [C1] the name is that of a format that is not dense
+    [C2] the settings are text
+  }];
+  let parameters = (ins StringRefParameter<>:$name, StringRefParameter<>:$format,
+                    OptionalParameter<"::mlir::DictionaryAttr">:$settings);
+  let assemblyFormat = "`<` $name `,` $format (`,` $settings^)? `>`";
   let genVerifyDecl = 1;
 }
 

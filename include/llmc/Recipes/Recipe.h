@@ -1,0 +1,81 @@
+//===- Recipe.h - What should happen to which weights ----------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A recipe says how the weights of a model are stored. It is a name of a recipe
+// that llmc brings, or a YAML file:
+//
+//     summary: linear layers at 4 bits, tables at 8
+//     quantize:
+//       - {read: gather, method: mse, format: i8g32}
+//       - {match: "layers\\.0\\.", method: keep}
+//       - {method: sinq, bits: 4, group: 64, quantizer: mse}
+//
+// Rules are tried in order; the first that fits a weight decides. A weight that
+// no rule fits stays as it is. What a recipe says is checked when it is read:
+// names of methods and formats, and options of methods with their ranges.
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_RECIPES_RECIPE_H
+#define LLMC_RECIPES_RECIPE_H
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+#include <string>
+#include <vector>
+
+namespace llmc {
+
+/// How a model reads a matrix, as bits: as the weight of a linear layer, or row
+/// by row, by index.
+enum WeightUse : unsigned { kReadByLinear = 1, kReadByGather = 2 };
+
+/// The method that leaves a weight as the model has it: compressed where it came
+/// compressed, else in f32.
+inline constexpr llvm::StringLiteral kKeepMethod = "keep";
+
+/// One rule of `quantize`.
+struct QuantizeRule {
+  /// A regular expression that is searched in the names of weights; empty fits
+  /// all.
+  std::string match;
+  /// WeightUse bits: a weight fits if it is read in one of these ways.
+  unsigned uses = kReadByLinear | kReadByGather;
+  /// The name of a method, or `keep`.
+  std::string method;
+  /// The long name of the format; empty with `keep`.
+  std::string format;
+  /// Options of the method, as written.
+  std::vector<std::pair<std::string, std::string>> settings;
+
+  bool fits(llvm::StringRef name, unsigned weightUses) const;
+};
+
+struct Recipe {
+  /// The name of a built-in one, or the path of the file.
+  std::string name;
+  std::string summary;
+  std::vector<QuantizeRule> quantize;
+
+  /// The first rule that fits, or null.
+  const QuantizeRule *find(llvm::StringRef weight, unsigned uses) const;
+};
+
+/// Reads a recipe from YAML. Errors name the file, the line and what would be
+/// right.
+llvm::Expected<Recipe> parseRecipe(llvm::StringRef name, llvm::StringRef yaml);
+
+/// A built-in recipe by name; otherwise the file of that path, if it ends with
+/// .yaml or .yml.
+llvm::Expected<Recipe> loadRecipe(llvm::StringRef name);
+
+/// A recipe that llmc brings, as YAML.
+struct BuiltinRecipe {
+  llvm::StringLiteral name, yaml;
+};
+llvm::ArrayRef<BuiltinRecipe> getBuiltinRecipes();
+
+} // namespace llmc
+
+#endif // LLMC_RECIPES_RECIPE_H

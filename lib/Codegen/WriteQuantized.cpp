@@ -1,0 +1,98 @@
+//===- WriteQuantized.cpp - Compresses a weight into its file -------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "WriteQuantized.h"
+#include "llmc/Dialect/Pack/PackOps.h"
+#include "llmc/Formats/Layout.h"
+#include "llmc/Methods/Method.h"
+#include "llmc/Weights/WeightStore.h"
+
+#include <chrono>
+#include <mutex>
+
+using namespace mlir;
+using namespace llmc;
+
+/// Bytes that one task reads or packs, about.
+static constexpr int64_t kTaskBytes = 1 << 20;
+
+/// Runs `body(begin, end)` over parts of [0, count), each of about `perTask`;
+/// the first error in order is returned, whichever came first in time.
+static llvm::Error
+forParts(Workers &workers, int64_t count, int64_t perTask,
+         llvm::function_ref<llvm::Error(int64_t, int64_t)> body) {
+  perTask = std::max<int64_t>(1, perTask);
+  int64_t parts = llvm::divideCeil(count, perTask);
+  std::vector<std::string> failures(parts);
+  workers(parts, [&](int64_t part) {
+    int64_t begin = part * perTask;
+    if (llvm::Error error = body(begin, std::min(count, begin + perTask)))
+      failures[part] = llvm::toString(std::move(error));
+  });
+  for (std::string &text : failures)
+    if (!text.empty())
+      return llvm::createStringError(text);
+  return llvm::Error::success();
+}
+
+llvm::Error llmc::writeQuantized(PlacedWeight &weight, const WeightStore &store,
+                                 Workers &workers,
+                                 llvm::MutableArrayRef<char> out) {
+  auto started = std::chrono::steady_clock::now();
+  auto type = cast<pack::TensorType>(weight.type);
+  auto method = dyn_cast_or_null<pack::MethodAttr>(weight.method);
+  if (!method)
+    return llvm::createStringError("weight '" + weight.name +
+                                   "' has a compressed type but no method");
+  int64_t rows = type.getRows(), columns = type.getColumns();
+  std::vector<float> values(rows * columns);
+  if (llvm::Error error = forParts(
+          workers, rows, kTaskBytes / (columns * sizeof(float)),
+          [&](int64_t begin, int64_t end) {
+            auto *first = reinterpret_cast<char *>(&values[begin * columns]);
+            return store.readRows(weight.source, begin, end,
+                                  {first, static_cast<size_t>(end - begin) *
+                                              columns * sizeof(float)});
+          }))
+    return error;
+
+  MethodRequest request;
+  request.weight = {weight.name, values.data(), RealType::F32,
+                    rows,        columns,       columns};
+  auto parallel = [&](int64_t count, llvm::function_ref<void(int64_t)> body) {
+    workers(count, body);
+  };
+  request.parallelFor = parallel;
+  llvm::SmallVector<std::pair<StringRef, StringRef>> settings;
+  if (method.getSettings())
+    for (NamedAttribute setting : method.getSettings())
+      settings.emplace_back(setting.getName().getValue(),
+                            cast<StringAttr>(setting.getValue()).getValue());
+  auto result =
+      runMethod(method.getName(), method.getFormat(), settings, request);
+  if (!result)
+    return result.takeError();
+  if (!result->matrix.columnScale.empty())
+    return llvm::createStringError("weight '" + weight.name + "': method '" +
+                                   method.getName() +
+                                   "' scales columns, and nothing undoes it");
+  auto layout = PackedLayout::create(result->matrix.format, rows, columns,
+                                     type.getLayout().getCount());
+  if (!layout)
+    return layout.takeError();
+  if (llvm::Error error =
+          forParts(workers, layout->tiles, kTaskBytes / layout->tileBytes,
+                   [&](int64_t begin, int64_t end) {
+                     return packTiles(result->matrix, *layout, begin, end, out);
+                   }))
+    return error;
+  weight.outcome.relativeError =
+      measureError(request.weight, result->matrix, parallel).getRelative();
+  weight.outcome.note = std::move(result->note);
+  weight.outcome.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - started)
+          .count();
+  return llvm::Error::success();
+}

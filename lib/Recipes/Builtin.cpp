@@ -1,0 +1,34 @@
+//===- Builtin.cpp - The recipes that llmc brings -------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Recipes/Recipe.h"
+
+using namespace llmc;
+
+static constexpr BuiltinRecipe kRecipes[] = {
+    {"f32", R"(summary: weights in single precision
+quantize: []
+)"},
+    {"keep", R"(summary: weights that come compressed stay as they are
+quantize:
+  - {method: keep}
+)"},
+    {"w8", R"(summary: all matrices at 8 bits, 8.5 with scales
+quantize:
+  - {method: mse, format: i8g32}
+)"},
+    {"w4", R"(summary: linear layers at 4 bits, 4.5 with scales; tables too
+quantize:
+  - {read: gather, method: mse, format: u4g64}
+  - {method: mse, format: u4g64}
+)"},
+    {"w3", R"(summary: linear layers at 3 bits, tables at 4
+quantize:
+  - {read: gather, method: mse, format: u4g64}
+  - {method: mse, format: u3g32}
+)"},
+};
+
+llvm::ArrayRef<BuiltinRecipe> llmc::getBuiltinRecipes() { return kRecipes; }

@@ -1,0 +1,250 @@
+//===- Recipe.cpp - Reads recipes -----------------------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Recipes/Recipe.h"
+#include "llmc/Formats/Format.h"
+#include "llmc/Methods/Method.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Regex.h"
+#include "llvm/Support/SourceMgr.h"
+#include "llvm/Support/YAMLParser.h"
+
+using namespace llvm;
+using namespace llmc;
+
+/// A recipe is written by hand; a larger file is something else.
+static constexpr uint64_t kMaxFileBytes = 1 << 20;
+
+bool QuantizeRule::fits(StringRef name, unsigned weightUses) const {
+  return (uses & weightUses) && (match.empty() || Regex(match).match(name));
+}
+
+const QuantizeRule *Recipe::find(StringRef weight, unsigned uses) const {
+  for (const QuantizeRule &rule : quantize)
+    if (rule.fits(weight, uses))
+      return &rule;
+  return nullptr;
+}
+
+namespace {
+
+/// Walks the YAML nodes of one recipe. The parser of LLVM is lazy: every node
+/// is looked at exactly once, in order.
+class Reader {
+public:
+  Reader(StringRef name, StringRef text)
+      : stream(text, sources, /*ShowColors=*/false) {
+    recipe.name = name.str();
+    sources.setDiagHandler(
+        [](const SMDiagnostic &diagnostic, void *self) {
+          static_cast<Reader *>(self)->fail(diagnostic.getLineNo(),
+                                            diagnostic.getMessage());
+        },
+        this);
+  }
+
+  Expected<Recipe> read() {
+    yaml::document_iterator document = stream.begin();
+    yaml::Node *root = document == stream.end() ? nullptr : document->getRoot();
+    auto *map = dyn_cast_or_null<yaml::MappingNode>(root);
+    if (!map)
+      fail(root, "expected a map with the key 'quantize'");
+    else
+      readRoot(*map);
+    if (message.empty() && stream.failed())
+      fail(0, "expected YAML");
+    if (!message.empty())
+      return createStringError(message);
+    return std::move(recipe);
+  }
+
+private:
+  /// Keeps the first error.
+  void fail(int line, const Twine &text) {
+    if (!message.empty())
+      return;
+    message = "recipe '" + recipe.name + "'";
+    if (line > 0)
+      message += ", line " + std::to_string(line);
+    message += (": " + text).str();
+  }
+  void fail(const yaml::Node *node, const Twine &text) {
+    SMLoc loc = node ? node->getSourceRange().Start : SMLoc();
+    fail(loc.isValid() ? static_cast<int>(sources.getLineAndColumn(loc).first)
+                       : 0,
+         text);
+  }
+
+  /// The text of a plain or quoted value; empty after a report.
+  std::string getText(yaml::Node *node, StringRef what) {
+    SmallString<32> storage;
+    if (auto *scalar = dyn_cast_or_null<yaml::ScalarNode>(node)) {
+      std::string text = scalar->getValue(storage).str();
+      if (text.empty())
+        fail(node, "expected a value for '" + what + "'");
+      return text;
+    }
+    fail(node, "expected one value for '" + what + "'");
+    return "";
+  }
+
+  void readRoot(yaml::MappingNode &map) {
+    bool found = false;
+    for (yaml::KeyValueNode &entry : map) {
+      std::string key = getText(entry.getKey(), "key");
+      if (!message.empty())
+        return;
+      if (key == "summary") {
+        recipe.summary = getText(entry.getValue(), key);
+      } else if (key == "quantize") {
+        found = true;
+        auto *list = dyn_cast_or_null<yaml::SequenceNode>(entry.getValue());
+        if (!list)
+          return fail(entry.getValue(), "expected a list of rules after "
+                                        "'quantize'");
+        for (yaml::Node &rule : *list) {
+          readRule(rule);
+          if (!message.empty())
+            return;
+        }
+      } else {
+        return fail(entry.getKey(), "unknown key '" + key + "'" +
+                                        suggest(key, {"summary", "quantize"}));
+      }
+    }
+    if (!found)
+      fail(&map, "expected the key 'quantize'");
+  }
+
+  static std::string suggest(StringRef word, ArrayRef<StringRef> known) {
+    StringRef best;
+    unsigned distance = 3;
+    for (StringRef name : known)
+      if (unsigned d = word.edit_distance(name, true, distance); d < distance) {
+        distance = d;
+        best = name;
+      }
+    return best.empty() ? "; expected " + join(known, ", ")
+                        : ("; did you mean '" + best + "'?").str();
+  }
+
+  void readRule(yaml::Node &node) {
+    auto *map = dyn_cast<yaml::MappingNode>(&node);
+    if (!map)
+      return fail(&node, "expected a rule: {match: ..., method: ...}");
+    QuantizeRule rule;
+    std::string bits, group = "64";
+    bool grouped = false;
+    for (yaml::KeyValueNode &entry : *map) {
+      std::string key = getText(entry.getKey(), "key");
+      std::string value = getText(entry.getValue(), key);
+      if (!message.empty())
+        return;
+      if (key == "match")
+        rule.match = value;
+      else if (key == "read")
+        readUse(entry.getValue(), value, rule);
+      else if (key == "method")
+        rule.method = value;
+      else if (key == "format")
+        rule.format = value;
+      else if (key == "bits")
+        bits = value;
+      else if (key == "group")
+        group = value, grouped = true;
+      else
+        rule.settings.emplace_back(key, value);
+    }
+    if (std::string reason;
+        !rule.match.empty() && !Regex(rule.match).isValid(reason))
+      return fail(&node,
+                  "'" + rule.match + "' is no regular expression: " + reason);
+    if (rule.method.empty())
+      return fail(&node, "expected the key 'method'");
+    if (!rule.format.empty() && (!bits.empty() || grouped))
+      return fail(&node, "expected either 'format' or 'bits' and 'group'");
+    if (!bits.empty())
+      rule.format = "u" + bits + "g" + group;
+    checkRule(node, rule);
+    recipe.quantize.push_back(std::move(rule));
+  }
+
+  void readUse(yaml::Node *node, StringRef value, QuantizeRule &rule) {
+    if (value == "gather")
+      rule.uses = kReadByGather;
+    else if (value == "linear")
+      rule.uses = kReadByLinear;
+    else
+      fail(node, "expected 'gather' or 'linear' after 'read' but got '" +
+                     value + "'");
+  }
+
+  void checkRule(const yaml::Node &node, QuantizeRule &rule) {
+    if (rule.method == kKeepMethod) {
+      if (!rule.format.empty())
+        fail(&node, "the method 'keep' has no format");
+      else if (!rule.settings.empty())
+        fail(&node, "the method 'keep' has no option '" +
+                        rule.settings.front().first + "'");
+      return;
+    }
+    const Method *method = findMethod(rule.method);
+    if (!method) {
+      SmallVector<StringRef> names{kKeepMethod};
+      for (const Method &known : getMethods())
+        names.push_back(known.name);
+      return fail(&node, "unknown method '" + rule.method + "'" +
+                             suggest(rule.method, names));
+    }
+    if (rule.format.empty())
+      return fail(&node, "expected the key 'format', or 'bits' and 'group'");
+    auto format = parseFormat(rule.format);
+    if (!format)
+      return fail(&node, toString(format.takeError()));
+    rule.format = getCanonicalName(*format);
+    SmallVector<std::pair<StringRef, StringRef>> settings;
+    for (const auto &[key, value] : rule.settings)
+      settings.emplace_back(key, value);
+    auto options = Options::parse(rule.method, method->options, settings);
+    if (!options)
+      fail(&node, toString(options.takeError()));
+  }
+
+  SourceMgr sources;
+  yaml::Stream stream;
+  Recipe recipe;
+  std::string message;
+};
+
+} // namespace
+
+Expected<Recipe> llmc::parseRecipe(StringRef name, StringRef text) {
+  return Reader(name, text).read();
+}
+
+Expected<Recipe> llmc::loadRecipe(StringRef name) {
+  for (const BuiltinRecipe &builtin : getBuiltinRecipes())
+    if (builtin.name == name)
+      return parseRecipe(name, builtin.yaml);
+  if (!name.ends_with(".yaml") && !name.ends_with(".yml")) {
+    SmallVector<StringRef> names;
+    for (const BuiltinRecipe &builtin : getBuiltinRecipes())
+      names.push_back(builtin.name);
+    return createStringError("unknown recipe '" + name + "'; expected one of " +
+                             join(names, ", ") +
+                             ", or the path of a .yaml file");
+  }
+  auto file = MemoryBuffer::getFile(name, /*IsText=*/true);
+  if (!file)
+    return createStringError("cannot read recipe '" + name +
+                             "': " + file.getError().message());
+  if ((*file)->getBufferSize() > kMaxFileBytes)
+    return createStringError("recipe '" + name + "': expected at most " +
+                             Twine(kMaxFileBytes) + " bytes but got " +
+                             Twine((*file)->getBufferSize()));
+  return parseRecipe(name, (*file)->getBuffer());
+}

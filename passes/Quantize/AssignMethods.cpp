@@ -1,0 +1,135 @@
+//===- AssignMethods.cpp - A method for every matrix ----------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Dialect/NN/NNOps.h"
+#include "llmc/Dialect/Pack/PackOps.h"
+#include "llmc/Passes/KernelPasses.h"
+#include "llmc/Passes/QuantizePasses.h"
+#include "llmc/Recipes/Recipe.h"
+#include "llmc/Weights/WeightStore.h"
+
+#include "mlir/IR/SymbolTable.h"
+#include "llvm/ADT/MapVector.h"
+
+namespace llmc {
+#define GEN_PASS_DEF_ASSIGNMETHODSPASS
+#include "llmc/Passes/QuantizePasses.h.inc"
+} // namespace llmc
+
+using namespace mlir;
+using namespace llmc;
+
+namespace {
+
+/// How the code reads a weight.
+struct Reads {
+  unsigned uses = 0;
+  /// The op that needs the numbers themselves; empty if there is none.
+  StringRef other;
+};
+
+struct AssignMethods : llmc::impl::AssignMethodsPassBase<AssignMethods> {
+  using AssignMethodsPassBase::AssignMethodsPassBase;
+  AssignMethods(const Recipe &given, const WeightStore &store)
+      : given(&given), store(&store) {}
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    Recipe loaded;
+    if (!given) {
+      auto result = loadRecipe(recipe);
+      if (!result) {
+        module.emitError(llvm::toString(result.takeError()));
+        return signalPassFailure();
+      }
+      loaded = std::move(*result);
+    }
+    const Recipe &rules = given ? *given : loaded;
+    if (rules.quantize.empty())
+      return;
+
+    llvm::MapVector<StringAttr, Reads> reads;
+    module.walk([&](nn::GetOp get) {
+      Reads &entry = reads[get.getWeightAttr().getAttr()];
+      for (OpOperand &use : get->getUses())
+        if (unsigned how = classify(use))
+          entry.uses |= how;
+        else
+          entry.other = use.getOwner()->getName().getStringRef();
+    });
+    SymbolTable symbols(module);
+    unsigned matrices = 0, fitting = 0;
+    for (auto &[name, how] : reads) {
+      auto weight = symbols.lookup<nn::WeightOp>(name);
+      auto type = weight ? dyn_cast<RankedTensorType>(weight.getType())
+                         : RankedTensorType();
+      if (!type || type.getRank() != 2 || !type.hasStaticShape() ||
+          type.getNumElements() == 0 || !how.uses)
+        continue;
+      ++matrices;
+      fitting += assign(weight, type, how, rules);
+    }
+    if (matrices && !fitting) {
+      module.emitError("recipe '")
+          << rules.name << "' fits none of the " << matrices
+          << " matrices of this model; 'llmc info' prints their names";
+      signalPassFailure();
+    }
+  }
+
+  static unsigned classify(OpOperand &use) {
+    if (!readsPacked(use))
+      return 0;
+    return isa<nn::LinearOp>(use.getOwner()) ? kReadByLinear : kReadByGather;
+  }
+
+  /// Returns whether a rule fits.
+  bool assign(nn::WeightOp weight, RankedTensorType type, const Reads &how,
+              const Recipe &rules) {
+    Builder builder(weight.getContext());
+    auto keep = [&](const Twine &reason) {
+      weight->setAttr(pack::PackDialect::kKept, builder.getStringAttr(reason));
+    };
+    const QuantizeRule *rule = rules.find(weight.getSymName(), how.uses);
+    if (!rule) {
+      keep("no rule of the recipe fits");
+      return false;
+    }
+    if (!type.getElementType().isF32())
+      keep("its element type is not f32");
+    else if (!how.other.empty())
+      keep("it is also read by " + how.other);
+    else if (rule->method == kKeepMethod)
+      keep("the recipe keeps it, and it does not come compressed");
+    else
+      weight->setAttr(pack::PackDialect::kMethod,
+                      pack::MethodAttr::get(
+                          builder.getContext(), rule->method, rule->format,
+                          buildSettings(builder, rule->settings)));
+    return true;
+  }
+
+  static DictionaryAttr
+  buildSettings(Builder &builder,
+                ArrayRef<std::pair<std::string, std::string>> settings) {
+    if (settings.empty())
+      return {};
+    SmallVector<NamedAttribute> entries;
+    for (const auto &[key, value] : settings)
+      entries.push_back(
+          builder.getNamedAttr(key, builder.getStringAttr(value)));
+    return builder.getDictionaryAttr(entries);
+  }
+
+  const Recipe *given = nullptr;
+  const WeightStore *store = nullptr;
+};
+
+} // namespace
+
+std::unique_ptr<Pass> llmc::createAssignMethodsPass(const Recipe &recipe,
+                                                    const WeightStore &store) {
+  return std::make_unique<AssignMethods>(recipe, store);
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Which weights get a method, and what is said of those that do not.
+// RUN: llmc-opt %s -split-input-file -llmc-assign-methods=recipe=w8 | FileCheck %s
+// RUN: llmc-opt %s -split-input-file -llmc-assign-methods=recipe=f32 | FileCheck %s --check-prefix=F32
+// RUN: not llmc-opt %s -llmc-assign-methods=recipe=w9 2>&1 | FileCheck %s --check-prefix=UNKNOWN
+// RUN: echo 'quantize: [{match: no_such_name, method: rtn, bits: 4}]' > %t.yaml
+// RUN: not llmc-opt %s -split-input-file -llmc-assign-methods=recipe=%t.yaml 2>&1 | FileCheck %s --check-prefix=NONE
+// RUN: echo 'quantize: [{read: gather, method: rtn, bits: 4, group: 32, zero: free}]' > %t.yaml
+// RUN: llmc-opt %s -split-input-file -llmc-assign-methods=recipe=%t.yaml | FileCheck %s --check-prefix=TABLES
+// UNKNOWN: error: unknown recipe 'w9'; expected one of f32,
+// NONE: fits none of the 4 matrices of this model
+
+// CHECK: nn.weight @w {{.*}} {pack.method = #pack.method<"mse", "i8g32">}
+// TABLES: nn.weight @w {{.*}} {pack.kept = "no rule of the recipe fits"}
+nn.weight @w : tensor<8x32xf32> from #nn.key<"w" : tensor<8x32xf32>>
+// CHECK: nn.weight @embed {{.*}} {pack.method = #pack.method<"mse", "i8g32">}
+// TABLES: nn.weight @embed {{.*}} {pack.method = #pack.method<"rtn", "u4g32", {zero = "free"}>}
+nn.weight @embed : tensor<8x32xf32> from #nn.key<"e" : tensor<8x32xf32>>
+// CHECK: nn.weight @both {{.*}} {pack.kept = "it is also read by nn.neg"}
+nn.weight @both : tensor<8x32xf32> from #nn.key<"b" : tensor<8x32xf32>>
+// CHECK: nn.weight @half {{.*}} {pack.kept = "its element type is not f32"}
+nn.weight @half : tensor<8x32xf16> from #nn.key<"h" : tensor<8x32xf16>>
+// CHECK: nn.weight @gamma : tensor<32xf32> from #nn.key<"g" : tensor<32xf32>>{{$}}
+nn.weight @gamma : tensor<32xf32> from #nn.key<"g" : tensor<32xf32>>
+// F32-NOT: pack.
+
+func.func @main(%x: tensor<?x32xf32>, %h: tensor<?x32xf16>, %i: tensor<?xi64>) -> (tensor<?x8xf32>, tensor<?x8xf32>, tensor<8x32xf32>, tensor<?x8xf16>) {
+  %w = nn.get @w : tensor<8x32xf32>
+  %e = nn.get @embed : tensor<8x32xf32>
+  %b = nn.get @both : tensor<8x32xf32>
+  %c = nn.get @half : tensor<8x32xf16>
+  %g = nn.get @gamma : tensor<32xf32>
+  %0 = nn.gather %e, %i {axis = 0 : i64} : (tensor<8x32xf32>, tensor<?xi64>) -> tensor<?x32xf32>
+  %1 = nn.rms_norm %0, %g {epsilon = 1.0E-5 : f64} : (tensor<?x32xf32>, tensor<32xf32>) -> tensor<?x32xf32>
+  %2 = nn.linear %1, %w : (tensor<?x32xf32>, tensor<8x32xf32>) -> tensor<?x8xf32>
+  %3 = nn.linear %x, %b : (tensor<?x32xf32>, tensor<8x32xf32>) -> tensor<?x8xf32>
+  %4 = nn.neg %b : (tensor<8x32xf32>) -> tensor<8x32xf32>
+  %5 = nn.linear %h, %c : (tensor<?x32xf16>, tensor<8x32xf16>) -> tensor<?x8xf16>
+  return %2, %3, %4, %5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<8x32xf32>, tensor<?x8xf16>
+}

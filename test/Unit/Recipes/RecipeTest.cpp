@@ -1,0 +1,122 @@
+//===- RecipeTest.cpp - Reading recipes -----------------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Recipes/Recipe.h"
+#include "gtest/gtest.h"
+
+using namespace llvm;
+using namespace llmc;
+
+static Recipe parse(StringRef yaml) {
+  auto recipe = parseRecipe("r", yaml);
+  if (recipe)
+    return std::move(*recipe);
+  ADD_FAILURE() << toString(recipe.takeError());
+  return {};
+}
+
+static std::string getError(StringRef yaml) {
+  auto recipe = parseRecipe("r", yaml);
+  return recipe ? "" : toString(recipe.takeError());
+}
+
+TEST(Recipe, TakesTheFirstRuleThatFits) {
+  Recipe recipe =
+      parse("summary: two rules\n"
+            "quantize:\n"
+            "  - {read: gather, method: mse, format: q8_0}\n"
+            "  - {match: 'mlp\\.', method: rtn, bits: 3, group: 32}\n"
+            "  - {match: q_proj$, method: sinq, bits: 4, "
+            "quantizer: mse}\n");
+  EXPECT_EQ(recipe.summary, "two rules");
+  ASSERT_EQ(recipe.quantize.size(), 3u);
+  const QuantizeRule *rule =
+      recipe.find("embed", kReadByGather | kReadByLinear);
+  ASSERT_TRUE(rule);
+  EXPECT_EQ(rule->method, "mse");
+  EXPECT_EQ(rule->format, "i8g32");
+  rule = recipe.find("layers.0.mlp.up", kReadByLinear);
+  ASSERT_TRUE(rule);
+  EXPECT_EQ(rule->format, "u3g32");
+  rule = recipe.find("layers.0.q_proj", kReadByLinear);
+  ASSERT_TRUE(rule);
+  EXPECT_EQ(rule->format, "u4g64");
+  ASSERT_EQ(rule->settings.size(), 1u);
+  EXPECT_EQ(rule->settings[0].second, "mse");
+  EXPECT_FALSE(recipe.find("layers.0.q_proj.x", kReadByLinear));
+}
+
+TEST(Recipe, BuiltinOnesAreValid) {
+  for (const BuiltinRecipe &builtin : getBuiltinRecipes()) {
+    auto recipe = loadRecipe(builtin.name);
+    ASSERT_TRUE(bool(recipe)) << toString(recipe.takeError());
+    EXPECT_FALSE(recipe->summary.empty()) << builtin.name.str();
+  }
+}
+
+TEST(Recipe, ErrorsNameTheLineAndTheRemedy) {
+  struct Case {
+    StringRef yaml, error;
+  };
+  for (const Case &c : std::initializer_list<Case>{
+           {"", "recipe 'r', line 1: expected a map with the key 'quantize'"},
+           {"[]", "recipe 'r', line 1: expected a map with the key 'quantize'"},
+           {"summary: x", "recipe 'r', line 1: expected the key 'quantize'"},
+           {"summary: x\nquantise: []",
+            "recipe 'r', line 2: unknown key 'quantise'; did you mean "
+            "'quantize'?"},
+           {"quantize: 4", "recipe 'r', line 1: expected a list of rules after "
+                           "'quantize'"},
+           {"quantize:\n  - sinq",
+            "recipe 'r', line 2: expected a rule: {match: ..., method: ...}"},
+           {"quantize:\n  - {bits: 4}",
+            "recipe 'r', line 2: expected the key 'method'"},
+           {"quantize:\n  - {method: [rtn]}",
+            "recipe 'r', line 2: expected one value for 'method'"},
+           {"quantize:\n  - {method: sink, bits: 4}",
+            "recipe 'r', line 2: unknown method 'sink'; did you mean 'sinq'?"},
+           {"quantize:\n  - {method: wanda, bits: 4}",
+            "recipe 'r', line 2: unknown method 'wanda'; expected keep, rtn, "
+            "sinq, hqq, mse"},
+           {"quantize:\n  - {method: rtn}", "recipe 'r', line 2: expected the "
+                                            "key 'format', or 'bits' and "
+                                            "'group'"},
+           {"quantize:\n  - {method: rtn, bits: 4, format: u4}",
+            "recipe 'r', line 2: expected either 'format' or 'bits' and "
+            "'group'"},
+           {"quantize:\n  - {method: rtn, bits: 7}",
+            "recipe 'r', line 2: format 'u7g64': expected levels u1 to u6"},
+           {"quantize:\n  - {method: keep, bits: 4}",
+            "recipe 'r', line 2: the method 'keep' has no format"},
+           {"quantize:\n  - {method: keep, zero: free}",
+            "recipe 'r', line 2: the method 'keep' has no option 'zero'"},
+           {"quantize:\n  - {method: rtn, bits: 4, read: conv}",
+            "recipe 'r', line 2: expected 'gather' or 'linear' after 'read' "
+            "but "
+            "got 'conv'"},
+           {"quantize:\n  - {match: '(', method: rtn, bits: 4}",
+            "recipe 'r', line 2: '(' is no regular expression"},
+           {"quantize:\n  - {method: rtn, bits: 4, group: 32, zero: maybe}",
+            "recipe 'r', line 2: "},
+           {"quantize: [", "recipe 'r'"},
+           {"a: b: c: d", "recipe 'r'"}}) {
+    std::string error = getError(c.yaml);
+    EXPECT_TRUE(StringRef(error).starts_with(c.error) && !error.empty())
+        << c.yaml.str() << "\n  expected " << c.error.str() << "\n  but got  "
+        << error;
+  }
+}
+
+TEST(Recipe, NamesThatAreNone) {
+  auto recipe = loadRecipe("w5");
+  ASSERT_FALSE(bool(recipe));
+  EXPECT_EQ(toString(recipe.takeError()).substr(0, 37),
+            "unknown recipe 'w5'; expected one of ");
+  auto file = loadRecipe("no-such-file.yaml");
+  ASSERT_FALSE(bool(file));
+  EXPECT_EQ(toString(file.takeError()), "cannot read recipe "
+                                        "'no-such-file.yaml': No such file or "
+                                        "directory");
+}
