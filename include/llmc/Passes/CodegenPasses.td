@@ -282,14 +282,30 @@ def KeepRowOrder : Pass<"llmc-keep-row-order", "mlir::func::FuncOp"> {
     vectorized, and loops that carry a sum are not unrolled.
 
     ```mlir
-    scf.for %r = %c0 to %rows step %c1 {
-      %s = scf.for %k = %c0 to %c16 step %c1 iter_args(%a = %zero) -> f32 { ... }
+    func.func @sums(%x: memref<8x16xf32>, %y: memref<8xf32>, %rows: index, %zero: f32) {
+      %c0 = arith.constant 0 : index
+      %c1 = arith.constant 1 : index
+      %c16 = arith.constant 16 : index
+      scf.for %r = %c0 to %rows step %c1 {
+        %s = scf.for %k = %c0 to %c16 step %c1 iter_args(%a = %zero) -> (f32) {
+          %v = memref.load %x[%r, %k] : memref<8x16xf32>
+          %b = arith.addf %a, %v fastmath<reassoc> : f32
+          scf.yield %b : f32
+        }
+        memref.store %s, %y[%r] : memref<8xf32>
+      }
+      return
     }
     // becomes
-    scf.for %r = %c0 to %rows step %c1 {
-      %s = scf.for %k = %c0 to %c16 step %c1 iter_args(%a = %zero) -> f32 { ... }
-        {llvm.loop_annotation = #llvm.loop_annotation<unroll = <disable = true>>}
-    } {llvm.loop_annotation = #llvm.loop_annotation<vectorize = <disable = true>>}
+    #loop_unroll = #llvm.loop_unroll<disable = true>
+    #loop_vectorize = #llvm.loop_vectorize<disable = true>
+    #loop_annotation = #llvm.loop_annotation<unroll = #loop_unroll>
+    #loop_annotation1 = #llvm.loop_annotation<vectorize = #loop_vectorize>
+    ...
+          scf.yield ...
+        } {llvm.loop_annotation = #loop_annotation}
+        memref.store ...
+      } {llvm.loop_annotation = #loop_annotation1}
     ```
   }];
   let dependentDialects = ["mlir::LLVM::LLVMDialect"];

@@ -22,6 +22,8 @@ def AssignMethodsPass : Pass<"llmc-assign-methods", "::mlir::ModuleOp"> {
 
     ```mlir
     nn.weight @w : tensor<8x32xf32> from #nn.key<"w" : tensor<8x32xf32>>
+    %w = nn.get @w : tensor<8x32xf32>
+    %0 = nn.linear %x, %w : (tensor<?x32xf32>, tensor<8x32xf32>) -> tensor<?x8xf32>
     // becomes, with recipe=w8
     nn.weight @w : tensor<8x32xf32> from #nn.key<"w" : tensor<8x32xf32>> {pack.method = #pack.method<"mse", "i8g32">}
     ```
