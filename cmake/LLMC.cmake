@@ -21,8 +21,15 @@ if(LLMC_WERROR)
   add_compile_options(-Werror)
 endif()
 if(LLMC_SANITIZE)
-  add_compile_options(-fsanitize=${LLMC_SANITIZE} -fno-omit-frame-pointer)
-  add_link_options(-fsanitize=${LLMC_SANITIZE})
+  # The first finding ends the program. The sanitizers' library is shared, since
+  # libllmc.so is loaded by programs that must not bring a second one.
+  add_compile_options(-fsanitize=${LLMC_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  execute_process(COMMAND ${CMAKE_CXX_COMPILER} -print-runtime-dir OUTPUT_VARIABLE LLMC_SANITIZER_DIR
+    OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+  if(NOT EXISTS ${LLMC_SANITIZER_DIR})
+    message(FATAL_ERROR "expected the sanitizers' library in ${LLMC_SANITIZER_DIR} (Debian: libclang-rt-22-dev)")
+  endif()
+  add_link_options(-fsanitize=${LLMC_SANITIZE} -shared-libsan -Wl,-rpath,${LLMC_SANITIZER_DIR})
 endif()
 add_link_options(-fuse-ld=lld)
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Runs every suite on a finished build and sums them up; scripts/check calls it.
 
-    run_all.py [--build FOLDER] [--full] [--suite NAME]... [--skip NAME]...
+    run_all.py [--build FOLDER] [--full] [--suite NAME]... [--skip NAME]... [--folder NAME]...
 
 Suites: lit, unit, python, e2e, conformance. Prints a line per suite, every failure with its
 output, why tests were skipped, and last `N passed, N failed[, N skipped]`.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import time
 from collections import Counter
@@ -34,9 +35,13 @@ def run_unit(build: Path, reports: Path) -> list[Result]:
     return [result for name in names for result in suites.gtest(folder / name, reports)]
 
 
+# Names of folders of Python tests; empty means all.
+FOLDERS: list[str] = []
+
+
 def run_python(build: Path, reports: Path) -> list[Result]:
     os.environ["LLMC_BUILD"] = str(build)
-    folders = sorted({p.parent for p in (ROOT / "test").rglob("test_*.py")})
+    folders = sorted({p.parent for p in (ROOT / "test").rglob("test_*.py") if not FOLDERS or p.parent.name in FOLDERS})
     return [result for folder in folders for result in suites.python(folder, reports / f"python-{folder.name}.json")]
 
 
@@ -54,6 +59,18 @@ def run_conformance(build: Path, reports: Path) -> list[Result]:
 SUITES = {"lit": run_lit, "unit": run_unit, "python": run_python, "e2e": run_e2e, "conformance": run_conformance}
 
 
+def set_sanitizers(build: Path) -> None:
+    """What programs built with sanitizers need to know. The libraries of MLIR
+    and LLVM are not built so: they neither mark their containers nor the memory
+    of their allocators, which our code, using the same, would."""
+    cache = (build / "CMakeCache.txt").read_text(encoding="utf-8")
+    if re.search(r"^LLMC_SANITIZE:\w+=.*address", cache, re.M):
+        os.environ["LLMC_SANITIZED"] = "1"
+        os.environ["ASAN_OPTIONS"] = ("detect_container_overflow=0:allow_user_poisoning=0:"
+                                      "max_allocation_size_mb=6144:allocator_may_return_null=1")
+        os.environ["UBSAN_OPTIONS"] = "print_stacktrace=1"
+
+
 def show(results: list[Result]) -> None:
     for result in results:
         if result.status == FAILED:
@@ -69,10 +86,13 @@ def main() -> int:
     parser.add_argument("--full", action="store_true", help="the long tests too")
     parser.add_argument("--suite", action="append", choices=SUITES, help="only this one; may be repeated")
     parser.add_argument("--skip", action="append", choices=SUITES, default=[], help="all but this one; may be repeated")
+    parser.add_argument("--folder", action="append", default=[], help="of the Python tests only those of this folder; may be repeated")
     options = parser.parse_args()
+    FOLDERS.extend(options.folder)
     if options.full:
         os.environ["LLMC_FULL"] = "1"
     build = options.build.resolve()
+    set_sanitizers(build)
     reports = build / "test-results"
     reports.mkdir(parents=True, exist_ok=True)
 
