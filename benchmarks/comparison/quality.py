@@ -12,8 +12,8 @@ import sys
 import time
 from pathlib import Path
 
-from comparison import figures
-from comparison.processes import PeerError, output_of
+from comparison import figures, ggml_formats, gguf_files
+from comparison.processes import PeerError, environment, output_of
 
 STORIES = "stories15M.bin", "stories15M.tokenizer.bin"
 LIMIT = 3600  # seconds for one evaluation
@@ -33,10 +33,20 @@ def options_of(root: Path) -> argparse.Namespace:
     parser.add_argument("--stride", type=int, help="tokens from window to window [no overlap]")
     parser.add_argument("--protocol", choices=["window", "llama.cpp"], default="window", help="of llmc eval [window]")
     parser.add_argument("--threads", type=int, help="threads [as llmc chooses]")
+    parser.add_argument("--gguf", type=Path, help="the same model for llama.cpp, whose formats then stand in the table, too")
+    parser.add_argument("--kinds", default="f32,q4_0,q4_k_m,iq4_nl", help=f"of {', '.join([*gguf_files.FLOATS, *gguf_files.TYPES])} "
+                        "[f32,q4_0,q4_k_m,iq4_nl]")
+    parser.add_argument("--ggml", default="", metavar="TYPES", help="formats of ggml that the weights go through and back, like q4_k,iq4_nl, "
+                        "and then f32 by llmc")
+    parser.add_argument("--peer-python", type=Path, default=root / "build/venv-bench/bin/python", metavar="FILE",
+                        help="a Python with llama-cpp-python [that of benchmarks/compare]")
     parser.add_argument("--json", type=Path, default=root / "build/bench/quality.json", metavar="FILE",
                         help="where everything measured goes [build/bench/quality.json]")
     options = parser.parse_args()
     options.recipes = options.recipes.split(",")
+    unknown = [k for k in options.kinds.split(",") if k not in gguf_files.FLOATS and k not in gguf_files.TYPES]
+    if options.gguf and unknown:
+        parser.error(f"expected kinds of {', '.join([*gguf_files.FLOATS, *gguf_files.TYPES])} but got '{unknown[0]}'")
     if options.text is None:
         parser.error("expected --text FILE")
     if not options.llmc.is_file():
@@ -52,13 +62,14 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def compiled(options, recipe: str, work: Path) -> dict:
+def compiled(options, recipe: str, work: Path, model: Path | None = None) -> dict:
     """The bundle of a recipe, made anew, and what llmc info says of it."""
+    model = model or options.model
     name = re.sub(r"[^\w.-]", "_", Path(recipe).name)
-    bundle = work / f"{options.model.name}.{name}"
+    bundle = work / f"{model.name}.{name}"
     say(f"compiling by {recipe}")
     start = time.perf_counter()
-    output_of([options.llmc, "compile", options.model, "-o", bundle, "--force", "-q", "--entry=lm", f"--recipe={recipe}"])
+    output_of([options.llmc, "compile", model, "-o", bundle, "--force", "-q", "--entry=lm", f"--recipe={recipe}"])
     seconds = time.perf_counter() - start
     return {"bundle": bundle, "compile_seconds": seconds, "info": json.loads(output_of([options.llmc, "info", bundle, "--json"]))}
 
@@ -86,7 +97,56 @@ def row_of(result: dict, numbers: int) -> list[str]:
 
     return [result["recipe"], f"{size / 1e6:.1f}", f"{8 * size / numbers:.2f}", f"{eval_['perplexity']['value']:.4f}",
             interval("excess", 100, 3), interval("kl_mean", 1, 5), interval("kl_p99_9", 1, 3),
-            interval("same_top1", 100, 2), f"{result['compile_seconds']:.1f}"]
+            interval("same_top1", 100, 2), f"{result['compile_seconds']:.1f}" if result["compile_seconds"] is not None else "-"]
+
+
+def attempt(name: str, action) -> dict:
+    """The result of an action, or why there is none."""
+    try:
+        return {"recipe": name, **action()}
+    except (PeerError, subprocess.TimeoutExpired, RuntimeError, OSError, KeyError, ImportError) as error:
+        return {"recipe": name, "reason": str(error)}
+
+
+def by_recipe(options, recipe: str, reference: dict, work: Path) -> dict:
+    made = reference if recipe == options.reference else compiled(options, recipe, work)
+    say(f"evaluating {recipe}")
+    return {"compile_seconds": made["compile_seconds"], "info": made["info"],
+            "eval": evaluated(options, made["bundle"], reference["bundle"])}
+
+
+def through_ggml(options, kind: str, reference: Path, work: Path) -> dict:
+    """The result of a model whose weights were encoded and decoded by ggml."""
+    ggml = ggml_formats.library(options.peer_python)
+    folder = work / f"{options.model.name}-{kind}"
+    say(f"encoding by ggml's {kind}")
+    size = ggml_formats.write(ggml, options.model, folder, kind)
+    made = compiled(options, "f32", work, folder)
+    return {"compile_seconds": None, "info": {**made["info"], "weight_bytes": size}, "eval": evaluated(options, made["bundle"], reference)}
+
+
+def peers(options, first: dict, work: Path) -> list[dict]:
+    """Results of llama.cpp's formats, against its f32, on the tokens that llmc scored."""
+    import numpy as np
+    from tokenizers import Tokenizer
+
+    def failed(reason: str) -> list[dict]:
+        return [{"recipe": f"llama.cpp {kind}", "reason": reason} for kind in options.kinds.split(",")]
+
+    if not options.peer_python.exists():
+        return failed(f"expected a Python with llama-cpp-python at {options.peer_python}: benchmarks/compare makes it, or give --peer-python")
+    tokenizer = Tokenizer.from_file(str(options.model / "tokenizer.json"))
+    ids = tokenizer.encode(options.text.read_text(encoding="utf-8"), add_special_tokens=False).ids[:first["text_tokens"]]
+    np.save(work / "quality-ids.npy", np.array(ids))
+    say(f"evaluating llama.cpp: {options.kinds}")
+    command = [options.peer_python, "-m", "comparison.llama_quality", options.gguf, options.kinds, "f32", work / "quality-ids.npy",
+               json.dumps(first["protocol"]), options.threads or first["threads"], work / "gguf"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=LIMIT, stdin=subprocess.DEVNULL,
+                          env=environment(work / "home"))
+    if done.returncode:
+        return failed(" ".join(done.stderr.strip().splitlines()[-1:])[:400])
+    return [{"recipe": f"llama.cpp {kind}", "compile_seconds": None, "info": {"weight_bytes": found["bytes"]}, "eval": found["eval"]}
+            for kind, found in json.loads(done.stdout).items()]
 
 
 def report(content: dict) -> str:
@@ -121,13 +181,12 @@ def main(root: Path) -> int:
         reference = compiled(options, options.reference, work)
         results = []
         for recipe in options.recipes:
-            try:
-                made = reference if recipe == options.reference else compiled(options, recipe, work)
-                say(f"evaluating {recipe}")
-                results.append({"recipe": recipe, "compile_seconds": made["compile_seconds"], "info": made["info"],
-                                "eval": evaluated(options, made["bundle"], reference["bundle"])})
-            except (PeerError, subprocess.TimeoutExpired) as error:
-                results.append({"recipe": recipe, "reason": str(error)})
+            results.append(attempt(recipe, lambda: by_recipe(options, recipe, reference, work)))
+        for kind in options.ggml.split(",") if options.ggml else []:
+            results.append(attempt(f"ggml {kind}", lambda: through_ggml(options, kind, reference["bundle"], work)))
+        if options.gguf:
+            done = [r["eval"] for r in results if "eval" in r] or [evaluated(options, reference["bundle"], reference["bundle"])]
+            results += peers(options, done[0], work)
     except (PeerError, subprocess.TimeoutExpired, OSError, ValueError) as error:
         say(f"error: {error}")
         return 1

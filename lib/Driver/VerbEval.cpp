@@ -16,8 +16,9 @@
 
 using namespace llmc;
 
-/// Longest text, in bytes: its ids and scores take ten times as much.
-static constexpr uint64_t kTextLimit = uint64_t(1) << 30;
+/// Longest text, in bytes: while it is cut into tokens, it takes 80 times as
+/// much memory.
+static constexpr uint64_t kTextLimit = uint64_t(64) << 20;
 
 namespace {
 enum class BeginToken { Auto, Yes, No };
@@ -130,7 +131,8 @@ static Fault readText(const EvalOptions &options, const Subject &subject,
     return fault;
   if (file.size() > kTextLimit)
     return Fault::input("'" + options.text + "' has " + bytesText(file.size()) +
-                        ", more than " + bytesText(kTextLimit));
+                        " but at most " + bytesText(kTextLimit) +
+                        " are read; evaluate a part of it");
   Speech speech;
   if (Fault fault = Speech::open(subject.folder, speech)) {
     if (fault.text.ends_with("--ids"))

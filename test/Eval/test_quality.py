@@ -2,6 +2,7 @@
 """benchmarks/quality: its table, and a run on a tiny model."""
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import subprocess
@@ -10,11 +11,16 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import gguf
+import numpy as np
+import onnx
+
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("LLMC_BUILD", ROOT / "build"))
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-from comparison import quality
+import test_eval
+from comparison import ggml_formats, llama_quality, quality
 
 EVAL = {"perplexity": {"value": 5.5, "low": 5.4, "high": 5.6}, "excess": {"value": 0.01234, "low": -0.001, "high": 0.02},
         "kl_mean": {"value": 0.0042, "low": 0.004, "high": 0.005}, "kl_p99_9": {"value": 0.25}, "same_top1": {"value": 0.975},
@@ -35,6 +41,80 @@ class Table(unittest.TestCase):
         self.assertEqual(len(lines), 6)
         self.assertEqual(lines[4].split(), ["w9", *["-"] * 8])
         self.assertEqual(lines[5], "not measured: w9: unknown recipe")
+
+
+class Peer(unittest.TestCase):
+    """What is computed of llama.cpp's logits is what llmc eval is tested against."""
+
+    def test_windows(self):
+        for name, length, stride, bos in (("window", 8, 8, None), ("window", 8, 7, 1), ("window", 8, 3, 1), ("window", 5, 1, None),
+                                          ("llama.cpp", 8, 8, None), ("llama.cpp", 8, 8, 1), ("llama.cpp", 7, 7, 1)):
+            for count in (1, 8, 9, 15, 16, 17, 40):
+                tokens = list(range(100, 100 + count))
+                protocol = {"name": name, "window": length, "stride": stride, "bos": bos is not None}
+                got = list(llama_quality.windows(protocol, tokens, 1))
+                want = [(ids, len(ids) - first) for ids, first in test_eval.windows(name, tokens, length, stride, bos) if first < len(ids)]
+                self.assertEqual(got, want, (protocol, count))
+
+    def test_figures(self):
+        rng = np.random.default_rng(1)
+        ids = rng.integers(0, 9, 50).tolist()
+        mine, theirs = rng.normal(0, 2, (2, 50, 9)).astype(np.float32)
+        theirs[:, 3] = theirs.max(-1) + 0.05  # near ties
+        figures = llama_quality.Figures()
+        figures.add(llama_quality.log_softmax(mine[:-1]), llama_quality.log_softmax(theirs[:-1]), ids[1:])
+        got, want = figures.summary(), test_eval.expected(lambda _: mine, lambda _: theirs, [(ids, 1)])
+        for name, value in want.items():
+            if isinstance(value, dict):
+                self.assertAlmostEqual(got[name]["value"], value["value"], 12)
+            else:
+                self.assertAlmostEqual(got[name], value, 12)
+
+
+class Encoder:
+    """Stands for ggml: gguf's own encoders behind ggml's function."""
+
+    @staticmethod
+    def ggml_quantize_chunk(kind, source, target, start, rows, width, weights):
+        values = np.ctypeslib.as_array(ctypes.cast(source, ctypes.POINTER(ctypes.c_float)), (rows, width))
+        encoded = gguf.quantize(values, gguf.GGMLQuantizationType(kind))
+        ctypes.memmove(target, encoded.ctypes.data, encoded.nbytes)
+        return encoded.nbytes
+
+
+class ThroughGgml(unittest.TestCase):
+    def test_matrices_and_nothing_else_change(self):
+        sys.path.insert(0, str(ROOT / "test/Scripts"))
+        import llama2c_file
+
+        with tempfile.TemporaryDirectory() as home:
+            home = Path(home)
+            llama2c_file.make(home / "m.bin")
+            llama2c_file.make_tokenizer(home / "t.bin")
+            command = [sys.executable, ROOT / "scripts/convert/llama2c_to_onnx.py", home / "m.bin", "--tokenizer", home / "t.bin", "-o", home / "f32"]
+            subprocess.run(list(map(str, command)), check=True, capture_output=True)
+            size = ggml_formats.write(Encoder, home / "f32", home / "q4_0", "q4_0")
+            before, after = ({t.name: onnx.numpy_helper.to_array(t) for t in onnx.load(home / f / "model.onnx").graph.initializer}
+                             for f in ("f32", "q4_0"))
+            wanted = 0
+            for name, values in before.items():
+                kind = "Q8_0" if name == "model.embed_tokens.weight" else "Q4_0" if name.endswith("_proj.weight") else None
+                if kind is None:
+                    self.assertTrue(np.array_equal(after[name], values), name)
+                    wanted += values.nbytes if values.dtype == np.float32 else 0
+                    continue
+                type_ = gguf.GGMLQuantizationType[kind]
+                matrix = values.T if kind == "Q4_0" else values
+                encoded = gguf.quantize(np.ascontiguousarray(matrix).reshape(1, -1), type_)
+                decoded = gguf.dequantize(encoded, type_).reshape(matrix.shape)
+                self.assertTrue(np.array_equal(after[name].T if kind == "Q4_0" else after[name], decoded), name)
+                self.assertFalse(np.array_equal(after[name], values), name)
+                wanted += encoded.nbytes
+            self.assertEqual(size, wanted)
+
+    def test_refuses_what_does_not_fit(self):
+        with self.assertRaisesRegex(RuntimeError, "a multiple of 32 numbers for q4_0 but got 33"):
+            ggml_formats.round_trip(Encoder, np.zeros((3, 11), np.float32), "q4_0")
 
 
 class Run(unittest.TestCase):
