@@ -19,12 +19,6 @@ using namespace llmc;
 namespace fs = llvm::sys::fs;
 namespace json = llvm::json;
 
-static llvm::Error failAt(const Twine &what, StringRef path,
-                          std::error_code code) {
-  return llvm::createStringError(code,
-                                 what + " '" + path + "': " + code.message());
-}
-
 /// The manifest's name of an element type.
 static std::string getDtype(Type type) {
   if (type.isF32())
@@ -127,13 +121,13 @@ static llvm::Error writeFile(StringRef path, StringRef bytes) {
   std::error_code code;
   llvm::raw_fd_ostream stream(path, code);
   if (code)
-    return failAt("cannot create", path, code);
+    return fileError("cannot create", path, code);
   stream << bytes;
   stream.close();
   if (stream.has_error()) {
     code = stream.error();
     stream.clear_error();
-    return failAt("cannot write", path, code);
+    return fileError("cannot write", path, code);
   }
   return llvm::Error::success();
 }
@@ -177,7 +171,7 @@ llvm::Error llmc::writeBundle(const BundleFolder &folder,
   fs::remove(object);
   auto linked = llvm::MemoryBuffer::getFile(code);
   if (!linked)
-    return failAt("cannot read", code, linked.getError());
+    return fileError("cannot read", code, linked.getError());
 
   json::Object tensors;
   for (const PlacedWeight &weight : weights.weights)
@@ -225,7 +219,7 @@ llvm::Error llmc::writeBundle(const BundleFolder &folder,
   for (const std::string &file : contents.files) {
     StringRef name = llvm::sys::path::filename(file);
     if (std::error_code error = fs::copy_file(file, folder.path(name)))
-      return failAt("cannot copy", file, error);
+      return fileError("cannot copy", file, error);
   }
   manifest["xxh3"] = std::string(32, '0');
   std::string text;

@@ -29,8 +29,8 @@ static llvm::Error fail(const llvm::Twine &message) {
   return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
 }
 
-static llvm::Error failAt(const llvm::Twine &what, llvm::StringRef path,
-                          std::error_code code) {
+llvm::Error llmc::fileError(const llvm::Twine &what, llvm::StringRef path,
+                            std::error_code code) {
   return llvm::createStringError(code,
                                  what + " '" + path + "': " + code.message());
 }
@@ -56,7 +56,7 @@ BundleFolder::~BundleFolder() {
     ::close(descriptor);
 }
 
-llvm::Error BundleFolder::begin(llvm::StringRef place) {
+llvm::Expected<std::string> BundleFolder::settle(llvm::StringRef place) {
   llvm::SmallString<256> tidy(place);
   path::remove_dots(tidy);
   while (tidy.size() > 1 && tidy.ends_with("/"))
@@ -65,15 +65,23 @@ llvm::Error BundleFolder::begin(llvm::StringRef place) {
   llvm::SmallString<256> real;
   if (!fs::real_path(tidy, real))
     tidy = real;
-  final = tidy.str().str();
-  if (fs::exists(final) && !isEmptyFolder(final) &&
-      !fs::exists(final + "/manifest.json"))
-    return fail("'" + final +
+  std::string name = tidy.str().str();
+  if (fs::exists(name) && !isEmptyFolder(name) &&
+      !fs::exists(name + "/manifest.json"))
+    return fail("'" + name +
                 "' exists and is no bundle; give another place with -o");
+  return name;
+}
+
+llvm::Error BundleFolder::begin(llvm::StringRef place) {
+  auto settled = settle(place);
+  if (!settled)
+    return settled.takeError();
+  final = *settled;
   llvm::StringRef parent = path::parent_path(final);
   if (!parent.empty())
     if (std::error_code code = fs::create_directories(parent))
-      return failAt("cannot create", parent, code);
+      return fileError("cannot create", parent, code);
   llvm::SmallString<256> hidden(parent);
   path::append(hidden, "." + path::filename(final) + ".llmc-partial");
   partial = hidden.str().str();
@@ -89,17 +97,17 @@ llvm::Error BundleFolder::begin(llvm::StringRef place) {
 llvm::Error BundleFolder::lock() {
   while (true) {
     if (::mkdir(partial.c_str(), 0777) && errno != EEXIST)
-      return failAt("cannot create", partial, lastError());
+      return fileError("cannot create", partial, lastError());
     descriptor = ::open(partial.c_str(),
                         O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (descriptor < 0 && errno == ENOENT)
       continue;
     if (descriptor < 0)
-      return failAt("cannot open", partial, lastError());
+      return fileError("cannot open", partial, lastError());
     if (::flock(descriptor, LOCK_EX | LOCK_NB)) {
       std::error_code code = lastError();
       if (code != std::errc::operation_would_block)
-        return failAt("cannot lock", partial, code);
+        return fileError("cannot lock", partial, code);
       return fail("another llmc is writing '" + final + "'");
     }
     // Until here another one may have finished and given it another name.
@@ -143,13 +151,13 @@ llvm::Error BundleFolder::publish() {
           code = lastError();
         ::close(old);
         if (code)
-          return failAt("cannot replace", final, code);
+          return fileError("cannot replace", final, code);
       } else {
         fs::remove_directories(partial);
         ::close(old);
       }
     } else if (::rename(partial.c_str(), final.c_str())) {
-      return failAt("cannot create", final, lastError());
+      return fileError("cannot create", final, lastError());
     }
     partial.clear();
   }

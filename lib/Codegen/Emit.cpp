@@ -29,14 +29,48 @@ static Error fail(const Twine &message) {
 }
 
 /// Features that code can fail without; tuning flags are not among them.
-static constexpr StringLiteral kCheckedFeatures[] = {
-    "sse4.2",  "avx",      "avx2",     "fma",      "f16c",       "bmi2",
-    "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni", "avx512bf16",
-    "avxvnni", "neon",     "dotprod",  "i8mm",     "sve"};
+static constexpr StringLiteral kCheckedFeatures[] = {"sse4.2",
+                                                     "popcnt",
+                                                     "avx",
+                                                     "avx2",
+                                                     "fma",
+                                                     "f16c",
+                                                     "bmi",
+                                                     "bmi2",
+                                                     "lzcnt",
+                                                     "avx512f",
+                                                     "avx512cd",
+                                                     "avx512bw",
+                                                     "avx512dq",
+                                                     "avx512vl",
+                                                     "avx512ifma",
+                                                     "avx512vbmi",
+                                                     "avx512vbmi2",
+                                                     "avx512bitalg",
+                                                     "avx512vpopcntdq",
+                                                     "avx512vnni",
+                                                     "avx512bf16",
+                                                     "avx512fp16",
+                                                     "avxvnni",
+                                                     "avxvnniint8",
+                                                     "avxvnniint16",
+                                                     "avxifma",
+                                                     "gfni",
+                                                     "neon",
+                                                     "dotprod",
+                                                     "i8mm",
+                                                     "sve"};
 
+/// Makes the families of processors known that `Target::resolve` knows.
 static void initializeTargets() {
-  InitializeNativeTarget();
-  InitializeNativeTargetAsmPrinter();
+  LLVMInitializeX86TargetInfo();
+  LLVMInitializeX86Target();
+  LLVMInitializeX86TargetMC();
+  LLVMInitializeX86AsmPrinter();
+  LLVMInitializeAArch64TargetInfo();
+  LLVMInitializeAArch64Target();
+  LLVMInitializeAArch64TargetMC();
+  LLVMInitializeAArch64AsmPrinter();
 }
 
 std::vector<std::string> llmc::getRequiredFeatures(const Target &target) {

@@ -9,6 +9,7 @@
 #include "llmc/Dialect/NN/NNOps.h"
 #include "llmc/Dialect/Pack/PackOps.h"
 #include "llmc/Formats/Layout.h"
+#include "llmc/Runtime/Safetensors.h"
 #include "llmc/Support/Hash.h"
 #include "llmc/Weights/WeightStore.h"
 
@@ -161,7 +162,7 @@ static std::string buildHeader(const WeightFile &file) {
       int64_t end = weight.offset + weight.bytes;
       entry(weight.name, weight.dtype, weight.shape, weight.offset, end);
       if (int64_t rest = llvm::alignTo(end, kAlignment) - end)
-        entry("__padding__." + std::to_string(padding++), "U8", {rest}, end,
+        entry(kPaddingPrefix + std::to_string(padding++), "U8", {rest}, end,
               end + rest);
     }
   });
@@ -262,7 +263,8 @@ private:
 } // namespace
 
 llvm::Error llmc::writeWeightFile(WeightFile &file, const WeightStore &store,
-                                  StringRef path, unsigned threads) {
+                                  StringRef path, unsigned threads,
+                                  llvm::function_ref<void(int64_t)> written) {
   std::string header = buildHeader(file);
   file.fileBytes = header.size() + file.dataBytes;
   OutputMap output;
@@ -290,6 +292,7 @@ llvm::Error llmc::writeWeightFile(WeightFile &file, const WeightStore &store,
       pool.async([&, out] {
         report(store.readSource(weight.source,
                                 llvm::MutableArrayRef(out, weight.bytes)));
+        written(llvm::alignTo(weight.bytes, kAlignment));
       });
       continue;
     }
@@ -304,6 +307,7 @@ llvm::Error llmc::writeWeightFile(WeightFile &file, const WeightStore &store,
         for (int64_t block = begin; block < end; ++block)
           report(packBlock(weight, packed, store, block, rows,
                            out + block * blockBytes));
+        written((end - begin) * blockBytes);
       });
     }
   }
@@ -311,11 +315,13 @@ llvm::Error llmc::writeWeightFile(WeightFile &file, const WeightStore &store,
   Workers workers(threads);
   for (PlacedWeight &weight : file.weights)
     if (auto packed = dyn_cast<pack::TensorType>(weight.type);
-        packed && isa<pack::QuantizedAttr>(Attribute(packed.getFormat())))
+        packed && isa<pack::QuantizedAttr>(Attribute(packed.getFormat()))) {
       report(writeQuantized(
           weight, store, workers,
           llvm::MutableArrayRef(data + weight.offset,
                                 llvm::alignTo(weight.bytes, kAlignment))));
+      written(llvm::alignTo(weight.bytes, kAlignment));
+    }
   if (failure)
     return failure;
   for (PlacedWeight &weight : file.weights)

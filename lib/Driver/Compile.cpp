@@ -8,6 +8,8 @@
 // Steps are timed and named; `--emit` stops after one of them.
 //
 //===----------------------------------------------------------------------===//
+#include "CompilePlan.h"
+#include "Progress.h"
 #include "llmc/Codegen/Bundle.h"
 #include "llmc/Codegen/Conventions.h"
 #include "llmc/Codegen/Emit.h"
@@ -57,7 +59,8 @@ constexpr int64_t kDefaultContext = 2048;
 
 class Compilation {
 public:
-  explicit Compilation(const CompileRequest &request) : request(request) {}
+  explicit Compilation(const CompileRequest &request)
+      : request(request), progress(request.progress && !request.quiet) {}
 
   int run() {
     registerAllDialects(registry);
@@ -92,13 +95,23 @@ public:
       return code;
     if (request.emit == "linalg")
       return printModule();
+    if (request.dryRun) {
+      if (!request.output.empty())
+        if (auto place = BundleFolder::settle(request.output); !place)
+          return fail(ModelAtFault, llvm::toString(place.takeError()));
+      if (int code = step("place memory", [&] { return bufferize(); }))
+        return code;
+      return printDryRun();
+    }
     if (request.emit == "bundle") {
       if (llvm::Error error = place.begin(request.output))
         return fail(ModelAtFault, llvm::toString(std::move(error)));
       if (int code = step("write weights", [&] { return writeWeights(); }))
         return code;
     }
-    if (int code = step("bufferize and convert", [&] { return convert(); }))
+    if (int code = step("place memory", [&] { return bufferize(); }))
+      return code;
+    if (int code = step("convert", [&] { return convert(); }))
       return code;
     if (request.emit == "llvm")
       return printModule();
@@ -125,8 +138,10 @@ private:
   json::Array entries;
   std::optional<LanguageModelInfo> languageModel;
   bool reported = false;
+  Progress progress;
 
   int fail(ExitCode code, const llvm::Twine &message) {
+    progress.clear();
     llvm::errs() << "llmc: error: " << message << "\n";
     return code;
   }
@@ -141,6 +156,7 @@ private:
     else if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
       kind = "note";
     reported |= kind == "error";
+    progress.clear();
     llvm::errs() << "llmc: " << kind << ": ";
     if (auto name = diagnostic.getLocation()->findInstanceOf<NameLoc>())
       llvm::errs() << "node '" << name.getName().getValue() << "': ";
@@ -150,13 +166,19 @@ private:
 
   int step(StringRef name, llvm::function_ref<int()> body) {
     auto begin = std::chrono::steady_clock::now();
+    progress.begin(name);
     int code = body();
+    progress.clear();
     std::chrono::duration<double> seconds =
         std::chrono::steady_clock::now() - begin;
     if (code == Done && (request.timing || request.verbose) && !request.quiet)
       llvm::errs() << llvm::formatv("llmc: {0,-22} {1,8:f3} s\n", name,
                                     seconds.count());
     return code;
+  }
+
+  bool hasFunction(StringRef name) {
+    return bool(model.module->lookupSymbol<func::FuncOp>(name));
   }
 
   int runPasses(llvm::function_ref<void(OpPassManager &)> build,
@@ -166,7 +188,11 @@ private:
     if (succeeded(pm.run(*model.module)))
       return Done;
     if (!reported)
-      return fail(ModelAtFault, "cannot " + what + " this model");
+      fail(ModelAtFault, "cannot " + what + " this model");
+    if (request.entry == "auto" && hasFunction("lm") && hasFunction("main"))
+      llvm::errs() << "llmc: note: a language model needs only the entry lm; "
+                      "if main, the model's own signature, is what fails, "
+                      "--entry lm leaves it out\n";
     return ModelAtFault;
   }
 
@@ -220,6 +246,7 @@ private:
     for (auto function : model.module->getOps<func::FuncOp>())
       if (function.isPublic())
         operators[function.getName()] = countOperators(function);
+    progress.clear();
     if (!request.quiet)
       llvm::errs() << "llmc: target " << target.cpu << ", recipe "
                    << request.recipe << ", "
@@ -306,19 +333,44 @@ private:
     unsigned threads =
         request.threads ? request.threads
                         : llvm::hardware_concurrency().compute_thread_count();
-    if (llvm::Error error =
-            writeWeightFile(weightFile, *model.weights,
-                            place.path("weights.safetensors"), threads))
+    progress.expect(weightFile.dataBytes);
+    if (llvm::Error error = writeWeightFile(
+            weightFile, *model.weights, place.path("weights.safetensors"),
+            threads, [&](int64_t bytes) { progress.add(bytes); }))
       return fail(MachineAtFault, llvm::toString(std::move(error)));
     return Done;
   }
 
-  int convert() {
-    if (int code = runPasses(buildBufferizePipeline, "generate code for"))
+  int bufferize() {
+    if (int code = runPasses(buildBufferizePipeline, "place the memory of"))
       return code;
     for (json::Value &entry : entries)
       if (auto arena = describeArena(*model.module, *entry.getAsObject()))
         (*entry.getAsObject())["arena"] = std::move(*arena);
+    return Done;
+  }
+
+  int printDryRun() {
+    json::Array files;
+    for (const std::string &file : folder.files)
+      files.push_back(llvm::sys::path::filename(file));
+    json::Object plan{{"cpu", target.cpu},
+                      {"triple", target.triple},
+                      {"recipe", request.recipe},
+                      {"weights", describeWeights(weightFile)},
+                      {"entries", std::move(entries)},
+                      {"files", std::move(files)}};
+    if (!request.output.empty())
+      plan["bundle"] = request.output;
+    if (request.json)
+      llvm::outs() << json::Value(std::move(plan)) << "\n";
+    else
+      printPlan(llvm::outs(), plan);
+    llvm::outs().flush();
+    return Done;
+  }
+
+  int convert() {
     return runPasses([&](OpPassManager &pm) { buildLLVMPipeline(pm, target); },
                      "generate code for");
   }

@@ -17,11 +17,13 @@ Terminal::Terminal() {
     return value && *value;
   };
   const char *term = getenv("TERM");
-  bool color = !set("NO_COLOR") && term && strcmp(term, "dumb");
+  bool capable = term && strcmp(term, "dumb");
+  bool color = capable && !set("NO_COLOR");
   inTerminal = isatty(STDIN_FILENO);
   outTerminal = isatty(STDOUT_FILENO);
   outColor = color && outTerminal;
   errColor = color && isatty(STDERR_FILENO);
+  errRewrites = capable && isatty(STDERR_FILENO);
 }
 
 bool Terminal::out(std::string_view text) {

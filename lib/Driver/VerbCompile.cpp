@@ -21,7 +21,9 @@ int llmc::runCompile(const Arguments &arguments, Terminal &terminal) {
   request.quiet = arguments.has("quiet");
   request.verbose = arguments.has("verbose");
   request.timing = arguments.has("timing");
-  request.force = arguments.has("force");
+  request.dryRun = arguments.has("dry-run");
+  request.json = arguments.has("json");
+  request.progress = terminal.showsProgress();
   request.color = terminal.colorsStderr();
   int64_t threads = 0;
   if (Fault fault = arguments.number("context", 1, 1 << 30, request.context))
@@ -33,7 +35,13 @@ int llmc::runCompile(const Arguments &arguments, Terminal &terminal) {
   request.threads = threads;
   if (Fault fault = parseDims(arguments, request.dims))
     return terminal.fail(fault);
-  if (request.output.empty()) {
+  if (request.dryRun && request.emit != "bundle")
+    return terminal.fail(Fault::usage(
+        "--dry-run tells what a bundle would hold; leave out --emit"));
+  if (request.json && !request.dryRun)
+    return terminal.fail(
+        Fault::usage("'compile' prints JSON only with --dry-run"));
+  if (request.output.empty() && !request.dryRun) {
     if (request.emit == "bundle" || request.emit == "obj")
       return terminal.fail(Fault::usage(
           "'compile' needs -o PATH for the " +

@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Verbs.h"
+#include "llmc/Formats/Floats.h"
 #include "llmc/Runtime/Manifest.h"
 #include "llmc/Runtime/Npy.h"
 #include <cerrno>
@@ -107,20 +108,6 @@ static Fault readInputs(const Arguments &arguments, llmc_session *session) {
   return {};
 }
 
-static float halfToFloat(uint16_t half) {
-  uint32_t sign = uint32_t(half & 0x8000) << 16, exponent = half >> 10 & 31,
-           mantissa = half & 1023;
-  float value;
-  if (exponent == 0) {
-    value = mantissa * 0x1p-24f;
-    return sign ? -value : value;
-  }
-  uint32_t bits =
-      sign | (exponent == 31 ? 255u : exponent + 112) << 23 | mantissa << 13;
-  memcpy(&value, &bits, 4);
-  return value;
-}
-
 static std::string elementText(const llmc_tensor &tensor, size_t index) {
   auto get = [&](auto value) {
     memcpy(&value,
@@ -134,13 +121,9 @@ static std::string elementText(const llmc_tensor &tensor, size_t index) {
   case LLMC_F64:
     return fmt::format("{}", get(double()));
   case LLMC_F16:
-    return fmt::format("{}", halfToFloat(get(uint16_t())));
-  case LLMC_BF16: {
-    uint32_t bits = uint32_t(get(uint16_t())) << 16;
-    float value;
-    memcpy(&value, &bits, 4);
-    return fmt::format("{}", value);
-  }
+    return fmt::format("{}", f16ToFloat(get(uint16_t())));
+  case LLMC_BF16:
+    return fmt::format("{}", bf16ToFloat(get(uint16_t())));
   case LLMC_I8:
     return fmt::format("{}", int(get(int8_t())));
   case LLMC_I16:

@@ -56,9 +56,11 @@ const std::vector<VerbSpec> &llmc::verbs() {
        "sees it\n",
        {"MODEL"},
        {{"output,o", "PATH",
-         "folder of the bundle, or file of another --emit; "
-         "- is stdout"},
-        {"target", "CPU", "CPU to compile for [host]"},
+         "folder of the bundle, where an older bundle is replaced; or file of "
+         "another --emit, - is stdout"},
+        {"target", "CPU",
+         "CPU to compile for, as LLVM names it: x86-64-v3, znver4, "
+         "neoverse-n1 [host]"},
         {"emit", "KIND",
          "what to make: nn, linalg, llvm, asm, obj or bundle "
          "[bundle]",
@@ -69,11 +71,18 @@ const std::vector<VerbSpec> &llmc::verbs() {
          "and lm where there is one [auto]",
          "auto main lm all"},
         {"recipe", "NAME", "how weights are stored [f32]"},
-        {"context", "N", "default context of sessions, in tokens"},
-        {"chunk", "N", "longest piece of a prompt, in tokens"},
+        {"context", "N",
+         "default context of sessions, in tokens [what the files beside the "
+         "model say, else 2048]"},
+        {"chunk", "N",
+         "longest piece of a prompt that is worked on at once, in tokens "
+         "[512]"},
         {"dim", "NAME=N", "fix a named dimension; may be repeated"},
-        {"force,f", nullptr, "replace a bundle that is there already"},
         {"threads", "N", "threads of the compiler [physical cores]"},
+        {"dry-run", nullptr,
+         "say what would be written (entries, operators, weights, scratch "
+         "memory) and write nothing"},
+        {"json", nullptr, "with --dry-run: print one JSON object"},
         {"timing", nullptr, "print the time of every step"},
         {"verbose,v", nullptr, "name every step and decision"}},
        nullptr,

@@ -75,11 +75,53 @@ static void describeAArch64(Target &target, ArrayRef<StringRef> changes) {
     target.dot = DotUnit::Sdot;
 }
 
+static bool isX86Name(StringRef cpu) {
+  return X86::parseArchX86(cpu, /*Only64Bit=*/true) != X86::CK_None;
+}
+
+/// The processors of both families whose code can be made.
+static std::string describeUnknown(StringRef cpu) {
+  SmallVector<StringRef> known{"host"};
+  X86::fillValidCPUArchList(known, /*Only64Bit=*/true);
+  AArch64::fillValidCPUArchList(known);
+  StringRef near;
+  // A third of the letters may differ.
+  unsigned limit = cpu.size() / 3 + 1;
+  for (StringRef name : known)
+    if (unsigned edits = cpu.edit_distance(name, true, limit); edits < limit) {
+      limit = edits;
+      near = name;
+    }
+  return "unknown processor '" + cpu.str() + "'; " +
+         (near.empty() ? "expected host or a name that LLVM knows, such as "
+                         "x86-64-v3, znver4 or neoverse-n1"
+                       : "did you mean '" + near.str() + "'?");
+}
+
+/// The triple for a processor: the host's where it is of its family.
+static Expected<Triple> chooseTriple(StringRef cpu) {
+  Triple host(sys::getDefaultTargetTriple());
+  if (cpu.empty() || cpu == "host")
+    return host;
+  if (isX86Name(cpu))
+    return host.isX86() ? host : Triple("x86_64-unknown-linux-gnu");
+  if (AArch64::parseCpu(cpu))
+    return host.isAArch64() ? host : Triple("aarch64-unknown-linux-gnu");
+  return createStringError(describeUnknown(cpu));
+}
+
 Expected<Target> Target::resolve(StringRef cpu, StringRef features,
                                  StringRef tripleText) {
   Target target;
-  Triple triple(tripleText.empty() ? sys::getDefaultTargetTriple()
-                                   : Triple::normalize(tripleText));
+  Triple triple;
+  if (tripleText.empty()) {
+    auto chosen = chooseTriple(cpu);
+    if (!chosen)
+      return chosen.takeError();
+    triple = *chosen;
+  } else {
+    triple = Triple(Triple::normalize(tripleText));
+  }
   target.triple = triple.str();
   Features has;
   SmallVector<StringRef> changes;
@@ -106,7 +148,7 @@ Expected<Target> Target::resolve(StringRef cpu, StringRef features,
     if (triple.isX86()) {
       SmallVector<StringRef> implied;
       StringRef known = cpu.empty() ? "x86-64" : cpu;
-      if (X86::parseArchX86(known, /*Only64Bit=*/true) == X86::CK_None)
+      if (!isX86Name(known))
         return createStringError("unknown processor '" + cpu.str() + "' for '" +
                                  target.triple + "'");
       target.cpu = known.str();

@@ -57,7 +57,7 @@ Fault llmc::openWeights(const std::string &folder, const Manifest &manifest,
   }
   // What fills up to the alignment is no weight.
   llvm::erase_if(out.tensors, [](const StoredTensor &tensor) {
-    return llvm::StringRef(tensor.name).starts_with("__padding__.");
+    return llvm::StringRef(tensor.name).starts_with(kPaddingPrefix);
   });
   llvm::StringMap<bool> stored;
   for (const StoredTensor &tensor : out.tensors)

@@ -75,7 +75,7 @@ static Fault readTensor(llvm::StringRef name, const json::Value &value,
     return bad("has " + std::to_string(tensor.end - tensor.begin) +
                " bytes but its shape needs " + std::to_string(bytes));
   // What fills up to the next tensor stands anywhere.
-  bool padding = llvm::StringRef(tensor.name).starts_with("__padding__.");
+  bool padding = llvm::StringRef(tensor.name).starts_with(kPaddingPrefix);
   if (!padding && tensor.begin % kAlignment)
     return bad("begins at byte " + std::to_string(tensor.begin) +
                ", expected a multiple of 64");

@@ -13,6 +13,7 @@ A case is named MODEL/FORM:CHECK. The checks of a language model are
   recipes  compressed, the logits stay near the recorded ones, have the same bits
            with one thread and with two, and those of a step after a cache are
            those of the whole prompt
+  baseline the recorded ids again, from code for every x86-64 with AVX2
 and of an encoder `compile` and `outputs`. Cases that are known to fail are in
 expected_failures.txt, which is strict both ways.
 
@@ -179,6 +180,13 @@ class LanguageModel:
                 some = logits_of(self.llmc.run(bundle, {"ids": ids[:count]}, "--entry", "lm", "--dim", "n_logits=1"))
                 check(some.tobytes() == every[1][count - 1].tobytes(), f"{recipe}: expected the row of token {count} whatever follows")
 
+    def baseline(self) -> None:
+        bundle = self.bundle.with_name(f"{self.bundle.name}-main")
+        self.llmc.compile(self.model, bundle, "--target", "x86-64-v3", "--entry", "lm")
+        for case in self.cases:
+            got = self.llmc.greedy(bundle, case["input_ids"], len(case["greedy"]))
+            same_ids(got, case["greedy"], case["input_ids"])
+
     def checks(self) -> list[str]:
         names = ["greedy"]
         if any("logits" in case for case in self.cases):
@@ -187,6 +195,8 @@ class LanguageModel:
             names.append("batch")
         if self.model.name == "genai_fp32" and self.head_size() % 16 == 0:
             names.append("lengths")  # ONNX Runtime refuses other heads
+        if self.model.name == "optimum":
+            names.append("baseline")
         return names
 
 

@@ -15,6 +15,10 @@
 
 namespace llmc {
 
+/// "WHAT 'PATH': the reason in words".
+llvm::Error fileError(const llvm::Twine &what, llvm::StringRef path,
+                      std::error_code code);
+
 /// The folder of a bundle under construction. It stands hidden beside the final
 /// place, under a name of its own, and takes the final name in one step when
 /// all is written; an older bundle stays until that moment. Whatever ends the
@@ -27,8 +31,11 @@ public:
   BundleFolder &operator=(const BundleFolder &) = delete;
   ~BundleFolder();
 
-  /// Refuses a place where something other than a bundle or an empty folder
-  /// stands, and one that another llmc is writing. To be called before threads
+  /// The folder that `place` means, without links and dots. Refuses a place
+  /// where something other than a bundle or an empty folder stands.
+  static llvm::Expected<std::string> settle(llvm::StringRef place);
+
+  /// Refuses what `settle` does, and a place that another llmc is writing. To be called before threads
   /// are made: they must not take the signals.
   llvm::Error begin(llvm::StringRef place);
 

@@ -51,7 +51,8 @@ struct Target {
   llvm::SmallVector<int64_t> rowTiles(int64_t blockRows) const;
 
   /// `cpu` is an LLVM name, "host" (then `features` is added to the host's), or
-  /// empty for the baseline of the triple; an empty triple is the host's.
+  /// empty for the baseline of the triple; an empty triple is the host's, or
+  /// Linux on the family of `cpu` where that is another one.
   static llvm::Expected<Target> resolve(llvm::StringRef cpu,
                                         llvm::StringRef features = "",
                                         llvm::StringRef triple = "");

@@ -11,6 +11,7 @@
 #define LLMC_CODEGEN_WEIGHTFILE_H
 
 #include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/Support/Error.h"
 #include <string>
 #include <vector>
@@ -64,8 +65,10 @@ llvm::Expected<WeightFile> placeWeights(mlir::ModuleOp module);
 /// to be compressed. Memory beyond the mapped pages is a few row blocks per
 /// thread, and for the largest compressed matrix its numbers in f32 and its
 /// codes, whatever the model's size.
+/// `written` hears of every piece, in bytes, from the thread that wrote it.
 llvm::Error writeWeightFile(WeightFile &file, const WeightStore &store,
-                            llvm::StringRef path, unsigned threads);
+                            llvm::StringRef path, unsigned threads,
+                            llvm::function_ref<void(int64_t)> written);
 
 } // namespace llmc
 

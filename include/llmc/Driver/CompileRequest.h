@@ -26,7 +26,7 @@ inline constexpr const char *kEmitKinds[] = {"nn",  "linalg", "llvm",
 struct CompileRequest {
   /// ONNX file, or a folder that holds `model.onnx`.
   std::string model;
-  /// Folder of the bundle, or the file of another `--emit`; "-" is stdout.
+  /// Folder of the bundle, where an older one is replaced, or the file of another `--emit`; "-" is stdout.
   std::string output;
   /// "host" or the name of a CPU.
   std::string target = "host";
@@ -48,10 +48,14 @@ struct CompileRequest {
   bool verbose = false;
   /// Print the time of every step.
   bool timing = false;
+  /// Say what would be written, and write nothing.
+  bool dryRun = false;
+  /// Print that as one JSON object.
+  bool json = false;
+  /// Stderr is a terminal: show how far it is.
+  bool progress = false;
   /// Colored messages on stderr.
   bool color = false;
-  /// Replace a bundle that stands at `output`.
-  bool force = false;
   /// Values for named dimensions of the model (`--dim batch=1`).
   std::vector<std::pair<std::string, int64_t>> dims;
 };

@@ -36,6 +36,8 @@ public:
   void setQuiet(bool on) { quiet = on; }
   void noColor() { outColor = errColor = false; }
   bool colorsStderr() const { return errColor; }
+  /// Whether a line that is rewritten in place makes sense on stderr.
+  bool showsProgress() const { return errRewrites; }
   bool stdinIsTerminal() const { return inTerminal; }
   bool stdoutIsTerminal() const { return outTerminal; }
 
@@ -46,7 +48,7 @@ public:
 private:
   void message(const char *kind, const char *color, std::string_view text);
 
-  bool inTerminal, outTerminal, outColor, errColor, quiet = false;
+  bool inTerminal, outTerminal, outColor, errColor, errRewrites, quiet = false;
 };
 
 } // namespace llmc

@@ -14,6 +14,9 @@
 
 namespace llmc {
 
+/// How the names of tensors begin that only fill up to an alignment.
+inline constexpr char kPaddingPrefix[] = "__padding__.";
+
 /// One tensor of the file.
 struct StoredTensor {
   std::string name;
