@@ -181,7 +181,7 @@ class LanguageModel:
                 check(some.tobytes() == every[1][count - 1].tobytes(), f"{recipe}: expected the row of token {count} whatever follows")
 
     def baseline(self) -> None:
-        bundle = self.bundle.with_name(f"{self.bundle.name}-main")
+        bundle = self.bundle.with_name(f"{self.bundle.name}-baseline")
         self.llmc.compile(self.model, bundle, "--target", "x86-64-v3", "--entry", "lm")
         for case in self.cases:
             got = self.llmc.greedy(bundle, case["input_ids"], len(case["greedy"]))
@@ -281,7 +281,7 @@ def examine(llmc: Llmc, form: Form, work: Path) -> list[Result]:
         return results
     results.clear()  # only a failure to prepare is worth a line
     bundle = work / form.name.replace("/", "-")
-    for folder in (bundle, bundle.with_name(f"{bundle.name}-main")):
+    for folder in [bundle, *(bundle.with_name(f"{bundle.name}-{more}") for more in ("main", "baseline"))]:
         shutil.rmtree(folder, ignore_errors=True)
     subject = (Encoder if "outputs" in cases[0] else LanguageModel)(llmc, form.model, bundle, cases)
     if not attempt("compile", lambda: llmc.compile(form.model, bundle)):
@@ -290,7 +290,7 @@ def examine(llmc: Llmc, form: Form, work: Path) -> list[Result]:
         return results
     for label in subject.checks():
         attempt(label, getattr(subject, label))
-    for folder in (bundle, bundle.with_name(f"{bundle.name}-main")):
+    for folder in [bundle, *(bundle.with_name(f"{bundle.name}-{more}") for more in ("main", "baseline"))]:
         shutil.rmtree(folder, ignore_errors=True)
     return results
 
