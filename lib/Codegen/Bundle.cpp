@@ -6,6 +6,7 @@
 #include "llmc/Codegen/Bundle.h"
 #include "llmc/Codegen/Conventions.h"
 #include "llmc/Codegen/Emit.h"
+#include "llmc/Codegen/Packaging.h"
 #include "llmc/Dialect/NN/NNDialect.h"
 #include "llmc/Driver/Version.h"
 #include "llmc/Support/Hash.h"
@@ -117,7 +118,7 @@ json::Object llmc::describeEntry(func::FuncOp function,
       {"outputs", std::move(outputs)},       {"states", std::move(states)}};
 }
 
-static llvm::Error writeFile(StringRef path, StringRef bytes) {
+llvm::Error llmc::writeFile(StringRef path, StringRef bytes) {
   std::error_code code;
   llvm::raw_fd_ostream stream(path, code);
   if (code)
@@ -130,33 +131,6 @@ static llvm::Error writeFile(StringRef path, StringRef bytes) {
     return fileError("cannot write", path, code);
   }
   return llvm::Error::success();
-}
-
-/// model.h: what a C program needs to call the entries by itself.
-static std::string buildHeaderFile(const json::Array &entries) {
-  std::string text = "/* Entries of this model; see llmc/Runtime/abi.h. */\n"
-                     "#ifndef LLMC_MODEL_H\n#define LLMC_MODEL_H\n\n"
-                     "#include \"llmc/Runtime/abi.h\"\n\n"
-                     "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n";
-  for (const json::Value &value : entries) {
-    const json::Object &entry = *value.getAsObject();
-    std::string name = entry.getString("name")->str();
-    text += "/* " + name + ": symbols";
-    for (const json::Value &symbol : *entry.getArray("symbols"))
-      text += " " + symbol.getAsObject()->getString("name")->str();
-    for (StringRef kind : {"inputs", "outputs", "states"}) {
-      const json::Array &tensors = *entry.getArray(kind);
-      text += "\n * " + kind.str() + ": " + std::to_string(tensors.size());
-    }
-    text += " */\n";
-    text += "void llmc_run_" + name +
-            "(llmc_ctx *ctx, const int64_t *symbols, void *const *buffers,\n"
-            "    const void *weights, void *arena);\n";
-    text += "int64_t llmc_arena_" + name + "(const int64_t *symbols);\n";
-    text += "void llmc_shape_" + name +
-            "(const int64_t *symbols, int64_t *dims);\n\n";
-  }
-  return text + "#ifdef __cplusplus\n}\n#endif\n\n#endif\n";
 }
 
 llvm::Error llmc::writeBundle(const BundleFolder &folder,
@@ -197,8 +171,8 @@ llvm::Error llmc::writeBundle(const BundleFolder &folder,
                               {"bytes", contents.sourceBytes},
                               {"xxh3", contents.sourceHash},
                               {"producer", contents.producer}}}};
-  if (llvm::Error error =
-          writeFile(folder.path("model.h"), buildHeaderFile(contents.entries)))
+  if (llvm::Error error = writeFile(
+          folder.path("model.h"), buildModelHeader(contents.entries, weights)))
     return error;
   manifest["entries"] = std::move(contents.entries);
   if (contents.languageModel) {

@@ -13,6 +13,7 @@
 #include "llmc/Codegen/Bundle.h"
 #include "llmc/Codegen/Conventions.h"
 #include "llmc/Codegen/Emit.h"
+#include "llmc/Codegen/Packaging.h"
 #include "llmc/Codegen/Pipeline.h"
 #include "llmc/Codegen/Target.h"
 #include "llmc/Dialect/NN/NNOps.h"
@@ -35,6 +36,8 @@
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Threading.h"
 #include "llvm/Support/ToolOutputFile.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/Triple.h"
 #include <chrono>
 
 using namespace mlir;
@@ -80,6 +83,13 @@ public:
     if (!resolved)
       return fail(UsageAtFault, llvm::toString(resolved.takeError()));
     target = *resolved;
+    if (request.emit == "exe" &&
+        llvm::Triple(target.triple).getArch() !=
+            llvm::Triple(llvm::sys::getDefaultTargetTriple()).getArch())
+      return fail(UsageAtFault,
+                  "a program is made of the one that compiles, so it cannot be "
+                  "for " +
+                      target.triple + "; make a bundle or a library for it");
 
     if (int code = step("import", [&] { return importModel(); }))
       return code;
@@ -103,8 +113,13 @@ public:
         return code;
       return printDryRun();
     }
-    if (request.emit == "bundle") {
-      if (llvm::Error error = place.begin(request.output))
+    bool hasWeights = request.emit == "bundle" || request.emit == "exe" ||
+                      request.emit == "lib";
+    if (hasWeights) {
+      std::string output = request.emit == "bundle"
+                               ? request.output
+                               : getBundleOfProgram(request.output);
+      if (llvm::Error error = place.begin(output))
         return fail(ModelAtFault, llvm::toString(std::move(error)));
       if (int code = step("write weights", [&] { return writeWeights(); }))
         return code;
@@ -118,9 +133,9 @@ public:
     llvm::SmallVector<char, 0> code;
     if (int exit = step("emit code", [&] { return emit(code); }))
       return exit;
-    if (request.emit != "bundle")
+    if (!hasWeights)
       return writeOutput(llvm::StringRef(code.data(), code.size()));
-    return step("write bundle", [&] { return finish(code); });
+    return step("write " + request.emit, [&] { return finish(code); });
   }
 
 private:
@@ -164,7 +179,7 @@ private:
     return success();
   }
 
-  int step(StringRef name, llvm::function_ref<int()> body) {
+  int step(const std::string &name, llvm::function_ref<int()> body) {
     auto begin = std::chrono::steady_clock::now();
     progress.begin(name);
     int code = body();
@@ -387,6 +402,12 @@ private:
   }
 
   int finish(llvm::ArrayRef<char> object) {
+    if (request.emit == "lib") {
+      if (llvm::Error error =
+              writeLibrary(place, request.output, object, entries, weightFile))
+        return fail(MachineAtFault, llvm::toString(std::move(error)));
+      return Done;
+    }
     BundleContents contents;
     contents.triple = target.triple;
     contents.cpu = target.cpu;
@@ -404,6 +425,9 @@ private:
       return fail(MachineAtFault, llvm::toString(std::move(error)));
     if (llvm::Error error = place.publish())
       return fail(MachineAtFault, llvm::toString(std::move(error)));
+    if (request.emit == "exe")
+      if (llvm::Error error = writeProgram(request.runner, request.output))
+        return fail(MachineAtFault, llvm::toString(std::move(error)));
     return Done;
   }
 

@@ -52,11 +52,12 @@ static std::string optionLines(const std::vector<OptionSpec> &options) {
   return text;
 }
 
-std::string llmc::helpText(const VerbSpec &verb, const Terminal &terminal) {
+std::string llmc::helpText(const VerbSpec &verb, const Terminal &terminal,
+                           const std::string &program) {
   std::string text =
-      fmt::format("llmc {}: {}\n\n{}\n{}", verb.name, verb.summary,
+      fmt::format("{} {}: {}\n\n{}\n{}", program, verb.name, verb.summary,
                   terminal.bold("Examples"), verb.examples);
-  std::string usage = fmt::format("llmc {}", verb.name);
+  std::string usage = fmt::format("{} {}", program, verb.name);
   for (const char *name : verb.positional)
     usage += fmt::format(" {}", name);
   text += fmt::format("\n{}\n  {} [options]\n\n{}\n{}{}",

@@ -10,6 +10,16 @@
 
 using namespace llmc;
 
+/// What is made at a path only, for messages; null for text, which may go to
+/// stdout.
+static const char *needsPath(const std::string &emit) {
+  return emit == "bundle" ? "bundle"
+         : emit == "obj"  ? "object file"
+         : emit == "lib"  ? "library"
+         : emit == "exe"  ? "program"
+                          : nullptr;
+}
+
 int llmc::runCompile(const Arguments &arguments, Terminal &terminal) {
   CompileRequest request;
   request.model = arguments.positional[0];
@@ -41,13 +51,19 @@ int llmc::runCompile(const Arguments &arguments, Terminal &terminal) {
   if (request.json && !request.dryRun)
     return terminal.fail(
         Fault::usage("'compile' prints JSON only with --dry-run"));
-  if (request.output.empty() && !request.dryRun) {
-    if (request.emit == "bundle" || request.emit == "obj")
-      return terminal.fail(Fault::usage(
-          "'compile' needs -o PATH for the " +
-          std::string(request.emit == "obj" ? "object file" : "bundle")));
+  if (!request.dryRun && (request.output.empty() || request.output == "-")) {
+    if (const char *what = needsPath(request.emit))
+      return terminal.fail(
+          Fault::usage(std::string("'compile' needs -o PATH for the ") + what));
     request.output = "-";
   }
+  if (request.emit == "lib" && !request.output.ends_with(".so") &&
+      !request.output.ends_with(".a"))
+    return terminal.fail(Fault::usage(
+        "expected -o to end in .so for a shared library or in .a for an "
+        "archive but got '" +
+        request.output + "'"));
+  request.runner = "/proc/self/exe";
   void *address;
   if (Fault fault = findCompiler("llmc_compiler_main", address))
     return terminal.fail(fault);

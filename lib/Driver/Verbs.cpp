@@ -52,6 +52,7 @@ const std::vector<VerbSpec> &llmc::verbs() {
        "turn an ONNX model into a bundle of native code and weights",
        "  llmc compile model.onnx -o bundle        for this machine\n"
        "  llmc compile model/ -o b --context 4096  a folder with model.onnx\n"
+       "  llmc compile m.onnx --emit=exe -o talk   a program: ./talk chat\n"
        "  llmc compile m.onnx --emit=nn            print the model as llmc "
        "sees it\n",
        {"MODEL"},
@@ -62,9 +63,10 @@ const std::vector<VerbSpec> &llmc::verbs() {
          "CPU to compile for, as LLVM names it: x86-64-v3, znver4, "
          "neoverse-n1 [host]"},
         {"emit", "KIND",
-         "what to make: nn, linalg, llvm, asm, obj or bundle "
-         "[bundle]",
-         "nn linalg llvm asm obj bundle"},
+         "what to make: nn, linalg, llvm or asm text; obj; lib, a library with "
+         "its header and weights beside it; exe, a program with its bundle "
+         "beside it; bundle [bundle]",
+         "nn linalg llvm asm obj lib exe bundle"},
         {"entry", "NAME",
          "what callers can run: main is the model's own signature, lm the "
          "language model (2/3 of the time to compile), all both; auto is main, "
@@ -83,6 +85,8 @@ const std::vector<VerbSpec> &llmc::verbs() {
          "say what would be written (entries, operators, weights, scratch "
          "memory) and write nothing"},
         {"json", nullptr, "with --dry-run: print one JSON object"},
+        {"force,f", nullptr,
+         "accepted for scripts; an older bundle is replaced without it, too"},
         {"timing", nullptr, "print the time of every step"},
         {"verbose,v", nullptr, "name every step and decision"}},
        nullptr,
@@ -289,10 +293,15 @@ Fault llmc::parseIds(const std::string &text, std::vector<int64_t> &ids) {
   }
 }
 
-Fault llmc::findCompiler(const char *function, void *&address) {
+std::string llmc::ownPath() {
   std::string self(4096, '\0');
   ssize_t length = readlink("/proc/self/exe", self.data(), self.size());
   self.resize(length > 0 ? length : 0);
+  return self;
+}
+
+Fault llmc::findCompiler(const char *function, void *&address) {
+  std::string self = ownPath();
   std::string folder = self.substr(0, self.rfind('/') + 1);
   std::string path = folder + "../lib/libllmc.so";
   void *library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);

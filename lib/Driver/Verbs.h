@@ -44,6 +44,9 @@ Fault parseDims(const Arguments &arguments,
 /// "1,2,3" or "1 2 3".
 Fault parseIds(const std::string &text, std::vector<int64_t> &ids);
 
+/// Path of this program.
+std::string ownPath();
+
 /// Finds a function of libllmc.so, which is loaded here and stays loaded.
 Fault findCompiler(const char *function, void *&address);
 

@@ -19,6 +19,9 @@ namespace llmc {
 llvm::Error fileError(const llvm::Twine &what, llvm::StringRef path,
                       std::error_code code);
 
+/// Writes a whole file.
+llvm::Error writeFile(llvm::StringRef path, llvm::StringRef bytes);
+
 /// The folder of a bundle under construction. It stands hidden beside the final
 /// place, under a name of its own, and takes the final name in one step when
 /// all is written; an older bundle stays until that moment. Whatever ends the

@@ -81,7 +81,8 @@ std::string nearest(const std::string &word,
 
 /// Help of a verb, of the program, and a script that completes words in a
 /// shell ("bash", "zsh" or "fish").
-std::string helpText(const VerbSpec &verb, const Terminal &terminal);
+std::string helpText(const VerbSpec &verb, const Terminal &terminal,
+                     const std::string &program = "llmc");
 std::string helpText(const Terminal &terminal);
 std::string completionScript(const std::string &shell);
 

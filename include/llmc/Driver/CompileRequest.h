@@ -19,8 +19,8 @@
 namespace llmc {
 
 /// The words `--emit` takes, in the order of the pipeline.
-inline constexpr const char *kEmitKinds[] = {"nn",  "linalg", "llvm",
-                                             "asm", "obj",    "bundle"};
+inline constexpr const char *kEmitKinds[] = {"nn",  "linalg", "llvm", "asm",
+                                             "obj", "lib",    "exe",  "bundle"};
 
 /// One `llmc compile`.
 struct CompileRequest {
@@ -28,6 +28,8 @@ struct CompileRequest {
   std::string model;
   /// Folder of the bundle, where an older one is replaced, or the file of another `--emit`; "-" is stdout.
   std::string output;
+  /// The program that runs bundles, for "exe".
+  std::string runner;
   /// "host" or the name of a CPU.
   std::string target = "host";
   /// One of kEmitKinds.
