@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "llmc/Passes/NNLowering.h"
+#include "LowerUnary.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -11,15 +11,6 @@
 using namespace mlir;
 using namespace llmc;
 using namespace llmc::lower;
-
-template <class Op> static Value lowerUnary(Op op, Lowering &l, Body body) {
-  Type element = getElementTypeOrSelf(op.getType());
-  return l.each(l.shape(op.getResult()), element, l.whole(l.get(op.getInput())),
-                [&](ScalarBuilder &b, ValueRange x) {
-                  Value wide = castScalar(b, x[0], computeType(element));
-                  return castScalar(b, body(b, wide), element);
-                });
-}
 
 static Value expOf(ScalarBuilder &b, Value x) {
   return math::ExpOp::create(b, x);

@@ -5,7 +5,7 @@
 // Narrow floats are computed in f32.
 //
 //===----------------------------------------------------------------------===//
-#include "llmc/Passes/NNLowering.h"
+#include "LowerUnary.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -13,15 +13,6 @@
 using namespace mlir;
 using namespace llmc;
 using namespace llmc::lower;
-
-template <class Op> static Value lowerUnary(Op op, Lowering &l, Body body) {
-  Type element = getElementTypeOrSelf(op.getType());
-  return l.each(l.shape(op.getResult()), element, l.whole(l.get(op.getInput())),
-                [&](ScalarBuilder &b, ValueRange x) {
-                  Value wide = castScalar(b, x[0], computeType(x[0].getType()));
-                  return castScalar(b, body(b, wide), element);
-                });
-}
 
 template <class Op, class Scalar> static Value lowerMath(Op op, Lowering &l) {
   return lowerUnary(op, l, [](ScalarBuilder &b, ValueRange x) -> Value {
