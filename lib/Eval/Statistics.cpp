@@ -4,7 +4,9 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Eval/Statistics.h"
+#include "RowSums.h"
 #include "llmc/Support/SplitMix.h"
+#include "llvm/ADT/STLExtras.h"
 #include <algorithm>
 #include <cmath>
 
@@ -17,39 +19,22 @@ static constexpr double kConfidence = 0.95;
 // One token
 //===----------------------------------------------------------------------===//
 
-namespace {
-/// The best logits of a row.
-struct Best {
-  size_t index = 0;
-  float first = -INFINITY, second = -INFINITY;
-};
-} // namespace
-
-static Fault findBest(llvm::ArrayRef<float> row, Best &best) {
-  bool finite = true;
-  for (size_t i = 0; i != row.size(); ++i) {
-    finite &= std::isfinite(row[i]);
-    if (row[i] > best.first) {
-      best.second = best.first;
-      best.first = row[i];
-      best.index = i;
-    } else {
-      best.second = std::max(best.second, row[i]);
-    }
-  }
-  return finite && !row.empty()
+static Fault checkFinite(llvm::ArrayRef<float> row) {
+  return !row.empty() && allFinite(row.data(), row.size())
              ? Fault()
              : Fault::input("logits that are not finite numbers");
 }
 
+static float largest(llvm::ArrayRef<float> row) {
+  return largestOf(row.data(), row.size());
+}
+
 Fault llmc::scoreRow(llvm::ArrayRef<float> logits, int64_t target,
                      TokenScore &out) {
-  Best best;
-  if (Fault fault = findBest(logits, best))
+  if (Fault fault = checkFinite(logits))
     return fault;
-  double top = best.first, sum = 0;
-  for (float logit : logits)
-    sum += std::exp(logit - top);
+  double top = largest(logits);
+  double sum = sumOfExponentials(logits.data(), top, logits.size());
   out.loss = top + std::log(sum) - logits[target];
   return {};
 }
@@ -57,29 +42,26 @@ Fault llmc::scoreRow(llvm::ArrayRef<float> logits, int64_t target,
 Fault llmc::scoreRows(llvm::ArrayRef<float> logits,
                       llvm::ArrayRef<float> reference, int64_t target,
                       TokenScore &out) {
-  Best best, referenceBest;
-  if (Fault fault = findBest(logits, best))
-    return fault;
-  if (Fault fault = findBest(reference, referenceBest))
-    return fault;
-  double top = best.first, referenceTop = referenceBest.first;
-  double sum = 0, referenceSum = 0, weighted = 0;
-  for (size_t i = 0; i != logits.size(); ++i) {
-    double a = logits[i] - top, b = reference[i] - referenceTop;
-    double p = std::exp(b);
-    sum += std::exp(a);
-    referenceSum += p;
-    weighted += p * (b - a);
-  }
-  double logSum = std::log(sum), referenceLogSum = std::log(referenceSum);
+  for (llvm::ArrayRef<float> row : {logits, reference})
+    if (Fault fault = checkFinite(row))
+      return fault;
+  float best = largest(logits), referenceBest = largest(reference);
+  double top = best, referenceTop = referenceBest;
+  PairSums sums = sumPair(logits.data(), top, reference.data(), referenceTop,
+                          logits.size());
+  double logSum = std::log(sums.model);
+  double referenceLogSum = std::log(sums.reference);
   out.loss = top + logSum - logits[target];
   out.referenceLoss = referenceTop + referenceLogSum - reference[target];
   // Not negative but for rounding, which would be all there is to see.
-  out.divergence =
-      std::max(0.0, weighted / referenceSum + (logSum - referenceLogSum));
-  out.margin =
-      logits.size() > 1 ? referenceBest.first - referenceBest.second : INFINITY;
-  out.agree = best.index == referenceBest.index;
+  out.divergence = std::max(0.0, sums.weighted / sums.reference +
+                                     (logSum - referenceLogSum));
+  size_t index = llvm::find(reference, referenceBest) - reference.begin();
+  float second = std::max(largest(reference.take_front(index)),
+                          largest(reference.drop_front(index + 1)));
+  out.margin = referenceBest - second;
+  out.agree = llvm::find(logits, best) - logits.begin() ==
+              static_cast<ptrdiff_t>(index);
   return {};
 }
 

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Eval/Statistics.h"
+#include <algorithm>
 #include <cmath>
 #include <gtest/gtest.h>
 
@@ -83,6 +84,34 @@ TEST(Statistics, LargeLogitsDoNotOverflow) {
   EXPECT_NEAR(score.divergence, std::log(2.0), 1e-15);
   // Of equal logits the first is the best.
   EXPECT_TRUE(score.agree);
+}
+
+TEST(Statistics, AnyWidthIsSummedWhole) {
+  for (int width = 1; width != 70; ++width) {
+    std::vector<float> a(width), b(width);
+    for (int i = 0; i != width; ++i) {
+      a[i] = static_cast<float>(std::sin(1.0 + i * width) * 30);
+      b[i] = static_cast<float>(std::cos(2.0 + i * width) * 400);
+    }
+    double sumA = 0, sumB = 0, divergence = 0;
+    for (int i = 0; i != width; ++i) {
+      sumA += std::exp(static_cast<double>(a[i]));
+      sumB += std::exp(static_cast<double>(b[i]));
+    }
+    for (int i = 0; i != width; ++i)
+      divergence += std::exp(b[i] - std::log(sumB)) *
+                    (b[i] - std::log(sumB) - a[i] + std::log(sumA));
+    TokenScore score;
+    for (int target : {0, width / 2, width - 1}) {
+      ASSERT_FALSE(scoreRows(a, b, target, score));
+      EXPECT_NEAR(score.loss, std::log(sumA) - a[target], 1e-12);
+      EXPECT_NEAR(score.referenceLoss, std::log(sumB) - b[target], 1e-12);
+      EXPECT_NEAR(score.divergence, divergence, 1e-12 * divergence + 1e-12);
+      std::vector<float> sorted = b;
+      std::sort(sorted.rbegin(), sorted.rend());
+      EXPECT_EQ(score.margin, width > 1 ? sorted[0] - sorted[1] : INFINITY);
+    }
+  }
 }
 
 TEST(Statistics, RefusesLogitsThatAreNoNumbers) {
