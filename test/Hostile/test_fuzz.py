@@ -102,7 +102,7 @@ def mutate_model(data: bytes, dice: random.Random) -> bytes:
             if dice.randrange(2) and tensor.dims:
                 tensor.dims[dice.randrange(len(tensor.dims))] = dice.choice(NUMBERS)
             else:
-                tensor.data_type = dice.randrange(25)
+                tensor.data_type = dice.randrange(28)
         elif kind == 1 and values:
             dims = dice.choice(values).type.tensor_type.shape.dim
             dims[dice.randrange(len(dims))].dim_value = dice.choice(NUMBERS)
@@ -144,6 +144,9 @@ class Fuzz(HostileCase):
 
     def test_graphs_fused(self):
         self.models(MODELS / "llama/optimum", mutate_model, "compile", "--emit=nn", "-o", str(self.out / "nn.mlir"))
+
+    def test_graphs_of_quantized_weights(self):
+        self.models(MODELS / "llama16/genai_int4", mutate_model, "compile", "--emit=nn", "-o", str(self.out / "nn.mlir"))
 
     def test_graphs_lowered(self):
         self.models(MODELS / "llama16/genai_fp32", mutate_model, "compile", "--entry=main", "--emit=llvm", "-o",
