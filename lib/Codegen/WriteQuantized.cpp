@@ -7,7 +7,8 @@
 #include "llmc/Dialect/Pack/PackOps.h"
 #include "llmc/Formats/Layout.h"
 #include "llmc/Methods/Method.h"
-#include "llmc/Weights/WeightStore.h"
+#include "llmc/Recipes/Recipe.h"
+#include "llmc/Weights/StoredFormat.h"
 
 #include <chrono>
 #include <mutex>
@@ -37,6 +38,40 @@ forParts(Workers &workers, int64_t count, int64_t perTask,
   return llvm::Error::success();
 }
 
+/// Packs all tiles of a compressed matrix.
+static llvm::Error packAllTiles(const QuantizedMatrix &matrix,
+                                pack::TensorType type, Workers &workers,
+                                llvm::MutableArrayRef<char> out) {
+  auto layout =
+      PackedLayout::create(matrix.format, type.getRows(), type.getColumns(),
+                           type.getLayout().getCount());
+  if (!layout)
+    return layout.takeError();
+  return forParts(workers, layout->tiles, kTaskBytes / layout->tileBytes,
+                  [&](int64_t begin, int64_t end) {
+                    return packTiles(matrix, *layout, begin, end, out);
+                  });
+}
+
+/// Packs the codes and scales that a weight comes with.
+static llvm::Error writeStored(PlacedWeight &weight, StringRef format,
+                               const WeightStore &store, Workers &workers,
+                               llvm::MutableArrayRef<char> out) {
+  auto matrix = readStored(store, weight.source);
+  if (!matrix)
+    return llvm::createStringError("weight '" + weight.name +
+                                   "': " + llvm::toString(matrix.takeError()));
+  auto wanted = parseFormat(format);
+  if (!wanted)
+    return wanted.takeError();
+  if (!(matrix->format == *wanted))
+    return llvm::createStringError("weight '" + weight.name +
+                                   "': expected to come in format '" + format +
+                                   "' but got '" + matrix->format.name + "'");
+  return packAllTiles(*matrix, cast<pack::TensorType>(weight.type), workers,
+                      out);
+}
+
 llvm::Error llmc::writeQuantized(PlacedWeight &weight, const WeightStore &store,
                                  Workers &workers,
                                  llvm::MutableArrayRef<char> out) {
@@ -46,6 +81,19 @@ llvm::Error llmc::writeQuantized(PlacedWeight &weight, const WeightStore &store,
   if (!method)
     return llvm::createStringError("weight '" + weight.name +
                                    "' has a compressed type but no method");
+  auto finish = [&] {
+    weight.outcome.seconds = std::chrono::duration<double>(
+                                 std::chrono::steady_clock::now() - started)
+                                 .count();
+    return llvm::Error::success();
+  };
+  if (method.getName() == kKeepMethod) {
+    if (llvm::Error error =
+            writeStored(weight, method.getFormat(), store, workers, out))
+      return error;
+    weight.outcome.note = "kept as it comes";
+    return finish();
+  }
   int64_t rows = type.getRows(), columns = type.getColumns();
   std::vector<float> values(rows * columns);
   if (llvm::Error error = forParts(
@@ -78,21 +126,10 @@ llvm::Error llmc::writeQuantized(PlacedWeight &weight, const WeightStore &store,
     return llvm::createStringError("weight '" + weight.name + "': method '" +
                                    method.getName() +
                                    "' scales columns, and nothing undoes it");
-  auto layout = PackedLayout::create(result->matrix.format, rows, columns,
-                                     type.getLayout().getCount());
-  if (!layout)
-    return layout.takeError();
-  if (llvm::Error error =
-          forParts(workers, layout->tiles, kTaskBytes / layout->tileBytes,
-                   [&](int64_t begin, int64_t end) {
-                     return packTiles(result->matrix, *layout, begin, end, out);
-                   }))
+  if (llvm::Error error = packAllTiles(result->matrix, type, workers, out))
     return error;
   weight.outcome.relativeError =
       measureError(request.weight, result->matrix, parallel).getRelative();
   weight.outcome.note = std::move(result->note);
-  weight.outcome.seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - started)
-          .count();
-  return llvm::Error::success();
+  return finish();
 }

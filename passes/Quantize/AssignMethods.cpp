@@ -8,7 +8,7 @@
 #include "llmc/Passes/KernelPasses.h"
 #include "llmc/Passes/QuantizePasses.h"
 #include "llmc/Recipes/Recipe.h"
-#include "llmc/Weights/WeightStore.h"
+#include "llmc/Weights/StoredFormat.h"
 
 #include "mlir/IR/SymbolTable.h"
 #include "llvm/ADT/MapVector.h"
@@ -102,13 +102,27 @@ struct AssignMethods : llmc::impl::AssignMethodsPassBase<AssignMethods> {
     else if (!how.other.empty())
       keep("it is also read by " + how.other);
     else if (rule->method == kKeepMethod)
-      keep("the recipe keeps it, and it does not come compressed");
+      assignStored(weight, keep);
     else
       weight->setAttr(pack::PackDialect::kMethod,
                       pack::MethodAttr::get(
                           builder.getContext(), rule->method, rule->format,
                           buildSettings(builder, rule->settings)));
     return true;
+  }
+
+  /// Keeps the codes of a weight that comes compressed.
+  void assignStored(nn::WeightOp weight,
+                    llvm::function_ref<void(const Twine &)> keep) {
+    WeightStore none; // values in the IR need no store
+    auto format = findStoredFormat(store ? *store : none, weight.getSource());
+    if (format)
+      weight->setAttr(pack::PackDialect::kMethod,
+                      pack::MethodAttr::get(weight.getContext(), kKeepMethod,
+                                            *format, DictionaryAttr()));
+    else
+      keep("the recipe keeps it as it comes, but " +
+           llvm::toString(format.takeError()));
   }
 
   static DictionaryAttr

@@ -71,6 +71,12 @@ def entries(bundle: Path) -> dict[str, dict]:
     return {entry["name"]: entry for entry in manifest["entries"]}
 
 
+def layouts(bundle: Path) -> dict[str, str]:
+    """How each weight of a bundle is stored, by name."""
+    manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
+    return {name: tensor["layout"] for name, tensor in manifest["weights"]["tensors"].items()}
+
+
 def step_inputs(signature: list[dict], ids: np.ndarray, mask: np.ndarray, past: dict[str, np.ndarray],
                 head_size: int = 0) -> dict[str, np.ndarray]:
     """What a language model's ONNX signature wants for new `ids` [batch, new]

@@ -37,7 +37,7 @@ import onnxruntime
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from EndToEnd import int4, smollm2
-from EndToEnd.llmc import CommandFailed, Llmc, distance, entries, step_inputs
+from EndToEnd.llmc import CommandFailed, Llmc, distance, entries, layouts, step_inputs
 from harness.results import FAILED, PASSED, SKIPPED, Result, apply_expected, closing_line, read_expected
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,6 +47,10 @@ TOLERANCE = 1e-4  # of max|Δ| / max|logit|
 # The largest max|Δ| / max|logit| that a recipe may cost a tiny model with random
 # weights, which bear rounding worse than trained ones: about twice what it does.
 RECIPES = {"w8": 0.15, "w4": 1.5}
+# What matrices come in, in forms that are quantized already, and what keeping
+# them costs beside f32 products of the same numbers: inputs are rounded to 8 bits.
+KEPT = {"genai_int4": {"i4g32.f32"}, "blocks": {"u4g32", "i8g32"}}
+KEEP = 0.1
 STORIES = ["optimum", "dynamo", "dynamo23", "genai_fp32"]
 ORT_BATCH = ["optimum", "dynamo", "onnx"]  # ONNX Runtime refuses the others' rotary tables or heads
 
@@ -167,7 +171,7 @@ class LanguageModel:
     def recipes(self) -> None:
         case = max((case for case in self.cases if "logits" in case), key=lambda case: len(case["input_ids"]))
         ids = np.array(case["input_ids"])
-        for recipe, bound in RECIPES.items():
+        for recipe, bound in ({"keep": KEEP} if self.model.name in KEPT else RECIPES).items():
             bundle = self.bundle.with_name(f"{self.bundle.name}-main")
             shutil.rmtree(bundle, ignore_errors=True)
             self.llmc.compile(self.model, bundle, "--recipe", recipe, "--entry", "lm")
@@ -179,6 +183,9 @@ class LanguageModel:
             for count in (1, len(ids) // 2):
                 some = logits_of(self.llmc.run(bundle, {"ids": ids[:count]}, "--entry", "lm", "--dim", "n_logits=1"))
                 check(some.tobytes() == every[1][count - 1].tobytes(), f"{recipe}: expected the row of token {count} whatever follows")
+            if recipe == "keep":
+                formats = {layout.split()[0] for name, layout in layouts(bundle).items() if "_proj" in name or "embed" in name or "head" in name}
+                check(formats == KEPT[self.model.name], f"expected formats {KEPT[self.model.name]} but got {formats}")
 
     def baseline(self) -> None:
         bundle = self.bundle.with_name(f"{self.bundle.name}-baseline")
@@ -189,8 +196,10 @@ class LanguageModel:
 
     def checks(self) -> list[str]:
         names = ["greedy"]
+        if self.model.name == "blocks":  # the same bytes as its plain form, in f32
+            return ["greedy", "lm", "recipes"]
         if any("logits" in case for case in self.cases):
-            names += ["lm", "logits", "threads"] + ["recipes"] * (self.model.name == "optimum")
+            names += ["lm", "logits", "threads"] + ["recipes"] * (self.model.name in ["optimum", *KEPT])
         if self.model.name in ORT_BATCH:
             names.append("batch")
         if self.model.name == "genai_fp32" and self.head_size() % 16 == 0:
@@ -255,7 +264,9 @@ def forms(work: Path) -> list[Form]:
     found.append(Form("stories260K/genai_int4", SHARED / "exports/genai_int4", lambda: int4.cases(
         SHARED / "exports/genai_int4", SHARED / "exports/optimum", work / "stories260K-int4", Oracle), missing))
     missing = "" if smollm2.MODEL.is_file() else "SmolLM2 has not been fetched"
-    found.append(Form("smollm2/onnx", work / "smollm2/onnx", lambda: smollm2.cases(work / "smollm2/onnx", Oracle), missing))
+    plain = work / "smollm2/onnx"
+    found.append(Form("smollm2/onnx", plain, lambda: smollm2.cases(plain, Oracle), missing))
+    found.append(Form("smollm2/blocks", work / "smollm2/blocks", lambda: smollm2.block_cases(plain, Oracle), missing))
     return found
 
 

@@ -2,9 +2,11 @@
 """SmolLM2-135M-Instruct as an ONNX folder, and what ONNX Runtime says of it."""
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -40,12 +42,31 @@ def speak(oracle, ids: list[int], steps: int, margin: float) -> tuple[list[int],
     return greedy, first.tolist()
 
 
+def convert(folder: Path, *options: str) -> None:
+    command = [sys.executable, ROOT / "scripts/convert/gguf_to_onnx.py", MODEL, "-o", folder, "--force", *options]
+    subprocess.run(list(map(str, command)), check=True, capture_output=True, timeout=300)
+
+
+def block_cases(plain: Path, oracle_class) -> list[dict]:
+    """Converts the model with its blocks, beside `plain`, which says what is right."""
+    convert(plain.with_name("blocks"), "--keep-blocks")
+    return cases(plain, oracle_class)
+
+
+_lock = threading.Lock()
+
+
 def cases(folder: Path, oracle_class) -> list[dict]:
     """Converts the model to `folder`; greedy ids and first logits of one prompt."""
+    with _lock:  # two forms ask
+        return _cases(folder, oracle_class)
+
+
+@functools.cache
+def _cases(folder: Path, oracle_class) -> list[dict]:
     from tokenizers import Tokenizer
 
-    command = [sys.executable, ROOT / "scripts/convert/gguf_to_onnx.py", MODEL, "-o", folder, "--force"]
-    subprocess.run(list(map(str, command)), check=True, capture_output=True, timeout=300)
+    convert(folder)
     ids = Tokenizer.from_file(str(folder / "tokenizer.json")).encode(TEXT, add_special_tokens=False).ids[:PROMPT_IDS]
     assert len(ids) == PROMPT_IDS
     greedy, logits = speak(oracle_class(folder), ids, STEPS, 1e-3)

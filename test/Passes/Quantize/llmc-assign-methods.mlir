@@ -7,8 +7,9 @@
 // RUN: not llmc-opt %s -split-input-file -llmc-assign-methods=recipe=%t.yaml 2>&1 | FileCheck %s --check-prefix=NONE
 // RUN: echo 'quantize: [{read: gather, method: rtn, bits: 4, group: 32, zero: free}]' > %t.yaml
 // RUN: llmc-opt %s -split-input-file -llmc-assign-methods=recipe=%t.yaml | FileCheck %s --check-prefix=TABLES
+// RUN: llmc-opt %s -split-input-file -llmc-assign-methods=recipe=keep | FileCheck %s --check-prefix=KEEP
 // UNKNOWN: error: unknown recipe 'w9'; expected one of f32,
-// NONE: fits none of the 4 matrices of this model
+// NONE: fits none of the 5 matrices of this model
 
 // CHECK: nn.weight @w {{.*}} {pack.method = #pack.method<"mse", "i8g32">}
 // TABLES: nn.weight @w {{.*}} {pack.kept = "no rule of the recipe fits"}
@@ -24,17 +25,24 @@ nn.weight @half : tensor<8x32xf16> from #nn.key<"h" : tensor<8x32xf16>>
 nn.weight @gamma : tensor<32xf32> from #nn.key<"g" : tensor<32xf32>>
 // F32-NOT: pack.
 
-func.func @main(%x: tensor<?x32xf32>, %h: tensor<?x32xf16>, %i: tensor<?xi64>) -> (tensor<?x8xf32>, tensor<?x8xf32>, tensor<8x32xf32>, tensor<?x8xf16>) {
+// CHECK: nn.weight @codes {{.*}} {pack.method = #pack.method<"mse", "i8g32">}
+// KEEP: nn.weight @w {{.*}} {pack.kept = "the recipe keeps it as it comes, but it is not stored as codes and scales"}
+// KEEP: nn.weight @codes {{.*}} {pack.method = #pack.method<"keep", "i8g16.f32">}
+nn.weight @codes : tensor<8x32xf32> from #nn.dequant<#nn.dense<dense<3> : tensor<8x32xi8>>, #nn.dense<dense<0.5> : tensor<8x2xf32>>, 0, [1, 16]>
+
+func.func @main(%x: tensor<?x32xf32>, %h: tensor<?x32xf16>, %i: tensor<?xi64>) -> (tensor<?x8xf32>, tensor<?x8xf32>, tensor<8x32xf32>, tensor<?x8xf16>, tensor<?x8xf32>) {
   %w = nn.get @w : tensor<8x32xf32>
   %e = nn.get @embed : tensor<8x32xf32>
   %b = nn.get @both : tensor<8x32xf32>
   %c = nn.get @half : tensor<8x32xf16>
   %g = nn.get @gamma : tensor<32xf32>
   %0 = nn.gather %e, %i {axis = 0 : i64} : (tensor<8x32xf32>, tensor<?xi64>) -> tensor<?x32xf32>
+  %d = nn.get @codes : tensor<8x32xf32>
+  %6 = nn.linear %x, %d : (tensor<?x32xf32>, tensor<8x32xf32>) -> tensor<?x8xf32>
   %1 = nn.rms_norm %0, %g {epsilon = 1.0E-5 : f64} : (tensor<?x32xf32>, tensor<32xf32>) -> tensor<?x32xf32>
   %2 = nn.linear %1, %w : (tensor<?x32xf32>, tensor<8x32xf32>) -> tensor<?x8xf32>
   %3 = nn.linear %x, %b : (tensor<?x32xf32>, tensor<8x32xf32>) -> tensor<?x8xf32>
   %4 = nn.neg %b : (tensor<8x32xf32>) -> tensor<8x32xf32>
   %5 = nn.linear %h, %c : (tensor<?x32xf16>, tensor<8x32xf16>) -> tensor<?x8xf16>
-  return %2, %3, %4, %5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<8x32xf32>, tensor<?x8xf16>
+  return %2, %3, %4, %5, %6 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<8x32xf32>, tensor<?x8xf16>, tensor<?x8xf32>
 }
