@@ -4,6 +4,7 @@ NumPy; blocks of GGUF files against the `gguf` package. One model holds many
 nodes, so that there is one compile for each test."""
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -80,9 +81,11 @@ class Quantized(unittest.TestCase):
     def llmc(self, *arguments) -> subprocess.CompletedProcess:
         return subprocess.run(list(map(str, [LLMC, *arguments])), capture_output=True, text=True, timeout=120)
 
-    def run_llmc(self) -> dict[str, np.ndarray]:
+    def run_llmc(self, *options: str) -> dict[str, np.ndarray]:
         self.model.save(self.folder / "onnx")
-        done = self.llmc("compile", self.folder / "onnx", "-o", self.folder / "bundle")
+        for name in ("bundle", "out"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        done = self.llmc("compile", self.folder / "onnx", "-o", self.folder / "bundle", *options)
         self.assertEqual(done.returncode, 0, done.stderr)
         given = []
         for name, value in self.model.feed.items():
@@ -91,6 +94,11 @@ class Quantized(unittest.TestCase):
         done = self.llmc("run", self.folder / "bundle", *given, "--output-dir", self.folder / "out")
         self.assertEqual(done.returncode, 0, done.stderr)
         return {file.stem: np.load(file) for file in (self.folder / "out").glob("*.npy")}
+
+    def formats(self) -> list[str]:
+        """Of all weights of the bundle that was made last."""
+        tensors = json.loads((self.folder / "bundle/manifest.json").read_text())["weights"]["tensors"]
+        return sorted(tensor["layout"].split()[0] for tensor in tensors.values())
 
     def check_against_ort(self, tolerance: float = 1e-5) -> None:
         got = self.run_llmc()
@@ -226,9 +234,34 @@ class Quantized(unittest.TestCase):
             picked = self.model.node("Gather", [matrix, np.arange(rows)])
             want[picked] = gguf.quants.dequantize(data, kind).astype(np.float32)
         self.model.node("Identity", [self.model.input(self.values(1))])  # a model has an input
-        got = self.run_llmc()
+        for options in ([], ["--recipe", "keep"]):
+            got = self.run_llmc(*options)
+            for name, values in want.items():
+                np.testing.assert_array_equal(got[name] + 0.0, values + 0.0)
+        self.assertEqual(self.formats(), sorted(["i4g32", "u4g32", "i5g32", "u5g32", "i8g32", "u4g32.f16b-u6", "u5g32.f16b-u6",
+                                                 "i6g16.f16b-i8", "nl4g32"]))
+
+    def test_kept_as_they_come(self):
+        for bits, block, columns, zeros in ((4, 32, 96, ""), (2, 16, 80, ""), (8, 64, 192, ""), (4, 128, 96, ""),
+                                            (4, 32, 160, "packed"), (8, 32, 96, "packed"), (2, 64, 128, "packed")):
+            self.n_bits(bits, block, 40, columns, zeros=zeros)
+        matrix = self.dequantize(self.random.integers(-128, 128, (96, 24)).astype(np.int8), self.scales(24), axis=1)
+        self.multiply(matrix, 96)
+        matrix = self.dequantize(packed_tensor("", self.random.integers(-8, 8, (96, 24)), TensorProto.INT4), self.scales(3, 24),
+                                 axis=0, block_size=32)
+        self.multiply(matrix, 96)
+        rows = self.model.input(np.array([[3, 0, 9], [9, 5, 1]]))
+        picked = self.model.node("GatherBlockQuantized", [pack(self.codes(4, 10, 96), 4), rows, self.scales(10, 3),
+                                                          pack(self.codes(4, 10, 3), 4)], domain="com.microsoft", block_size=32)
+        want, got = self.run_llmc(), self.run_llmc("--recipe", "keep")
+        self.assertEqual(self.formats(), sorted([
+            "i4g32.f32", "i2g16.f32", "i8g64.f32", "i4row.f32", "u4g32.f32.zu4", "u8g32.f32.zi8", "u2g64.f32.zu4",
+            "i8row.f32", "i4g32.f32", "u4g32.f32.zu4"]))
+        self.assertEqual(got[picked].tobytes(), want[picked].tobytes())
         for name, values in want.items():
-            np.testing.assert_array_equal(got[name] + 0.0, values + 0.0)
+            # Inputs are rounded to 8 bits, weights are not.
+            error = np.abs(got[name] - values).max() / np.abs(values).max()
+            self.assertLess(error, 0.02, self.describe(name))
 
     def test_refused_with_node_and_reason(self):
         self.n_bits(4, 32, 16, 64)
