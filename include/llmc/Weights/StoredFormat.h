@@ -6,6 +6,14 @@
 // formats, only packed in another way. Then it is kept as it is: nothing is
 // rounded a second time.
 //
+// What is kept: all block types of GGUF files that llmc has formats for; codes
+// of 2, 4 and 8 bits with a scale in f32, f16 or bf16 for each 16, 32, ... columns
+// of a row, for a row, or for all, and with integer zero points or none. Zero
+// points in floating point are kept where their products with the scales are
+// numbers of f32 (of halves they are). Not kept: a scale for each column, groups
+// that are no multiple of 16 columns, scales that are not finite, codes of 16 and
+// 32 bits, tensors of other ranks.
+//
 //===----------------------------------------------------------------------===//
 #ifndef LLMC_WEIGHTS_STOREDFORMAT_H
 #define LLMC_WEIGHTS_STOREDFORMAT_H
