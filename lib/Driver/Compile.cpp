@@ -208,6 +208,9 @@ private:
       llvm::errs() << "llmc: note: a language model needs only the entry lm; "
                       "if main, the model's own signature, is what fails, "
                       "--entry lm leaves it out\n";
+    if ((request.entry == "lm" || request.entry == "all") && !hasFunction("lm"))
+      llvm::errs() << "llmc: note: --entry main compiles the model's own "
+                      "signature, whatever it is\n";
     return ModelAtFault;
   }
 

@@ -163,7 +163,8 @@ int llmc::driverMain(int argc, const char *const *argv) {
   }
   if (first.starts_with('-'))
     return terminal.fail(Fault::usage("expected a verb but got '" + first +
-                                      "'; see 'llmc --help'"));
+                                      "'; options stand behind the verb, see "
+                                      "'llmc --help'"));
   const VerbSpec *verb = findVerb(first);
   if (!verb)
     return unknownVerb(first, terminal);

@@ -7,8 +7,27 @@
 //===----------------------------------------------------------------------===//
 #include "Verbs.h"
 #include "llmc/Driver/CompileRequest.h"
+#include <sys/stat.h>
+#include <unistd.h>
 
 using namespace llmc;
+
+/// Refuses what is there but no model, with the way on.
+static Fault checkModel(const std::string &path) {
+  auto has = [&](const char *name) {
+    return !access((path + "/" + name).c_str(), F_OK);
+  };
+  struct stat status;
+  if (stat(path.c_str(), &status) || !S_ISDIR(status.st_mode) ||
+      has("model.onnx"))
+    return {};
+  if (has("manifest.json"))
+    return Fault::input("'" + path +
+                        "' is a bundle, so it is compiled "
+                        "already; give the model it was made from");
+  return Fault::input("there is no model.onnx in the folder '" + path +
+                      "'; name the ONNX file itself");
+}
 
 /// What is made at a path only, for messages; null for text, which may go to
 /// stdout.
@@ -64,6 +83,13 @@ int llmc::runCompile(const Arguments &arguments, Terminal &terminal) {
         "archive but got '" +
         request.output + "'"));
   request.runner = "/proc/self/exe";
+  for (auto &[name, value] : request.dims)
+    if (value < 1)
+      return terminal.fail(Fault::usage("expected --dim " + name +
+                                        " to be at least 1 but got " +
+                                        std::to_string(value)));
+  if (Fault fault = checkModel(request.model))
+    return terminal.fail(fault);
   void *address;
   if (Fault fault = findCompiler("llmc_compiler_main", address))
     return terminal.fail(fault);

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <map>
+#include <sys/stat.h>
 #include <unistd.h>
 
 using namespace llmc;
@@ -236,6 +237,12 @@ int llmc::runInfo(const Arguments &arguments, Terminal &terminal) {
     if (access(path.c_str(), F_OK))
       return terminal.fail(
           Fault::input("there is no bundle and no model at '" + path + "'"));
+    struct stat status;
+    if (!stat(path.c_str(), &status) && S_ISDIR(status.st_mode) &&
+        access((path + "/model.onnx").c_str(), F_OK))
+      return terminal.fail(Fault::input("the folder '" + path +
+                                        "' holds neither a bundle "
+                                        "(manifest.json) nor model.onnx"));
     InfoRequest request;
     request.model = path;
     request.json = json;

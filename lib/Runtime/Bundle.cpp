@@ -11,6 +11,7 @@
 #include "llvm/TargetParser/Triple.h"
 #include <atomic>
 #include <mutex>
+#include <unistd.h>
 
 using namespace llmc;
 
@@ -23,6 +24,12 @@ Fault llmc::readManifest(const std::string &folder, Manifest &out) {
   if (Fault fault = MappedFile::open(path, file)) {
     if (fault.blame == Blame::Input)
       fault.text = "'" + folder + "' is not a bundle: " + fault.text;
+    // The likeliest mistake.
+    if (!access((folder + "/model.onnx").c_str(), F_OK) ||
+        llvm::StringRef(folder).ends_with(".onnx"))
+      fault.text = "'" + folder +
+                   "' is a model and not a bundle; compile it first: llmc "
+                   "compile MODEL -o BUNDLE";
     return fault;
   }
   if (file.size() > kManifestLimit)

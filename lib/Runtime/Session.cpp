@@ -224,7 +224,9 @@ static Fault createSession(llmc_session &session, llmc_model &model,
       return Fault::input("the model can hold a context of " +
                           std::to_string(symbol.min) + " to " +
                           std::to_string(symbol.max) + " tokens but " +
-                          std::to_string(session.context) + " were asked for");
+                          std::to_string(session.context) +
+                          " were asked for; what it can hold is set when it "
+                          "is compiled");
   } else if (options.context) {
     return Fault::usage("entry " + quoted(entry.name) + " has no context");
   }

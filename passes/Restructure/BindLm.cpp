@@ -73,6 +73,13 @@ FailureOr<Signature> getSignature(func::FuncOp main, std::string &reason) {
     return refuse("expected one input of ids [batch, seq] but got " +
                   Twine(integers.size()));
   signature.ids = integers.front();
+  auto ids = cast<RankedTensorType>(signature.ids.getType());
+  if (!ids.isDynamicDim(0) && ids.getDimSize(0) != 1)
+    return refuse("expected a batch of one, or of any size, but got " +
+                  Twine(ids.getDimSize(0)));
+  if (!ids.isDynamicDim(1))
+    return refuse("expected any number of tokens but got " +
+                  Twine(ids.getDimSize(1)));
   auto results = main.getResultTypes();
   auto isLogits = [](Type type) {
     auto tensor = dyn_cast<RankedTensorType>(type);
