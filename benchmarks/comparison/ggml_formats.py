@@ -4,8 +4,8 @@
 What is left of a model in a format, whatever kernels do with it: llmc evaluates
 the decoded weights in f32. The encoder is ggml's own, without an importance
 matrix. Matrices are taken as one long row each, for its larger blocks hold 256
-numbers and widths need not be a multiple of that; the embedding, and with it a
-tied output matrix, becomes 8-bit (Q8_0).
+numbers and widths need not be a multiple of that. The embedding, and with it a
+tied output matrix, has a format of its own.
 """
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 
-EMBEDDING = "q8_0"
 OUTER = ("model.embed_tokens.weight", "lm_head.weight")
 
 
@@ -47,8 +46,8 @@ def round_trip(ggml: ctypes.CDLL, matrix: np.ndarray, kind: str) -> tuple[np.nda
     return gguf.dequantize(encoded.reshape(1, -1), type_).reshape(matrix.shape).astype(np.float32), encoded.size
 
 
-def write(ggml: ctypes.CDLL, source: Path, target: Path, kind: str) -> int:
-    """Copies an ONNX folder of our converters, its matrices through `kind`; the bytes they would take."""
+def write(ggml: ctypes.CDLL, source: Path, target: Path, kind: str, embedding: str) -> int:
+    """Copies an ONNX folder of our converters, its matrices through `kind` and `embedding`; the bytes they would take."""
     import onnx
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(source, target)
@@ -62,7 +61,7 @@ def write(ggml: ctypes.CDLL, source: Path, target: Path, kind: str) -> int:
             decoded, size = round_trip(ggml, data.T, kind)
             data[:] = decoded.T
         elif tensor.name in OUTER:
-            data[:], size = round_trip(ggml, data, EMBEDDING)
+            data[:], size = round_trip(ggml, data, embedding)
         else:
             total += data.nbytes
             continue

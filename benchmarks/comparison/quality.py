@@ -37,7 +37,7 @@ def options_of(root: Path) -> argparse.Namespace:
     parser.add_argument("--kinds", default="f32,q4_0,q4_k_m,iq4_nl", help=f"of {', '.join([*gguf_files.FLOATS, *gguf_files.TYPES])} "
                         "[f32,q4_0,q4_k_m,iq4_nl]")
     parser.add_argument("--ggml", default="", metavar="TYPES", help="formats of ggml that the weights go through and back, like q4_k,iq4_nl, "
-                        "and then f32 by llmc")
+                        "and then f32 by llmc; q4_k/q8_0 names that of the embedding, too")
     parser.add_argument("--peer-python", type=Path, default=root / "build/venv-bench/bin/python", metavar="FILE",
                         help="a Python with llama-cpp-python [that of benchmarks/compare]")
     parser.add_argument("--json", type=Path, default=root / "build/bench/quality.json", metavar="FILE",
@@ -118,9 +118,10 @@ def by_recipe(options, recipe: str, reference: dict, work: Path) -> dict:
 def through_ggml(options, kind: str, reference: Path, work: Path) -> dict:
     """The result of a model whose weights were encoded and decoded by ggml."""
     ggml = ggml_formats.library(options.peer_python)
-    folder = work / f"{options.model.name}-{kind}"
+    linear, _, embedding = kind.partition("/")
+    folder = work / f"{options.model.name}-{linear}-{embedding or linear}"
     say(f"encoding by ggml's {kind}")
-    size = ggml_formats.write(ggml, options.model, folder, kind)
+    size = ggml_formats.write(ggml, options.model, folder, linear, embedding or linear)
     made = compiled(options, "f32", work, folder)
     return {"compile_seconds": None, "info": {**made["info"], "weight_bytes": size}, "eval": evaluated(options, made["bundle"], reference)}
 

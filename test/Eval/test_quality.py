@@ -93,7 +93,7 @@ class ThroughGgml(unittest.TestCase):
             llama2c_file.make_tokenizer(home / "t.bin")
             command = [sys.executable, ROOT / "scripts/convert/llama2c_to_onnx.py", home / "m.bin", "--tokenizer", home / "t.bin", "-o", home / "f32"]
             subprocess.run(list(map(str, command)), check=True, capture_output=True)
-            size = ggml_formats.write(Encoder, home / "f32", home / "q4_0", "q4_0")
+            size = ggml_formats.write(Encoder, home / "f32", home / "q4_0", "q4_0", "q8_0")
             before, after = ({t.name: onnx.numpy_helper.to_array(t) for t in onnx.load(home / f / "model.onnx").graph.initializer}
                              for f in ("f32", "q4_0"))
             wanted = 0
