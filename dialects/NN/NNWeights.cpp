@@ -229,6 +229,23 @@ nn::getSourceType(Attribute source,
       .Case([&](AffineSourceAttr attr) {
         return getSourceType(attr.getSource(), emitError);
       })
+      .Case([&](ScaleSourceAttr attr) -> RankedTensorType {
+        auto type = getSourceType(attr.getSource(), emitError);
+        auto factors = getSourceType(attr.getFactors(), emitError);
+        if (!type || !factors)
+          return {};
+        if (!isa<FloatType>(type.getElementType()) ||
+            factors.getElementType() != type.getElementType() ||
+            factors.getRank() != 1 || attr.getAxis() < 0 ||
+            attr.getAxis() >= type.getRank() ||
+            factors.getDimSize(0) != type.getDimSize(attr.getAxis())) { // [C14]
+          emitError() << "source: expected a factor for each entry of axis "
+                      << attr.getAxis() << " of " << type << " but got "
+                      << factors;
+          return {};
+        }
+        return type;
+      })
       .Case([&](RotaryTableAttr attr) -> RankedTensorType {
         auto type = getSourceType(attr.getFrequencies(), emitError);
         if (!type)

@@ -108,6 +108,16 @@ LogicalResult MethodAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   return success();
 }
 
+llvm::SmallVector<std::pair<StringRef, StringRef>>
+llmc::pack::getSettings(MethodAttr method) {
+  llvm::SmallVector<std::pair<StringRef, StringRef>> settings;
+  if (method.getSettings())
+    for (NamedAttribute setting : method.getSettings())
+      settings.emplace_back(setting.getName().getValue(),
+                            cast<StringAttr>(setting.getValue()).getValue());
+  return settings;
+}
+
 /// Blocks wider than this would not fit the registers of any target.
 static constexpr int64_t kMaxBlockRows = 256;
 

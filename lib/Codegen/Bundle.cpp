@@ -142,15 +142,19 @@ llvm::Error llmc::writeBundle(const BundleFolder &folder,
     return error;
   if (llvm::Error error = linkShared(object, code))
     return error;
-  fs::remove(object);
+  // The folder may keep it; it would only be in the way.
+  std::ignore = fs::remove(object);
   auto linked = llvm::MemoryBuffer::getFile(code);
   if (!linked)
     return fileError("cannot read", code, linked.getError());
 
   json::Object tensors;
-  for (const PlacedWeight &weight : weights.weights)
-    tensors[weight.name] =
-        json::Object{{"xxh3", weight.hash}, {"layout", weight.layout}};
+  for (const PlacedWeight &weight : weights.weights) {
+    json::Object tensor{{"xxh3", weight.hash}, {"layout", weight.layout}};
+    if (weight.method)
+      tensor["numbers"] = weight.countNumbers();
+    tensors[weight.name] = std::move(tensor);
+  }
   json::Array features(contents.features);
   json::Object manifest{
       {"format", 1},
@@ -190,6 +194,14 @@ llvm::Error llmc::writeBundle(const BundleFolder &folder,
       model["bos"] = *info.bos;
     manifest["language_model"] = std::move(model);
   }
+  std::string report;
+  llvm::raw_string_ostream(report)
+      << llvm::formatv("{0:2}\n", toJson(contents.ledger));
+  if (llvm::Error error = writeFile(folder.path("report.json"), report))
+    return error;
+  if (llvm::Error error =
+          writeFile(folder.path("report.html"), toHtml(contents.ledger)))
+    return error;
   for (const std::string &file : contents.files) {
     StringRef name = llvm::sys::path::filename(file);
     if (std::error_code error = fs::copy_file(file, folder.path(name)))

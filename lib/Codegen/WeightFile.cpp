@@ -65,6 +65,8 @@ static llvm::Expected<PlacedWeight> describeWeight(nn::WeightOp op) {
   weight.method = op->getAttr(pack::PackDialect::kMethod);
   if (auto kept = op->getAttrOfType<StringAttr>(pack::PackDialect::kKept))
     weight.kept = kept.getValue().str();
+  if (auto note = op->getAttrOfType<StringAttr>(pack::PackDialect::kNote))
+    weight.outcome.note = note.getValue().str();
   if (auto tensor = dyn_cast<RankedTensorType>(weight.type)) {
     StringRef dtype = getStoredName(tensor.getElementType());
     auto bytes = getTensorBytes(tensor);
@@ -113,7 +115,12 @@ static llvm::Expected<PlacedWeight> describeWeight(nn::WeightOp op) {
 
 llvm::Expected<WeightFile> llmc::placeWeights(ModuleOp module) {
   llvm::SetVector<StringRef> used;
-  module.walk([&](nn::GetOp get) { used.insert(get.getWeight()); });
+  llvm::DenseSet<StringRef> tables;
+  module.walk([&](nn::GetOp get) {
+    used.insert(get.getWeight());
+    if (llvm::any_of(get->getUsers(), llvm::IsaPred<pack::GatherOp>))
+      tables.insert(get.getWeight());
+  });
   for (auto op : llvm::make_early_inc_range(module.getOps<nn::WeightOp>()))
     if (!used.contains(op.getSymName()))
       op.erase();
@@ -124,6 +131,11 @@ llvm::Expected<WeightFile> llmc::placeWeights(ModuleOp module) {
     auto weight = describeWeight(op);
     if (!weight)
       return weight.takeError();
+    // Linear layers may stand in functions of their own; what is packed and no
+    // table belongs to one.
+    if (isa<pack::TensorType>(weight->type))
+      weight->role =
+          tables.contains(name) ? TensorRole::Table : TensorRole::Linear;
     weight->offset = file.dataBytes;
     op->setAttr(kOffset,
                 IntegerAttr::get(IntegerType::get(module.getContext(), 64),
@@ -329,4 +341,40 @@ llvm::Error llmc::writeWeightFile(WeightFile &file, const WeightStore &store,
         [&] { weight.hash = hashText(data + weight.offset, weight.bytes); });
   pool.wait();
   return llvm::Error::success();
+}
+
+int64_t PlacedWeight::countNumbers() const {
+  if (auto packed = dyn_cast<pack::TensorType>(type))
+    return packed.getRows() * packed.getColumns();
+  return cast<RankedTensorType>(type).getNumElements();
+}
+
+/// Bytes of each number in the model.
+static int64_t getOriginalBytes(const PlacedWeight &weight) {
+  if (auto tensor = dyn_cast<RankedTensorType>(weight.type))
+    return getElementBytes(tensor.getElementType()).value_or(0);
+  return sizeof(float);
+}
+
+std::vector<LedgerLine> llmc::buildLedger(const WeightFile &file) {
+  std::vector<LedgerLine> lines;
+  for (const PlacedWeight &weight : file.weights) {
+    LedgerLine line;
+    line.name = weight.name;
+    line.role = weight.role;
+    line.weights = weight.countNumbers();
+    line.bytesBefore = line.weights * getOriginalBytes(weight);
+    line.bytesAfter = weight.bytes;
+    line.format = StringRef(weight.dtype).lower();
+    line.note = weight.kept;
+    if (auto method = dyn_cast_or_null<pack::MethodAttr>(weight.method)) {
+      line.format = method.getFormat().str();
+      line.method = method.getName().str();
+      line.note = weight.outcome.note;
+      line.relativeError = weight.outcome.relativeError;
+      line.seconds = weight.outcome.seconds;
+    }
+    lines.push_back(std::move(line));
+  }
+  return lines;
 }

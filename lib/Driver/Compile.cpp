@@ -280,6 +280,7 @@ private:
     return runPasses(
         [&](OpPassManager &pm) {
           pm.addPass(createAssignMethodsPass(recipe, *model.weights));
+          pm.addPass(createScaleColumnsPass(*model.weights, countThreads()));
         },
         "compress");
   }
@@ -347,14 +348,17 @@ private:
     languageModel = info;
   }
 
+  unsigned countThreads() const {
+    return request.threads
+               ? request.threads
+               : llvm::hardware_concurrency().compute_thread_count();
+  }
+
   int writeWeights() {
-    unsigned threads =
-        request.threads ? request.threads
-                        : llvm::hardware_concurrency().compute_thread_count();
     progress.expect(weightFile.dataBytes);
     if (llvm::Error error = writeWeightFile(
             weightFile, *model.weights, place.path("weights.safetensors"),
-            threads, [&](int64_t bytes) { progress.add(bytes); }))
+            countThreads(), [&](int64_t bytes) { progress.add(bytes); }))
       return fail(MachineAtFault, llvm::toString(std::move(error)));
     return Done;
   }
@@ -424,6 +428,13 @@ private:
     contents.languageModel = languageModel;
     contents.files = folder.files;
     contents.object = object;
+    contents.ledger = {
+        llvm::sys::path::filename(llvm::sys::path::parent_path(model.file))
+                .str() +
+            "/" + contents.sourceFile,
+        recipe.name, target.cpu, buildLedger(weightFile)};
+    if (!recipe.quantize.empty() && !request.quiet)
+      llvm::errs() << printTable(contents.ledger);
     if (llvm::Error error = writeBundle(place, contents, weightFile))
       return fail(MachineAtFault, llvm::toString(std::move(error)));
     if (llvm::Error error = place.publish())

@@ -28,13 +28,19 @@ struct Totals {
 
 static Totals countTensors(const Manifest &manifest, const Weights &weights) {
   std::map<std::string, std::string> layouts;
-  for (const WeightSpec &spec : manifest.tensors)
+  std::map<std::string, int64_t> numbers;
+  for (const WeightSpec &spec : manifest.tensors) {
     layouts[spec.name] = spec.layout;
+    numbers[spec.name] = spec.numbers;
+  }
   Totals totals;
   for (const StoredTensor &tensor : weights.tensors) {
-    uint64_t elements = 1;
-    for (int64_t extent : tensor.shape)
-      elements *= extent;
+    uint64_t elements = numbers[tensor.name];
+    if (!elements) {
+      elements = 1;
+      for (int64_t extent : tensor.shape)
+        elements *= extent;
+    }
     totals.elements += elements;
     totals.bytes += tensor.end - tensor.begin;
     std::string kind = layouts[tensor.name];
@@ -121,9 +127,13 @@ static std::string plainText(const std::string &folder,
   text += fmt::format("  recipe {}, code {}\n", manifest.recipe,
                       bytesText(manifest.code.bytes));
   text += fmt::format(
-      "\n{}\n  {} in {} tensor{}, {} numbers\n", terminal.bold("Weights"),
-      bytesText(totals.bytes), manifest.tensors.size(),
-      manifest.tensors.size() == 1 ? "" : "s", grouped(totals.elements));
+      "\n{}\n  {} in {} tensor{}, {} numbers, {:.2f} bits each\n",
+      terminal.bold("Weights"), bytesText(totals.bytes),
+      manifest.tensors.size(), manifest.tensors.size() == 1 ? "" : "s",
+      grouped(totals.elements),
+      totals.elements ? 8.0 * static_cast<double>(totals.bytes) /
+                            static_cast<double>(totals.elements)
+                      : 0.0);
   for (auto &[kind, count] : totals.kinds)
     text += fmt::format("  {:>5} {:<29} {}\n", count.first, kind,
                         bytesText(count.second));

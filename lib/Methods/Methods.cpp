@@ -142,8 +142,8 @@ struct Mse {
 
 /// Fourth moment about the mean over the square of the second. Sums by row, so
 /// that threads do not change it.
-static double measureKurtosis(const MethodRequest &request) {
-  const MatrixView &weight = request.weight;
+static double measureKurtosis(const MatrixView &weight,
+                              ParallelFor parallelFor) {
   std::vector<double> moments(weight.rows * 4);
   auto measure = [&](int64_t row) -> Error {
     std::vector<float> values(weight.columns);
@@ -154,7 +154,7 @@ static double measureKurtosis(const MethodRequest &request) {
         *sum += power;
     return Error::success();
   };
-  Tasks tasks(request.parallelFor, nullptr, 0, 0);
+  Tasks tasks(parallelFor, nullptr, 0, 0);
   // A task cannot fail.
   cantFail(tasks.run(weight.rows, measure));
   double n =
@@ -169,35 +169,47 @@ static double measureKurtosis(const MethodRequest &request) {
   return second > 0 ? fourth / (second * second) : 0;
 }
 
+/// The scale that sinq gives the columns of matrices with one input; empty, with
+/// the reason in `note`, where its options forbid one.
+static Expected<std::vector<float>>
+findScale(ArrayRef<MatrixView> weights, const FormatDescription &format,
+          const Options &options, ParallelFor parallelFor,
+          function_ref<bool(double)> progress, std::string &note) {
+  if (double limit = options.getReal("kurtosis"); limit > 0) {
+    for (const MatrixView &weight : weights) {
+      double kurtosis = measureKurtosis(weight, parallelFor);
+      if (kurtosis > limit) {
+        note = formatv("no column scale: kurtosis {0:F2} is above {1:F2}",
+                       kurtosis, limit)
+                   .str();
+        return std::vector<float>();
+      }
+    }
+  }
+  int64_t columns = weights.front().columns;
+  SinkhornOptions sinkhorn;
+  int64_t tile = options.getInteger("tile");
+  if (tile == 0)
+    tile = std::min<int64_t>(format.getGroupColumns(columns), 256);
+  sinkhorn.tileColumns = std::min(tile, columns);
+  sinkhorn.steps = options.getInteger("steps");
+  sinkhorn.robust = options.getFlag("robust");
+  return computeColumnScale(weights, sinkhorn, parallelFor, progress);
+}
+
 static Expected<MethodResult> runSinq(const MethodRequest &request) {
   const Options &options = *request.options;
-  const int64_t columns = request.weight.columns;
   StringRef quantizer = options.getChoice("quantizer");
   std::vector<float> scale = request.columnScale.vec();
   std::string note;
-  double limit = options.getReal("kurtosis");
   if (!request.format->isDense() && scale.empty()) {
-    double kurtosis = limit > 0 ? measureKurtosis(request) : 0;
-    if (kurtosis > limit) {
-      note = formatv("no column scale: kurtosis {0:F2} is above {1:F2}",
-                     kurtosis, limit)
-                 .str();
-    } else {
-      SinkhornOptions sinkhorn;
-      int64_t tile = options.getInteger("tile");
-      if (tile == 0)
-        tile = std::min<int64_t>(request.format->getGroupColumns(columns), 256);
-      sinkhorn.tileColumns = std::min(tile, columns);
-      sinkhorn.steps = options.getInteger("steps");
-      sinkhorn.robust = options.getFlag("robust");
-      auto half = [&](double part) { return request.progress(part / 2); };
-      auto computed = computeColumnScale(
-          request.weight, sinkhorn, request.parallelFor,
-          request.progress ? function_ref<bool(double)>(half) : nullptr);
-      if (!computed)
-        return computed.takeError();
-      scale = std::move(*computed);
-    }
+    auto half = [&](double part) { return request.progress(part / 2); };
+    auto found = findScale(
+        request.weight, *request.format, options, request.parallelFor,
+        request.progress ? function_ref<bool(double)>(half) : nullptr, note);
+    if (!found)
+      return found.takeError();
+    scale = std::move(*found);
   }
   auto matrix = quantize(quantizer, request, scale, 0.5);
   if (!matrix)
@@ -324,6 +336,19 @@ llmc::runMethod(StringRef name, StringRef formatName,
   request.options = &*options;
   request.format = &*format;
   return runMethod(*method, request);
+}
+
+Expected<std::vector<float>>
+llmc::computeSharedScale(ArrayRef<MatrixView> weights, StringRef formatName,
+                         ArrayRef<std::pair<StringRef, StringRef>> settings,
+                         ParallelFor parallelFor, std::string &note) {
+  auto options = Options::parse("sinq", kSinqOptions, settings);
+  if (!options)
+    return options.takeError();
+  auto format = parseFormat(formatName);
+  if (!format)
+    return format.takeError();
+  return findScale(weights, *format, *options, parallelFor, nullptr, note);
 }
 
 //===----------------------------------------------------------------------===//

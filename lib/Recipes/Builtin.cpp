@@ -22,12 +22,12 @@ quantize:
     {"w4", R"(summary: linear layers at 4 bits, 4.5 with scales; tables too
 quantize:
   - {read: gather, method: mse, format: u4g64}
-  - {method: mse, format: u4g64}
+  - {method: sinq, quantizer: mse, format: u4g64}
 )"},
     {"w3", R"(summary: linear layers at 3 bits, tables at 4
 quantize:
   - {read: gather, method: mse, format: u4g64}
-  - {method: mse, format: u3g32}
+  - {method: sinq, quantizer: mse, format: u3g32}
 )"},
 };
 

@@ -407,7 +407,10 @@ Fault llmc::parseManifest(StringRef text, Manifest &out) {
     std::string at = "weights.tensors." + name.str();
     const json::Object &tensor = in.object(&value, at);
     out.tensors.push_back({name.str(), in.hash(tensor, at + "."),
-                           tensor.getString("layout").value_or("").str()});
+                           tensor.getString("layout").value_or("").str(),
+                           tensor.get("numbers")
+                               ? in.number(tensor, "numbers", at + ".", 1)
+                               : 0});
   }
   auto &entries = in.array(root.get("entries"), "entries");
   for (size_t i = 0; i != entries.size() && !in.fault; ++i) {

@@ -258,6 +258,9 @@ Error SourceReader::read(Attribute source, int64_t begin, int64_t end,
       .Case([&](AffineSourceAttr attr) {
         return readAffine(attr, *at, begin, end, out);
       })
+      .Case([&](ScaleSourceAttr attr) {
+        return readScale(attr, *at, begin, end, out);
+      })
       .Case([&](RotaryTableAttr attr) {
         return readRotary(attr, *at, begin, end, out);
       })
@@ -477,6 +480,39 @@ Error SourceReader::readAffine(AffineSourceAttr source, const SourceLayout &at,
       for (size_t i = 0; i < out.size(); i += at.elementBytes)
         storer(out.data() + i,
                scale * static_cast<double>(loader(out.data() + i)) + offset);
+    });
+  });
+  if (!loaded || !stored)
+    return fault("weight source: no arithmetic on " + text(type));
+  return Error::success();
+}
+
+Error SourceReader::readScale(ScaleSourceAttr source, const SourceLayout &at,
+                              int64_t begin, int64_t end,
+                              MutableArrayRef<char> out) {
+  Type type = at.type.getElementType();
+  int64_t axis = source.getAxis(), extent = at.type.getDimSize(axis);
+  auto factors = readNumbers(source.getFactors(), 0, extent);
+  if (!factors)
+    return factors.takeError();
+  if (Error error = read(source.getSource(), begin, end, out))
+    return error;
+  // Elements that have one factor lie together.
+  int64_t run = 1;
+  for (int64_t size : at.type.getShape().drop_front(axis + 1))
+    run *= size;
+  int64_t place = axis == 0 ? begin : 0;
+  bool inverse = source.getInverse(), stored = false;
+  bool loaded = withLoader(type, [&](auto loader) {
+    stored = withStorer(type, [&](auto storer) {
+      char *element = out.data(), *last = element + out.size();
+      for (; element != last; place = place + 1 == extent ? 0 : place + 1) {
+        double factor = (*factors)[place];
+        for (int64_t i = 0; i < run; ++i, element += at.elementBytes) {
+          double value = static_cast<double>(loader(element));
+          storer(element, inverse ? value / factor : value * factor);
+        }
+      }
     });
   });
   if (!loaded || !stored)

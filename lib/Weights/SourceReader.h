@@ -64,6 +64,9 @@ private:
   llvm::Error readAffine(nn::AffineSourceAttr source, const SourceLayout &at,
                          int64_t begin, int64_t end,
                          llvm::MutableArrayRef<char> out);
+  llvm::Error readScale(nn::ScaleSourceAttr source, const SourceLayout &at,
+                        int64_t begin, int64_t end,
+                        llvm::MutableArrayRef<char> out);
   llvm::Error readRotary(nn::RotaryTableAttr source, const SourceLayout &at,
                          int64_t begin, int64_t end,
                          llvm::MutableArrayRef<char> out);

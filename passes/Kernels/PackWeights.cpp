@@ -124,20 +124,41 @@ struct PackWeights : llmc::impl::PackWeightsPassBase<PackWeights> {
     }
   }
 
+  /// Whether the second operand is a weight with a factor for each column.
+  static bool scalesColumns(nn::MulOp product) {
+    auto type = dyn_cast<RankedTensorType>(product.getRhs().getType());
+    return type && type.getRank() == 1 && type.getDimSize(0) > 1 &&
+           product.getRhs().getDefiningOp<nn::GetOp>() &&
+           product.getLhs().getType() == product.getType();
+  }
+
   void replace(Operation *op, Value weight) {
     OpBuilder builder(op);
-    Value result;
-    if (auto linear = dyn_cast<nn::LinearOp>(op))
-      result =
-          pack::LinearOp::create(builder, op->getLoc(), linear.getType(),
-                                 linear.getInput(), weight, linear.getBias(),
-                                 /*factors=*/Value());
-    else
-      result = pack::GatherOp::create(builder, op->getLoc(),
-                                      op->getResult(0).getType(), weight,
-                                      cast<nn::GatherOp>(op).getIndices());
+    auto linear = dyn_cast<nn::LinearOp>(op);
+    if (!linear) {
+      Value rows = pack::GatherOp::create(builder, op->getLoc(),
+                                          op->getResult(0).getType(), weight,
+                                          cast<nn::GatherOp>(op).getIndices());
+      op->getResult(0).replaceAllUsesWith(rows);
+      op->erase();
+      return;
+    }
+    // Quantizing an input multiplies it by factors on the way.
+    Value input = linear.getInput(), factors;
+    auto product = input.getDefiningOp<nn::MulOp>();
+    auto type = cast<pack::TensorType>(weight.getType());
+    if (product && scalesColumns(product) &&
+        isa<pack::QuantizedAttr>(Attribute(type.getFormat()))) {
+      input = product.getLhs();
+      factors = product.getRhs();
+    }
+    Value result =
+        pack::LinearOp::create(builder, op->getLoc(), linear.getType(), input,
+                               weight, linear.getBias(), factors);
     op->getResult(0).replaceAllUsesWith(result);
     op->erase();
+    if (factors && product->use_empty())
+      product->erase();
   }
 };
 

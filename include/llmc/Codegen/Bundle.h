@@ -58,10 +58,12 @@ struct BundleContents {
   /// Files to take along (tokenizer, template), copied under their own name.
   std::vector<std::string> files;
   llvm::ArrayRef<char> object;
+  /// For report.json and report.html.
+  Ledger ledger;
 };
 
-/// Links model.so and writes it, model.h and manifest.json into the folder, and
-/// copies the files to take along. The weights are there already.
+/// Links model.so and writes it, model.h, the reports and manifest.json into the
+/// folder, and copies the files to take along. The weights are there already.
 llvm::Error writeBundle(const BundleFolder &folder, BundleContents &contents,
                         const WeightFile &weights);
 

@@ -10,6 +10,7 @@
 #ifndef LLMC_CODEGEN_WEIGHTFILE_H
 #define LLMC_CODEGEN_WEIGHTFILE_H
 
+#include "llmc/Report/Ledger.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/Support/Error.h"
@@ -34,6 +35,7 @@ struct PlacedWeight {
   std::string name;
   mlir::Type type;
   mlir::Attribute source;
+  TensorRole role = TensorRole::Other;
   /// `#pack.method` of a compressed weight, else null.
   mlir::Attribute method;
   /// Why a matrix is not compressed; empty where nobody would ask.
@@ -48,6 +50,9 @@ struct PlacedWeight {
   int64_t offset = 0, bytes = 0;
   /// XXH3-128 of the stored bytes; known after writing.
   std::string hash;
+
+  /// Numbers in the tensor, without what fills up.
+  int64_t countNumbers() const;
 };
 
 struct WeightFile {
@@ -69,6 +74,9 @@ llvm::Expected<WeightFile> placeWeights(mlir::ModuleOp module);
 llvm::Error writeWeightFile(WeightFile &file, const WeightStore &store,
                             llvm::StringRef path, unsigned threads,
                             llvm::function_ref<void(int64_t)> written);
+
+/// A line for each weight, in the order of the file.
+std::vector<LedgerLine> buildLedger(const WeightFile &file);
 
 } // namespace llmc
 

@@ -74,6 +74,14 @@ runMethod(llvm::StringRef method, llvm::StringRef format,
           llvm::ArrayRef<std::pair<llvm::StringRef, llvm::StringRef>> settings,
           MethodRequest request);
 
+/// The scale of columns that the method sinq, with these settings, gives
+/// matrices with one input together; empty, with the reason in `note`, where the
+/// settings forbid one.
+llvm::Expected<std::vector<float>> computeSharedScale(
+    llvm::ArrayRef<MatrixView> weights, llvm::StringRef format,
+    llvm::ArrayRef<std::pair<llvm::StringRef, llvm::StringRef>> settings,
+    ParallelFor parallelFor, std::string &note);
+
 /// How far a compressed matrix is from the original.
 struct ReconstructionError {
   /// Sums over all weights: of squared differences, and of squares.

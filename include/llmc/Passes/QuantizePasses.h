@@ -22,6 +22,10 @@ class WeightStore;
 std::unique_ptr<mlir::Pass> createAssignMethodsPass(const Recipe &recipe,
                                                     const WeightStore &store);
 
+/// The same with the bytes of keys. They must outlive the pass.
+std::unique_ptr<mlir::Pass> createScaleColumnsPass(const WeightStore &store,
+                                                   unsigned threads);
+
 #define GEN_PASS_REGISTRATION
 #include "llmc/Passes/QuantizePasses.h.inc"
 

@@ -34,4 +34,35 @@ def AssignMethodsPass : Pass<"llmc-assign-methods", "::mlir::ModuleOp"> {
   let dependentDialects = ["::llmc::nn::NNDialect", "::llmc::pack::PackDialect"];
 }
 
+def ScaleColumnsPass : Pass<"llmc-scale-columns", "::mlir::ModuleOp"> {
+  let summary = "Even out the columns of matrices whose method asks for it";
+  let description = [{
+    For matrices of the method sinq (arXiv 2509.22944, section 2) that nothing but
+    `nn.linear` reads: those with one input get one scale t of its columns. The
+    matrices are divided by t and their input is multiplied by it; where what
+    makes the input can take t up exactly (a norm, or the linear side of a gated
+    product), the multiplication vanishes. Rows of producers are scaled before
+    their own columns are looked at. Fails where a weight cannot be read or has a
+    number that is not finite. A module pass, since weights are symbols of the
+    module.
+
+    ```mlir
+    nn.weight @w : tensor<4x4xf32> from #nn.dense<dense<[[1.,2.,3.,40.],[2.,1.,0.,-60.],[1.,-2.,3.,4.],[1.,1.,1.,-80.]]> : tensor<4x4xf32>> {pack.method = #pack.method<"sinq", "u4g16">}
+    %w = nn.get @w : tensor<4x4xf32>
+    %0 = nn.linear %x, %w : (tensor<?x4xf32>, tensor<4x4xf32>) -> tensor<?x4xf32>
+    // becomes
+    nn.weight @w.columns : tensor<4xf32> from #nn.dense<...>
+    nn.weight @w : tensor<4x4xf32> from #nn.scale<#nn.dense<...>, #nn.dense<...>, 1, true> ...
+    %t = nn.get @w.columns : tensor<4xf32>
+    %1 = nn.mul %x, %t : (tensor<?x4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
+    %w = nn.get @w : tensor<4x4xf32>
+    %0 = nn.linear %1, %w : (tensor<?x4xf32>, tensor<4x4xf32>) -> tensor<?x4xf32>
+    ```
+  }];
+  let options = [
+    Option<"threads", "threads", "unsigned", "0", "threads to work with; 0 is as many as the machine has cores">
+  ];
+  let dependentDialects = ["::llmc::nn::NNDialect", "::llmc::pack::PackDialect"];
+}
+
 #endif // LLMC_PASSES_QUANTIZEPASSES

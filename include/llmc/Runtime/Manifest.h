@@ -81,6 +81,9 @@ struct FileSpec {
 
 struct WeightSpec {
   std::string name, xxh3, layout;
+  /// Numbers that a compressed tensor stands for; 0 where the manifest does not
+  /// say: then they are what is stored.
+  int64_t numbers = 0;
 };
 
 struct LanguageModelSpec {

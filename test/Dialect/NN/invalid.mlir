@@ -783,3 +783,8 @@ func.func @get_c2() {
   %0 = nn.get @w : tensor<5xf32>
   return
 }
+
+// -----
+// @weight_c14
+// expected-error @+1 {{source: expected a factor for each entry of axis 1 of 'tensor<4x8xf32>' but got 'tensor<4xf32>'}}
+nn.weight @w : tensor<4x8xf32> from #nn.scale<#nn.key<"w" : tensor<4x8xf32>>, #nn.key<"t" : tensor<4xf32>>, 1, true>

@@ -54,6 +54,12 @@ def NN_AffineSourceAttr : NN_Attr<"AffineSource", "affine"> {
   let parameters = (ins "::mlir::Attribute":$source, "::mlir::FloatAttr":$scale, "::mlir::FloatAttr":$offset);
   let assemblyFormat = "`<` $source `,` $scale `,` $offset `>`";
 }
+def NN_ScaleSourceAttr : NN_Attr<"ScaleSource", "scale"> {
+  let summary = "The source with entry i along `axis` times factors[i], or divided by it";
+  let description = "Computed in double precision. Example: `#nn.scale<#nn.key<\"w\" : tensor<4x8xf32>>, #nn.key<\"t\" : tensor<8xf32>>, 1, true>` divides column i by t[i].";
+  let parameters = (ins "::mlir::Attribute":$source, "::mlir::Attribute":$factors, "int64_t":$axis, "bool":$inverse);
+  let assemblyFormat = "`<` $source `,` $factors `,` $axis `,` $inverse `>`";
+}
 def NN_RotaryTableAttr : NN_Attr<"RotaryTable", "rotary_table"> {
   let summary = "scale * cos(p * f[j]) (or sin) for positions p < rows and the frequencies f of the source";
   let description = "`sine` chooses the function. The angle is formed in single precision, as exporters do, its function in double.";
@@ -115,6 +121,7 @@ def NN_WeightOp : NN_Op<"weight", [Symbol]> {
     [C11] zeros of `dequant` are a code, or have the shape of the scales and the type of the codes or a floating point type
     [C12] `blocks` names a block type of GGUF files
     [C13] `blocks` has rows of ui8 that are whole blocks
+    [C14] factors of `scale` have rank 1, the extent of its axis and the floating point type of its source
 
     ```mlir
     nn.weight @layers.0.q_proj : tensor<64x64xf32> from #nn.key<"val_12" : tensor<64x64xf32>>

@@ -28,4 +28,10 @@
 #define GET_OP_CLASSES
 #include "llmc/Dialect/Pack/PackOps.h.inc"
 
+namespace llmc::pack {
+/// The settings of a method as pairs of name and text.
+llvm::SmallVector<std::pair<llvm::StringRef, llvm::StringRef>>
+getSettings(MethodAttr method);
+} // namespace llmc::pack
+
 #endif // LLMC_DIALECT_PACK_PACKOPS_H

@@ -1,0 +1,79 @@
+//===- Ledger.h - What became of every weight ------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// One line for every stored tensor: what it was, what it is, what that cost, and
+// why it was left alone if it was. The compiler prints the sums as a table and
+// writes all of it as report.json and report.html.
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_REPORT_LEDGER_H
+#define LLMC_REPORT_LEDGER_H
+
+#include "llvm/Support/JSON.h"
+#include <string>
+#include <vector>
+
+namespace llmc {
+
+/// What the code does with a tensor.
+enum class TensorRole : uint8_t {
+  /// The matrix of a linear layer.
+  Linear,
+  /// A matrix of which rows are read by index, also where it is the matrix of a
+  /// linear layer, too.
+  Table,
+  /// Norms, biases, scales of columns and everything else.
+  Other
+};
+
+llvm::StringRef getName(TensorRole role);
+
+struct LedgerLine {
+  std::string name;
+  TensorRole role = TensorRole::Other;
+  /// Numbers in the tensor.
+  int64_t weights = 0;
+  /// Bytes in the model, without any packing, and bytes in the bundle.
+  int64_t bytesBefore = 0, bytesAfter = 0;
+  /// How it is stored, "u4g64" or "f32", and what rounded it; no method where
+  /// numbers are kept as they are.
+  std::string format, method;
+  /// sqrt(sum of squared differences / sum of squares).
+  double relativeError = 0;
+  /// What compressing it took, all threads together.
+  double seconds = 0;
+  /// What the method had to say, or why a matrix is not compressed.
+  std::string note;
+
+  double getBits() const {
+    return weights ? 8.0 * static_cast<double>(bytesAfter) /
+                         static_cast<double>(weights)
+                   : 0;
+  }
+};
+
+struct Ledger {
+  std::string model, recipe, target;
+  std::vector<LedgerLine> lines;
+
+  /// Lines of one role, format and method as one: errors are those of all their
+  /// numbers together, weighted by count. Then a line with the sum of all, of
+  /// the name "all".
+  std::vector<LedgerLine> summarize() const;
+};
+
+/// The sums for a terminal, lines with a newline at their end.
+std::string printTable(const Ledger &ledger);
+/// Everything.
+llvm::json::Value toJson(const Ledger &ledger);
+/// A page that needs no other file: sums, plots by layer, and all lines.
+std::string toHtml(const Ledger &ledger);
+
+/// The number of a layer in the name of a weight: the first component that is a
+/// number. -1 where there is none.
+int64_t getLayer(llvm::StringRef name);
+
+} // namespace llmc
+
+#endif // LLMC_REPORT_LEDGER_H

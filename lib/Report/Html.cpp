@@ -1,0 +1,274 @@
+//===- Html.cpp - The ledger as a page ------------------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// One file without scripts and without anything from elsewhere. Plots are SVG.
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Report/Ledger.h"
+#include "llvm/Support/FormatVariadic.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+using namespace llvm;
+using namespace llmc;
+
+namespace {
+
+/// Text that came from a model must not become markup.
+std::string escape(StringRef text) {
+  std::string result;
+  for (char c : text)
+    switch (c) {
+    case '&':
+      result += "&amp;";
+      break;
+    case '<':
+      result += "&lt;";
+      break;
+    case '>':
+      result += "&gt;";
+      break;
+    case '"':
+      result += "&quot;";
+      break;
+    default:
+      result += c;
+    }
+  return result;
+}
+
+/// What the tensors of one layer come to.
+struct Layer {
+  std::string label;
+  int64_t before = 0, after = 0, weights = 0;
+  /// Sum of the squared relative errors times weights.
+  double error = 0;
+  /// Bytes by format.
+  std::map<std::string, int64_t> formats;
+};
+
+std::vector<Layer> collectLayers(const Ledger &ledger) {
+  std::map<int64_t, Layer> layers;
+  for (const LedgerLine &line : ledger.lines) {
+    int64_t number = getLayer(line.name);
+    Layer &layer = layers[number];
+    layer.label = number < 0 ? "rest" : std::to_string(number);
+    layer.before += line.bytesBefore;
+    layer.after += line.bytesAfter;
+    layer.formats[line.format] += line.bytesAfter;
+    if (line.method.empty())
+      continue;
+    layer.weights += line.weights;
+    layer.error += line.relativeError * line.relativeError *
+                   static_cast<double>(line.weights);
+  }
+  // What belongs to no layer comes last.
+  std::vector<Layer> result;
+  for (auto &[number, layer] : layers)
+    if (number >= 0)
+      result.push_back(layer);
+  if (layers.count(-1))
+    result.push_back(layers[-1]);
+  return result;
+}
+
+/// Bars in a frame with an axis. Each bar is a stack of parts.
+class BarPlot {
+public:
+  struct Part {
+    double value;
+    unsigned color;
+    std::string tip;
+  };
+
+  BarPlot(std::string title, std::string unit)
+      : title(std::move(title)), unit(std::move(unit)) {}
+
+  void add(std::string label, std::vector<Part> parts) {
+    bars.push_back({std::move(label), std::move(parts)});
+  }
+
+  void print(raw_ostream &out) const {
+    constexpr double width = 760, height = 220, left = 64, bottom = 26,
+                     top = 12;
+    double most = 0;
+    for (const auto &[label, parts] : bars) {
+      double sum = 0;
+      for (const Part &part : parts)
+        sum += part.value;
+      most = std::max(most, sum);
+    }
+    if (most <= 0)
+      return;
+    double step = chooseStep(most), scale = (height - top - bottom) / most;
+    out << "<h2>" << escape(title) << "</h2>\n"
+        << formatv("<svg viewBox=\"0 0 {0} {1}\" role=\"img\">\n", width,
+                   height);
+    for (int i = 0, count = static_cast<int>(most / step); i <= count; ++i) {
+      double value = step * i;
+      double y = height - bottom - value * scale;
+      out << formatv("<line x1=\"{0}\" x2=\"{1}\" y1=\"{2:f1}\" y2=\"{2:f1}\" "
+                     "class=\"grid\"/><text x=\"{3}\" y=\"{4:f1}\" "
+                     "class=\"left\">{5}</text>\n",
+                     left, width, y, left - 6, y + 4, label(value));
+    }
+    out << formatv("<text x=\"{0}\" y=\"{1}\" class=\"left\">{2}</text>\n",
+                   left - 6, height - 6, escape(unit));
+    double slot = (width - left) / static_cast<double>(bars.size());
+    size_t every = std::max<size_t>(1, bars.size() / 24);
+    for (size_t i = 0; i < bars.size(); ++i) {
+      double x = left + slot * static_cast<double>(i), y = height - bottom;
+      for (const Part &part : bars[i].parts) {
+        double size = part.value * scale;
+        y -= size;
+        out << formatv("<rect x=\"{0:f1}\" y=\"{1:f1}\" width=\"{2:f1}\" "
+                       "height=\"{3:f1}\" class=\"c{4}\"><title>{5}</title>"
+                       "</rect>\n",
+                       x + slot * 0.1, y, slot * 0.8, size, part.color % 6,
+                       escape(part.tip));
+      }
+      if (i % every == 0 || i + 1 == bars.size())
+        out << formatv(
+            "<text x=\"{0:f1}\" y=\"{1}\" class=\"mid\">{2}</text>\n",
+            x + slot / 2, height - 8, escape(bars[i].label));
+    }
+    out << "</svg>\n";
+  }
+
+private:
+  struct Bar {
+    std::string label;
+    std::vector<Part> parts;
+  };
+
+  /// A round distance of about five lines.
+  static double chooseStep(double most) {
+    double step = std::pow(10, std::floor(std::log10(most / 4)));
+    for (double factor : {1.0, 2.0, 5.0, 10.0})
+      if (most / (step * factor) <= 6)
+        return step * factor;
+    return step * 10;
+  }
+  static std::string label(double value) {
+    return formatv("{0}", value >= 10 || value == 0
+                              ? formatv("{0:f0}", value).str()
+                              : formatv("{0:f2}", value).str())
+        .str();
+  }
+
+  std::string title, unit;
+  std::vector<Bar> bars;
+};
+
+double toMega(int64_t bytes) { return static_cast<double>(bytes) / 1e6; }
+
+void printRow(raw_ostream &out, const LedgerLine &line, bool sum) {
+  bool rounded = !line.method.empty() && line.method != "keep";
+  out << "<tr><td>" << escape(line.name) << "</td><td>"
+      << (line.name == "all" && sum ? "" : getName(line.role)) << "</td><td>"
+      << escape(line.format) << "</td><td>" << escape(line.method)
+      << formatv("</td><td class=\"n\">{0}</td><td class=\"n\">{1:f3}</td><td "
+                 "class=\"n\">{2:f3}</td><td class=\"n\">{3:f2}</td><td "
+                 "class=\"n\">",
+                 line.weights, toMega(line.bytesBefore),
+                 toMega(line.bytesAfter), line.getBits());
+  if (rounded)
+    out << formatv("{0:f3} %", 100 * line.relativeError);
+  out << "</td><td>" << escape(line.note) << "</td></tr>\n";
+}
+
+constexpr StringLiteral kHead = R"(<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>llmc report</title><style>
+body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:#1c2430;background:#fff}
+h1{font-size:1.5rem;margin-bottom:.2rem}h2{font-size:1.05rem;margin:1.6rem 0 .4rem}
+p.sub{margin-top:0;color:#5a6675}
+table{border-collapse:collapse;width:100%;font-size:13px}
+th,td{text-align:left;padding:.25rem .5rem;border-bottom:1px solid #e3e8ee;vertical-align:top}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+svg{width:100%;height:auto;display:block}svg text{font:11px system-ui,sans-serif;fill:#5a6675}
+.left{text-anchor:end}.mid{text-anchor:middle}.grid{stroke:#e3e8ee}
+.c0{fill:#c3ccd6}.c1{fill:#2f6fb0}.c2{fill:#d9822b}.c3{fill:#3a9a6b}.c4{fill:#9b59b6}.c5{fill:#b03a48}
+i{display:inline-block;width:.8em;height:.8em;margin:0 .35em 0 1em}
+i.c0{background:#c3ccd6}i.c1{background:#2f6fb0}i.c2{background:#d9822b}i.c3{background:#3a9a6b}i.c4{background:#9b59b6}i.c5{background:#b03a48}
+details{margin-top:1.6rem}summary{cursor:pointer}
+</style></head><body>
+)";
+
+constexpr StringLiteral kColumns =
+    "<tr><th>tensors</th><th>role</th><th>format</th><th>method</th><th "
+    "class=\"n\">weights</th><th class=\"n\">MB before</th><th "
+    "class=\"n\">MB</th><th class=\"n\">bits</th><th "
+    "class=\"n\">error</th><th>note</th></tr>\n";
+
+} // namespace
+
+std::string llmc::toHtml(const Ledger &ledger) {
+  std::string text;
+  raw_string_ostream out(text);
+  std::vector<LedgerLine> sums = ledger.summarize();
+  const LedgerLine &all = sums.back();
+  out << kHead << "<h1>" << escape(ledger.model) << ", recipe "
+      << escape(ledger.recipe) << "</h1>\n<p class=\"sub\">"
+      << formatv("{0:f1} MB became {1:f1} MB: {2:f2} bits for each of {3:f1} "
+                 "million weights, scales and all that fills up included. "
+                 "Target {4}.",
+                 toMega(all.bytesBefore), toMega(all.bytesAfter), all.getBits(),
+                 static_cast<double>(all.weights) / 1e6, escape(ledger.target))
+      << "</p>\n<table>\n"
+      << kColumns;
+  for (const LedgerLine &line : sums)
+    printRow(out, line, /*sum=*/true);
+  out << "</table>\n<p class=\"sub\">Error: root of the squared differences "
+         "over "
+         "the squares of the original.</p>\n";
+
+  std::vector<Layer> layers = collectLayers(ledger);
+  BarPlot size("Size by layer: what is left (blue) of what was", "MB");
+  BarPlot error("Error of compressed matrices by layer", "%");
+  BarPlot where("Where the bits go", "MB");
+  std::map<std::string, unsigned> colors;
+  for (const Layer &layer : layers)
+    for (const auto &[format, bytes] : layer.formats)
+      colors.try_emplace(format, colors.size() + 1);
+  for (const Layer &layer : layers) {
+    int64_t saved = std::max<int64_t>(0, layer.before - layer.after);
+    size.add(layer.label,
+             {{toMega(layer.after), 1,
+               formatv("layer {0}: {1:f2} MB", layer.label, toMega(layer.after))
+                   .str()},
+              {toMega(saved), 0,
+               formatv("layer {0}: {1:f2} MB saved", layer.label, toMega(saved))
+                   .str()}});
+    double relative =
+        layer.weights
+            ? 100 * std::sqrt(layer.error / static_cast<double>(layer.weights))
+            : 0;
+    error.add(layer.label,
+              {{relative, 2,
+                formatv("layer {0}: {1:f3} %", layer.label, relative).str()}});
+    std::vector<BarPlot::Part> parts;
+    parts.reserve(layer.formats.size());
+    for (const auto &[format, bytes] : layer.formats)
+      parts.push_back({toMega(bytes), colors[format],
+                       formatv("layer {0}, {1}: {2:f2} MB", layer.label, format,
+                               toMega(bytes))
+                           .str()});
+    where.add(layer.label, std::move(parts));
+  }
+  size.print(out);
+  error.print(out);
+  where.print(out);
+  out << "<p>";
+  for (const auto &[format, color] : colors)
+    out << formatv("<i class=\"c{0}\"></i>{1}", color % 6, escape(format));
+  out << "</p>\n<details><summary>All tensors</summary><table>\n" << kColumns;
+  for (const LedgerLine &line : ledger.lines)
+    printRow(out, line, /*sum=*/false);
+  out << "</table></details>\n</body></html>\n";
+  return text;
+}

@@ -1,0 +1,144 @@
+//===- Ledger.cpp - Sums, and the ledger as text and JSON -----------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Report/Ledger.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FormatVariadic.h"
+
+#include <cmath>
+#include <map>
+#include <tuple>
+
+using namespace llvm;
+using namespace llmc;
+
+StringRef llmc::getName(TensorRole role) {
+  switch (role) {
+  case TensorRole::Linear:
+    return "linear";
+  case TensorRole::Table:
+    return "table";
+  case TensorRole::Other:
+    return "other";
+  }
+  llvm_unreachable("no such role");
+}
+
+int64_t llmc::getLayer(StringRef name) {
+  while (!name.empty()) {
+    auto [part, rest] = name.split('.');
+    int64_t number;
+    if (!part.getAsInteger(10, number) && number >= 0)
+      return number;
+    name = rest;
+  }
+  return -1;
+}
+
+/// Adds a line to a sum. The error of a sum is that of all numbers if each
+/// tensor had the same mean square.
+static void add(LedgerLine &sum, const LedgerLine &line) {
+  auto weigh = [](const LedgerLine &part) {
+    return part.relativeError * part.relativeError *
+           static_cast<double>(part.weights);
+  };
+  double square = weigh(sum) + weigh(line);
+  sum.weights += line.weights;
+  sum.bytesBefore += line.bytesBefore;
+  sum.bytesAfter += line.bytesAfter;
+  sum.seconds += line.seconds;
+  sum.relativeError =
+      sum.weights ? std::sqrt(square / static_cast<double>(sum.weights)) : 0;
+}
+
+std::vector<LedgerLine> Ledger::summarize() const {
+  std::map<std::tuple<int, std::string, std::string>,
+           std::pair<LedgerLine, int64_t>>
+      groups;
+  LedgerLine all;
+  for (const LedgerLine &line : lines) {
+    auto &[sum, count] =
+        groups[{static_cast<int>(line.role), line.format, line.method}];
+    sum.role = line.role;
+    sum.format = line.format;
+    sum.method = line.method;
+    add(sum, line);
+    ++count;
+    add(all, line);
+  }
+  std::vector<LedgerLine> result;
+  for (auto &[key, group] : groups) {
+    group.first.name = std::to_string(group.second) +
+                       (group.second == 1 ? " tensor" : " tensors");
+    result.push_back(std::move(group.first));
+  }
+  all.name = "all";
+  result.push_back(std::move(all));
+  return result;
+}
+
+static double toMega(int64_t value) { return static_cast<double>(value) / 1e6; }
+
+std::string llmc::printTable(const Ledger &ledger) {
+  std::string text;
+  raw_string_ostream out(text);
+  out << formatv("{0,-8}{1,-12}{2,-8}{3,12}{4,12}{5,12}{6,7}{7,9}\n", "role",
+                 "format", "method", "tensors", "weights", "MB", "bits",
+                 "error");
+  for (const LedgerLine &line : ledger.summarize()) {
+    bool all = line.name == "all";
+    StringRef count = StringRef(line.name).split(' ').first;
+    out << formatv("{0,-8}{1,-12}{2,-8}{3,12}{4,10:f2} M{5,12:f2}{6,7:f2}",
+                   all ? "all" : getName(line.role), line.format, line.method,
+                   all ? std::to_string(ledger.lines.size()) : count.str(),
+                   toMega(line.weights), toMega(line.bytesAfter),
+                   line.getBits());
+    if (!line.method.empty() && line.method != "keep")
+      out << formatv("{0,7:f2} %", 100 * line.relativeError);
+    out << "\n";
+  }
+  return text;
+}
+
+static json::Object toObject(const LedgerLine &line) {
+  json::Object object{
+      {"role", getName(line.role)},       {"weights", line.weights},
+      {"bytes_before", line.bytesBefore}, {"bytes", line.bytesAfter},
+      {"bits", line.getBits()},           {"format", line.format}};
+  if (!line.method.empty()) {
+    object["method"] = line.method;
+    object["relative_error"] = line.relativeError;
+    object["seconds"] = line.seconds;
+  }
+  if (!line.note.empty())
+    object["note"] = line.note;
+  return object;
+}
+
+json::Value llmc::toJson(const Ledger &ledger) {
+  json::Array sums, tensors;
+  for (const LedgerLine &line : ledger.summarize()) {
+    json::Object object = toObject(line);
+    if (line.name == "all") {
+      object = json::Object{{"weights", line.weights},
+                            {"bytes_before", line.bytesBefore},
+                            {"bytes", line.bytesAfter},
+                            {"bits", line.getBits()},
+                            {"seconds", line.seconds}};
+    }
+    object["name"] = line.name;
+    sums.push_back(std::move(object));
+  }
+  for (const LedgerLine &line : ledger.lines) {
+    json::Object object = toObject(line);
+    object["name"] = line.name;
+    tensors.push_back(std::move(object));
+  }
+  return json::Object{{"model", ledger.model},
+                      {"recipe", ledger.recipe},
+                      {"target", ledger.target},
+                      {"sums", std::move(sums)},
+                      {"tensors", std::move(tensors)}};
+}

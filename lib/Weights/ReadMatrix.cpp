@@ -1,0 +1,54 @@
+//===- ReadMatrix.cpp - A whole weight in single precision ----------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Weights/ReadMatrix.h"
+#include "SourceReader.h"
+
+using namespace llmc;
+
+/// Bytes that one task reads, about.
+static constexpr int64_t kPartBytes = 1 << 20;
+
+using ParallelFor =
+    llvm::function_ref<void(int64_t, llvm::function_ref<void(int64_t)>)>;
+
+llvm::Error
+llmc::forParts(ParallelFor parallelFor, int64_t count, int64_t perPart,
+               llvm::function_ref<llvm::Error(int64_t, int64_t)> body) {
+  perPart = std::max<int64_t>(1, perPart);
+  int64_t parts = llvm::divideCeil(count, perPart);
+  std::vector<std::string> failures(parts);
+  parallelFor(parts, [&](int64_t part) {
+    int64_t begin = part * perPart;
+    if (llvm::Error error = body(begin, std::min(count, begin + perPart)))
+      failures[part] = llvm::toString(std::move(error));
+  });
+  for (const std::string &text : failures)
+    if (!text.empty())
+      return llvm::createStringError(text);
+  return llvm::Error::success();
+}
+
+llvm::Expected<std::vector<float>> llmc::readMatrix(const WeightStore &store,
+                                                    mlir::Attribute source,
+                                                    ParallelFor parallelFor) {
+  auto at = SourceReader(store).layout(source);
+  if (!at)
+    return at.takeError();
+  if (!at->type.getElementType().isF32())
+    return llvm::createStringError("weight source: expected values of f32");
+  std::vector<float> values(at->rows * (at->rowBytes / sizeof(float)));
+  auto *bytes = reinterpret_cast<char *>(values.data());
+  auto read = [&](int64_t begin, int64_t end) {
+    size_t size = (end - begin) * at->rowBytes;
+    return store.readRows(source, begin, end,
+                          {bytes + begin * at->rowBytes, size});
+  };
+  if (llvm::Error error =
+          forParts(parallelFor, at->rows,
+                   kPartBytes / std::max<int64_t>(1, at->rowBytes), read))
+    return error;
+  return values;
+}

@@ -1,0 +1,105 @@
+//===- LedgerTest.cpp - Sums and pages of the ledger ----------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Report/Ledger.h"
+#include "gtest/gtest.h"
+
+#include <cmath>
+
+using namespace llvm;
+using namespace llmc;
+
+static Ledger makeLedger() {
+  Ledger ledger{"a/model.onnx", "w4", "znver5", {}};
+  auto add = [&](StringRef name, TensorRole role, int64_t weights,
+                 int64_t bytes, StringRef format, StringRef method,
+                 double error, StringRef note = "") {
+    LedgerLine line;
+    line.name = name.str();
+    line.role = role;
+    line.weights = weights;
+    line.bytesBefore = 4 * weights;
+    line.bytesAfter = bytes;
+    line.format = format.str();
+    line.method = method.str();
+    line.relativeError = error;
+    line.note = note.str();
+    ledger.lines.push_back(line);
+  };
+  add("layers.0.q", TensorRole::Linear, 1000, 500, "u4g64", "sinq", 0.3);
+  add("layers.1.q", TensorRole::Linear, 3000, 1500, "u4g64", "sinq", 0.1);
+  add("layers.1.o", TensorRole::Linear, 1000, 4000, "f32", "", 0,
+      "also read by <nn.neg> & others");
+  add("norm", TensorRole::Other, 10, 40, "f32", "", 0);
+  return ledger;
+}
+
+TEST(Ledger, SumsByRoleFormatAndMethod) {
+  std::vector<LedgerLine> sums = makeLedger().summarize();
+  ASSERT_EQ(sums.size(), 4u);
+  EXPECT_EQ(sums[0].name, "1 tensor");
+  EXPECT_EQ(sums[0].format, "f32");
+  EXPECT_EQ(sums[1].name, "2 tensors");
+  EXPECT_EQ(sums[1].weights, 4000);
+  EXPECT_EQ(sums[1].bytesAfter, 2000);
+  EXPECT_EQ(sums[1].getBits(), 4);
+  EXPECT_NEAR(sums[1].relativeError,
+              std::sqrt((0.09 * 1000 + 0.01 * 3000) / 4000), 1e-12);
+  EXPECT_EQ(sums[3].name, "all");
+  EXPECT_EQ(sums[3].weights, 5010);
+  EXPECT_EQ(sums[3].bytesBefore, 20040);
+  EXPECT_EQ(sums[3].bytesAfter, 6040);
+}
+
+TEST(Ledger, LayersOfNames) {
+  EXPECT_EQ(getLayer("model.layers.12.mlp.0.up"), 12);
+  EXPECT_EQ(getLayer("3"), 3);
+  EXPECT_EQ(getLayer("lm_head"), -1);
+  EXPECT_EQ(getLayer("h1.w"), -1);
+  EXPECT_EQ(getLayer(""), -1);
+}
+
+TEST(Ledger, JsonHasEverything) {
+  json::Value value = toJson(makeLedger());
+  const json::Object &root = *value.getAsObject();
+  EXPECT_EQ(root.getString("recipe"), "w4");
+  const json::Array &tensors = *root.getArray("tensors");
+  ASSERT_EQ(tensors.size(), 4u);
+  const json::Object &first = *tensors[0].getAsObject();
+  EXPECT_EQ(first.getString("name"), "layers.0.q");
+  EXPECT_EQ(first.getInteger("bytes"), 500);
+  EXPECT_EQ(first.getNumber("bits"), 4.0);
+  EXPECT_EQ(first.getNumber("relative_error"), 0.3);
+  const json::Object &kept = *tensors[2].getAsObject();
+  EXPECT_FALSE(kept.get("method"));
+  EXPECT_EQ(kept.getString("note"), "also read by <nn.neg> & others");
+  EXPECT_EQ(root.getArray("sums")->back().getAsObject()->getString("name"),
+            "all");
+}
+
+TEST(Ledger, TableNamesEverySum) {
+  std::string table = printTable(makeLedger());
+  EXPECT_EQ(StringRef(table).count('\n'), 5u) << table;
+  EXPECT_NE(table.find("linear  u4g64       sinq               2"),
+            std::string::npos)
+      << table;
+  EXPECT_NE(table.find("17.32 %"), std::string::npos) << table;
+}
+
+TEST(Ledger, PageIsSelfContainedAndEscapes) {
+  std::string page = toHtml(makeLedger());
+  EXPECT_NE(page.find("also read by &lt;nn.neg&gt; &amp; others"),
+            std::string::npos);
+  EXPECT_EQ(page.find("<nn.neg>"), std::string::npos);
+  EXPECT_EQ(StringRef(page).count("<svg"), 3u);
+  for (const char *outside : {"http", "src=", "<script", "@import", "url("})
+    EXPECT_EQ(page.find(outside), std::string::npos) << outside;
+}
+
+TEST(Ledger, PageOfNothing) {
+  std::string page = toHtml(Ledger{"m", "f32", "x", {}});
+  EXPECT_EQ(page.find("<svg"), std::string::npos);
+  EXPECT_NE(page.find("</html>"), std::string::npos);
+}
