@@ -325,15 +325,15 @@ llvm::Error llmc::writeWeightFile(WeightFile &file, const WeightStore &store,
   }
   pool.wait();
   Workers workers(threads);
-  for (PlacedWeight &weight : file.weights)
-    if (auto packed = dyn_cast<pack::TensorType>(weight.type);
-        packed && isa<pack::QuantizedAttr>(Attribute(packed.getFormat()))) {
-      report(writeQuantized(
-          weight, store, workers,
-          llvm::MutableArrayRef(data + weight.offset,
-                                llvm::alignTo(weight.bytes, kAlignment))));
-      written(llvm::alignTo(weight.bytes, kAlignment));
-    }
+  for (PlacedWeight &weight : file.weights) {
+    auto packed = dyn_cast<pack::TensorType>(weight.type);
+    if (!packed || !isa<pack::QuantizedAttr>(Attribute(packed.getFormat())))
+      continue;
+    size_t size = llvm::alignTo(weight.bytes, kAlignment);
+    llvm::MutableArrayRef<char> out(data + weight.offset, size);
+    report(writeQuantized(weight, store, workers, out));
+    written(size);
+  }
   if (failure)
     return failure;
   for (PlacedWeight &weight : file.weights)
