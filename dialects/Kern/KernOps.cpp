@@ -75,7 +75,7 @@ LogicalResult QuantizedLinearOp::verify() {
       return emitOpError("expected 'bias' of shape ")
              << w.getRows() << " but got " << nn::shapeText(b);
   }
-  if (!isa<pack::QuantizedAttr>(Attribute(w.getFormat()))) // [C3]
+  if (!w.isQuantized()) // [C3]
     return emitOpError("expected a quantized format but got ") << w.getFormat();
   return success();
 }

@@ -149,6 +149,10 @@ int64_t llmc::pack::TensorType::getBytes() const {
                                      getLayout().getCount());
 }
 
+bool llmc::pack::TensorType::isQuantized() const {
+  return isa<QuantizedAttr>(Attribute(getFormat()));
+}
+
 Type llmc::pack::TensorType::parse(AsmParser &parser) {
   SmallVector<int64_t, 2> shape;
   Attribute format, layout;

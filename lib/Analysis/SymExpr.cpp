@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "SymExprImpl.h"
+#include "llmc/Support/ElementName.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include <algorithm>
@@ -129,7 +130,7 @@ SymExpr SymContext::boolean(bool value) { return value ? impl->yes : impl->no; }
 
 SymExpr SymContext::symbol(StringRef name, int64_t lowerBound) {
   SymExpr &entry = impl->symbols[name];
-  if (name.ends_with("]"))
+  if (isElementName(name))
     lowerBound = std::numeric_limits<int64_t>::min();
   if (!entry)
     entry = Builder{.kind = SymKind::Symbol,

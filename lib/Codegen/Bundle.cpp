@@ -9,6 +9,7 @@
 #include "llmc/Codegen/Packaging.h"
 #include "llmc/Dialect/NN/NNDialect.h"
 #include "llmc/Driver/Version.h"
+#include "llmc/Support/ElementName.h"
 #include "llmc/Support/Hash.h"
 
 #include "llvm/Support/FileSystem.h"
@@ -72,7 +73,7 @@ json::Object llmc::describeEntry(func::FuncOp function,
       bool counts = name == "seq" || name == "context";
       // An element of an input may be anything; where it becomes an extent a
       // condition says what it must be.
-      entry["min"] = name.ends_with("]") ? std::numeric_limits<int64_t>::min()
+      entry["min"] = isElementName(name) ? std::numeric_limits<int64_t>::min()
                      : counts            ? 1
                                          : 0;
       if (name == "seq" && bounds.chunk >= 0)

@@ -298,7 +298,7 @@ llvm::Error llmc::writeWeightFile(WeightFile &file, const WeightStore &store,
   for (PlacedWeight &weight : file.weights) {
     char *out = data + weight.offset;
     auto packed = dyn_cast<pack::TensorType>(weight.type);
-    if (packed && isa<pack::QuantizedAttr>(Attribute(packed.getFormat())))
+    if (packed && packed.isQuantized())
       continue;
     if (!packed) {
       pool.async([&, out] {
@@ -327,7 +327,7 @@ llvm::Error llmc::writeWeightFile(WeightFile &file, const WeightStore &store,
   Workers workers(threads);
   for (PlacedWeight &weight : file.weights) {
     auto packed = dyn_cast<pack::TensorType>(weight.type);
-    if (!packed || !isa<pack::QuantizedAttr>(Attribute(packed.getFormat())))
+    if (!packed || !packed.isQuantized())
       continue;
     size_t size = llvm::alignTo(weight.bytes, kAlignment);
     llvm::MutableArrayRef<char> out(data + weight.offset, size);

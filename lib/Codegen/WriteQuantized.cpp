@@ -76,12 +76,9 @@ llvm::Error llmc::writeQuantized(PlacedWeight &weight, const WeightStore &store,
   if (!method)
     return llvm::createStringError("weight '" + weight.name +
                                    "' has a compressed type but no method");
-  auto parallel = [&](int64_t count, llvm::function_ref<void(int64_t)> body) {
-    workers(count, body);
-  };
   auto matrix = method.getName() == kKeepMethod
                     ? readKept(weight, method, store)
-                    : compress(weight, method, store, parallel);
+                    : compress(weight, method, store, workers);
   if (!matrix)
     return matrix.takeError();
   auto layout =
@@ -90,7 +87,7 @@ llvm::Error llmc::writeQuantized(PlacedWeight &weight, const WeightStore &store,
   if (!layout)
     return layout.takeError();
   if (llvm::Error error =
-          forParts(parallel, layout->tiles, kTaskBytes / layout->tileBytes,
+          forParts(workers, layout->tiles, kTaskBytes / layout->tileBytes,
                    [&](int64_t begin, int64_t end) {
                      return packTiles(*matrix, *layout, begin, end, out);
                    }))

@@ -51,6 +51,27 @@ static int finish(int code, Terminal &terminal) {
                                       strerror(errno)));
 }
 
+/// Reads what stands behind a verb, and runs it or prints its help. `bundle` is
+/// the first positional argument where the program, of name `program`, has it.
+static int runVerb(const VerbSpec &verb, int argc, const char *const *argv,
+                   Terminal &terminal, const std::string &program = "llmc",
+                   const std::string &bundle = "") {
+  Arguments arguments;
+  Fault fault = parseArguments(verb, argc - 2, argv + 2, arguments);
+  if (arguments.has("no-color"))
+    terminal.noColor();
+  if (fault)
+    return terminal.fail(fault);
+  if (arguments.has("help")) {
+    terminal.out(helpText(verb, terminal, program));
+    return 0;
+  }
+  terminal.setQuiet(arguments.has("quiet"));
+  if (!bundle.empty())
+    arguments.positional.insert(arguments.positional.begin(), bundle);
+  return verb.run(arguments, terminal);
+}
+
 namespace {
 /// A program that `llmc compile --emit=exe` made: this one, with a bundle of its
 /// own beside it. Its verbs are those that run a bundle, and leave it out.
@@ -127,19 +148,7 @@ static int runOwnModel(const OwnModel &model, int argc, const char *const *argv,
                     near.empty() ? fmt::format("see '{} --help'", model.name)
                                  : fmt::format("did you mean '{}'?", near))));
   }
-  Arguments arguments;
-  Fault fault = parseArguments(*verb, argc - 2, argv + 2, arguments);
-  if (arguments.has("no-color"))
-    terminal.noColor();
-  if (fault)
-    return terminal.fail(fault);
-  if (arguments.has("help")) {
-    terminal.out(helpText(*verb, terminal, model.name));
-    return 0;
-  }
-  terminal.setQuiet(arguments.has("quiet"));
-  arguments.positional.insert(arguments.positional.begin(), model.bundle);
-  return verb->run(arguments, terminal);
+  return runVerb(*verb, argc, argv, terminal, model.name, model.bundle);
 }
 
 int llmc::driverMain(int argc, const char *const *argv) {
@@ -175,16 +184,5 @@ int llmc::driverMain(int argc, const char *const *argv) {
     terminal.out(helpText(*verb, terminal));
     return finish(0, terminal);
   }
-  Arguments arguments;
-  Fault fault = parseArguments(*verb, argc - 2, argv + 2, arguments);
-  if (arguments.has("no-color"))
-    terminal.noColor();
-  if (fault)
-    return terminal.fail(fault);
-  if (arguments.has("help")) {
-    terminal.out(helpText(*verb, terminal));
-    return finish(0, terminal);
-  }
-  terminal.setQuiet(arguments.has("quiet"));
-  return finish(verb->run(arguments, terminal), terminal);
+  return finish(runVerb(*verb, argc, argv, terminal), terminal);
 }

@@ -332,7 +332,7 @@ int llmc::runEval(const Arguments &arguments, Terminal &terminal) {
   std::vector<TokenScore> scores;
   Fault fault = evaluate(
       {*model.generator, reference.generator.get(), protocol, team, progress},
-      ids, scores);
+      ids, windows, scores);
   if (fault)
     return terminal.fail(fault);
   double seconds = secondsNow() - start;

@@ -180,13 +180,11 @@ Fault Evaluator::scoreWindow(const EvalWindow &window) {
 }
 
 Fault llmc::evaluate(const Evaluation &evaluation, llvm::ArrayRef<int64_t> ids,
+                     llvm::ArrayRef<EvalWindow> windows,
                      std::vector<TokenScore> &scores) {
   scores.clear();
   Evaluator evaluator(evaluation, ids, scores);
   if (Fault fault = evaluator.check())
-    return fault;
-  std::vector<EvalWindow> windows;
-  if (Fault fault = planWindows(evaluation.protocol, ids.size(), windows))
     return fault;
   for (size_t i = 0; i != windows.size(); ++i) {
     evaluation.progress(i, windows.size());

@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Formats/Format.h"
+#include "llmc/Support/Nearest.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 
@@ -63,21 +64,12 @@ ArrayRef<std::pair<StringLiteral, StringLiteral>> llmc::getFormatAliases() {
 
 static Error unknown(StringRef name, const Twine &why) {
   // Short names and some long ones; a name that nearly is one of them is meant.
-  StringRef nearest;
-  unsigned best = 3;
-  auto offer = [&](StringRef candidate) {
-    unsigned distance = name.edit_distance(candidate, true, best);
-    if (distance < best) {
-      best = distance;
-      nearest = candidate;
-    }
-  };
-  for (StringRef candidate :
-       {"f32", "bf16", "f16", "i4g32", "u4g32", "i4g64", "u4g64", "i8g32",
-        "u3g32", "i3g32", "u2g32", "nf4g64", "nf3g64"})
-    offer(candidate);
+  SmallVector<StringRef> known{"f32",   "bf16",   "f16",   "i4g32", "u4g32",
+                               "i4g64", "u4g64",  "i8g32", "u3g32", "i3g32",
+                               "u2g32", "nf4g64", "nf3g64"};
   for (const auto &alias : kAliases)
-    offer(alias.first);
+    known.push_back(alias.first);
+  StringRef nearest = findNearest(name, known);
   std::string hint = nearest.empty() || nearest == name
                          ? ""
                          : (" (did you mean '" + nearest + "'?)").str();

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Codegen/Target.h"
+#include "llmc/Support/Nearest.h"
 
 #include "llvm/ADT/StringMap.h"
 #include "llvm/TargetParser/AArch64TargetParser.h"
@@ -84,14 +85,8 @@ static std::string describeUnknown(StringRef cpu) {
   SmallVector<StringRef> known{"host"};
   X86::fillValidCPUArchList(known, /*Only64Bit=*/true);
   AArch64::fillValidCPUArchList(known);
-  StringRef near;
   // A third of the letters may differ.
-  unsigned limit = cpu.size() / 3 + 1;
-  for (StringRef name : known)
-    if (unsigned edits = cpu.edit_distance(name, true, limit); edits < limit) {
-      limit = edits;
-      near = name;
-    }
+  StringRef near = findNearest(cpu, known, cpu.size() / 3 + 1);
   return "unknown processor '" + cpu.str() + "'; " +
          (near.empty() ? "expected host or a name that LLVM knows, such as "
                          "x86-64-v3, znver4 or neoverse-n1"

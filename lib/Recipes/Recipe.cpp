@@ -6,6 +6,7 @@
 #include "llmc/Recipes/Recipe.h"
 #include "llmc/Formats/Format.h"
 #include "llmc/Methods/Method.h"
+#include "llmc/Support/Nearest.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -121,13 +122,7 @@ private:
   }
 
   static std::string suggest(StringRef word, ArrayRef<StringRef> known) {
-    StringRef best;
-    unsigned distance = 3;
-    for (StringRef name : known)
-      if (unsigned d = word.edit_distance(name, true, distance); d < distance) {
-        distance = d;
-        best = name;
-      }
+    StringRef best = findNearest(word, known);
     return best.empty() ? "; expected " + join(known, ", ")
                         : ("; did you mean '" + best + "'?").str();
   }

@@ -43,9 +43,8 @@ std::string escape(StringRef text) {
 /// What the tensors of one layer come to.
 struct Layer {
   std::string label;
-  int64_t before = 0, after = 0, weights = 0;
-  /// Sum of the squared relative errors times weights.
-  double error = 0;
+  /// Sums of all tensors, and of those that went through a method.
+  LedgerLine all, compressed;
   /// Bytes by format.
   std::map<std::string, int64_t> formats;
 };
@@ -56,14 +55,10 @@ std::vector<Layer> collectLayers(const Ledger &ledger) {
     int64_t number = getLayer(line.name);
     Layer &layer = layers[number];
     layer.label = number < 0 ? "rest" : std::to_string(number);
-    layer.before += line.bytesBefore;
-    layer.after += line.bytesAfter;
+    layer.all.add(line);
     layer.formats[line.format] += line.bytesAfter;
-    if (line.method.empty())
-      continue;
-    layer.weights += line.weights;
-    layer.error += line.relativeError * line.relativeError *
-                   static_cast<double>(line.weights);
+    if (!line.method.empty())
+      layer.compressed.add(line);
   }
   // What belongs to no layer comes last.
   std::vector<Layer> result;
@@ -163,8 +158,6 @@ private:
   std::vector<Bar> bars;
 };
 
-double toMega(int64_t bytes) { return static_cast<double>(bytes) / 1e6; }
-
 void printRow(raw_ostream &out, const LedgerLine &line, bool sum) {
   bool rounded = !line.method.empty() && line.method != "keep";
   out << "<tr><td>" << escape(line.name) << "</td><td>"
@@ -218,7 +211,7 @@ std::string llmc::toHtml(const Ledger &ledger) {
                  "million weights, scales and all that fills up included. "
                  "Target {4}.",
                  toMega(all.bytesBefore), toMega(all.bytesAfter), all.getBits(),
-                 static_cast<double>(all.weights) / 1e6, escape(ledger.target))
+                 toMega(all.weights), escape(ledger.target))
       << "</p>\n<table>\n"
       << kColumns;
   for (const LedgerLine &line : sums)
@@ -236,18 +229,17 @@ std::string llmc::toHtml(const Ledger &ledger) {
     for (const auto &[format, bytes] : layer.formats)
       colors.try_emplace(format, colors.size() + 1);
   for (const Layer &layer : layers) {
-    int64_t saved = std::max<int64_t>(0, layer.before - layer.after);
+    int64_t saved =
+        std::max<int64_t>(0, layer.all.bytesBefore - layer.all.bytesAfter);
     size.add(layer.label,
-             {{toMega(layer.after), 1,
-               formatv("layer {0}: {1:f2} MB", layer.label, toMega(layer.after))
+             {{toMega(layer.all.bytesAfter), 1,
+               formatv("layer {0}: {1:f2} MB", layer.label,
+                       toMega(layer.all.bytesAfter))
                    .str()},
               {toMega(saved), 0,
                formatv("layer {0}: {1:f2} MB saved", layer.label, toMega(saved))
                    .str()}});
-    double relative =
-        layer.weights
-            ? 100 * std::sqrt(layer.error / static_cast<double>(layer.weights))
-            : 0;
+    double relative = 100 * layer.compressed.relativeError;
     error.add(layer.label,
               {{relative, 2,
                 formatv("layer {0}: {1:f3} %", layer.label, relative).str()}});

@@ -37,20 +37,18 @@ int64_t llmc::getLayer(StringRef name) {
   return -1;
 }
 
-/// Adds a line to a sum. The error of a sum is that of all numbers if each
-/// tensor had the same mean square.
-static void add(LedgerLine &sum, const LedgerLine &line) {
+void LedgerLine::add(const LedgerLine &line) {
   auto weigh = [](const LedgerLine &part) {
     return part.relativeError * part.relativeError *
            static_cast<double>(part.weights);
   };
-  double square = weigh(sum) + weigh(line);
-  sum.weights += line.weights;
-  sum.bytesBefore += line.bytesBefore;
-  sum.bytesAfter += line.bytesAfter;
-  sum.seconds += line.seconds;
-  sum.relativeError =
-      sum.weights ? std::sqrt(square / static_cast<double>(sum.weights)) : 0;
+  double square = weigh(*this) + weigh(line);
+  weights += line.weights;
+  bytesBefore += line.bytesBefore;
+  bytesAfter += line.bytesAfter;
+  seconds += line.seconds;
+  relativeError =
+      weights ? std::sqrt(square / static_cast<double>(weights)) : 0;
 }
 
 std::vector<LedgerLine> Ledger::summarize() const {
@@ -64,9 +62,9 @@ std::vector<LedgerLine> Ledger::summarize() const {
     sum.role = line.role;
     sum.format = line.format;
     sum.method = line.method;
-    add(sum, line);
+    sum.add(line);
     ++count;
-    add(all, line);
+    all.add(line);
   }
   std::vector<LedgerLine> result;
   for (auto &[key, group] : groups) {
@@ -78,8 +76,6 @@ std::vector<LedgerLine> Ledger::summarize() const {
   result.push_back(std::move(all));
   return result;
 }
-
-static double toMega(int64_t value) { return static_cast<double>(value) / 1e6; }
 
 std::string llmc::printTable(const Ledger &ledger) {
   std::string text;

@@ -8,6 +8,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Runtime/Manifest.h"
+#include "llmc/Support/ElementName.h"
 #include "llmc/Support/Hash.h"
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/Support/JSON.h"
@@ -244,7 +245,7 @@ static void resolveElements(Reader &in, EntrySpec &entry,
                             const std::string &path) {
   for (SymbolSpec &symbol : entry.symbols) {
     StringRef name = symbol.name;
-    if (!name.ends_with("]"))
+    if (!isElementName(name))
       continue;
     auto [input, index] = name.drop_back().rsplit('[');
     for (size_t i = 0; i != entry.inputs.size(); ++i)
@@ -281,9 +282,9 @@ static EntrySpec readEntry(Reader &in, const json::Value &value,
     SymbolSpec spec;
     spec.name = in.text(symbol, "name", at + ".");
     // An extent is not negative; an element of an input may be any number.
-    bool isElement = !spec.name.empty() && spec.name.back() == ']';
     if (symbol.get("min"))
-      spec.min = in.number(symbol, "min", at + ".", isElement ? INT64_MIN : 0);
+      spec.min = in.number(symbol, "min", at + ".",
+                           isElementName(spec.name) ? INT64_MIN : 0);
     if (symbol.get("max"))
       spec.max = in.number(symbol, "max", at + ".", spec.min);
     if (!in.fault && entry.symbol(spec.name) >= 0)

@@ -11,9 +11,6 @@ using namespace llmc;
 /// Bytes that one task reads, about.
 static constexpr int64_t kPartBytes = 1 << 20;
 
-using ParallelFor =
-    llvm::function_ref<void(int64_t, llvm::function_ref<void(int64_t)>)>;
-
 llvm::Error
 llmc::forParts(ParallelFor parallelFor, int64_t count, int64_t perPart,
                llvm::function_ref<llvm::Error(int64_t, int64_t)> body) {

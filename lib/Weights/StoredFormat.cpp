@@ -391,15 +391,6 @@ Expected<std::string> llmc::findStoredFormat(const WeightStore &store,
   return matrix->getKind().getName();
 }
 
-std::optional<std::string> llmc::getStoredFormat(const WeightStore &store,
-                                                 Attribute source) {
-  auto name = findStoredFormat(store, source);
-  if (name)
-    return *name;
-  llvm::consumeError(name.takeError());
-  return std::nullopt;
-}
-
 Expected<QuantizedMatrix> llmc::readStored(const WeightStore &store,
                                            Attribute source) {
   auto matrix = Matrix::create(store, source);

@@ -11,6 +11,7 @@
 #include "llmc/Dialect/NN/NNOps.h"
 #include "llmc/Passes/AnalysisPasses.h"
 #include "llmc/Passes/Dims.h"
+#include "llmc/Support/ElementName.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/DenseSet.h"
@@ -70,7 +71,7 @@ private:
     llvm::SetVector<SymExpr> atoms;
     collectAtoms(expr, atoms);
     return llvm::any_of(atoms, [](SymExpr atom) {
-      return atom.is(SymKind::Symbol) && atom->getName().ends_with("]");
+      return atom.is(SymKind::Symbol) && isElementName(atom->getName());
     });
   }
 

@@ -127,8 +127,7 @@ struct LowerToKern : llmc::impl::LowerToKernPassBase<LowerToKern> {
     if (!isa<nn::AppendOp>(op))
       init = tensor::EmptyOp::create(builder, loc, type, extents);
     if (auto linear = dyn_cast<pack::LinearOp>(op)) {
-      auto format = linear.getWeight().getType().getFormat();
-      if (isa<pack::QuantizedAttr>(Attribute(format)))
+      if (linear.getWeight().getType().isQuantized())
         return kern::QuantizedLinearOp::create(
                    builder, loc, type, quantize(linear, extents),
                    linear.getWeight(), linear.getBias(), init)

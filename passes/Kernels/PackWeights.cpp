@@ -146,9 +146,8 @@ struct PackWeights : llmc::impl::PackWeightsPassBase<PackWeights> {
     // Quantizing an input multiplies it by factors on the way.
     Value input = linear.getInput(), factors;
     auto product = input.getDefiningOp<nn::MulOp>();
-    auto type = cast<pack::TensorType>(weight.getType());
     if (product && scalesColumns(product) &&
-        isa<pack::QuantizedAttr>(Attribute(type.getFormat()))) {
+        cast<pack::TensorType>(weight.getType()).isQuantized()) {
       input = product.getLhs();
       factors = product.getRhs();
     }

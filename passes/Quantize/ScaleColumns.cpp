@@ -10,7 +10,6 @@
 #include "FoldScale.h"
 #include "llmc/Dialect/Pack/PackOps.h"
 #include "llmc/Methods/Method.h"
-#include "llmc/Methods/Sinkhorn.h"
 #include "llmc/Passes/KernelPasses.h"
 #include "llmc/Passes/QuantizePasses.h"
 #include "llmc/Weights/ReadMatrix.h"
@@ -107,15 +106,12 @@ struct ScaleColumns : llmc::impl::ScaleColumnsPassBase<ScaleColumns> {
   llvm::Expected<std::vector<float>> compute(const ColumnClass &members,
                                              const WeightStore &weights,
                                              Workers &workers) {
-    auto parallel = [&](int64_t count, llvm::function_ref<void(int64_t)> body) {
-      workers(count, body);
-    };
     auto method = members.weights.front()->getAttrOfType<pack::MethodAttr>(
         pack::PackDialect::kMethod);
     std::vector<std::vector<float>> values;
     SmallVector<MatrixView> views;
     for (nn::WeightOp weight : members.weights) {
-      auto read = readMatrix(weights, weight.getSource(), parallel);
+      auto read = readMatrix(weights, weight.getSource(), workers);
       if (!read)
         return read.takeError();
       values.push_back(std::move(*read));
@@ -126,7 +122,7 @@ struct ScaleColumns : llmc::impl::ScaleColumnsPassBase<ScaleColumns> {
     }
     std::string note;
     auto scale = computeSharedScale(views, method.getFormat(),
-                                    pack::getSettings(method), parallel, note);
+                                    pack::getSettings(method), workers, note);
     if (!note.empty())
       for (nn::WeightOp weight : members.weights)
         weight->setAttr(pack::PackDialect::kNote,

@@ -24,6 +24,7 @@ sys.path.insert(0, str(TEST))
 
 from EndToEnd.llmc import Llmc
 from EndToEnd.run import Oracle
+from harness.splitmix import splitmix
 
 BLOCK, RESAMPLES = 64, 1000
 
@@ -52,16 +53,6 @@ def log_softmax(x: np.ndarray) -> np.ndarray:
     x = x.astype(np.float64)
     top = x.max(-1, keepdims=True)
     return x - top - np.log(np.exp(x - top).sum(-1, keepdims=True))
-
-
-def splitmix(seed: int):
-    mask = (1 << 64) - 1
-    while True:
-        seed = (seed + 0x9E3779B97F4A7C15) & mask
-        z = seed
-        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
-        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
-        yield z ^ (z >> 31)
 
 
 def expected(model, reference, cuts, seed: int = 0) -> dict:

@@ -29,8 +29,10 @@ struct Evaluation {
   llvm::function_ref<void(int64_t, int64_t)> progress;
 };
 
-/// Scores the text `ids`. The contexts of both models hold a window.
+/// Scores the text `ids` by the windows that were planned for it. The contexts of
+/// both models hold a window.
 Fault evaluate(const Evaluation &evaluation, llvm::ArrayRef<int64_t> ids,
+               llvm::ArrayRef<EvalWindow> windows,
                std::vector<TokenScore> &scores);
 
 } // namespace llmc

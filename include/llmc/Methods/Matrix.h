@@ -10,7 +10,7 @@
 #define LLMC_METHODS_MATRIX_H
 
 #include "llmc/Formats/QuantizedMatrix.h"
-#include "llvm/ADT/STLFunctionalExtras.h"
+#include "llmc/Support/ParallelFor.h"
 #include <memory>
 
 namespace llmc {
@@ -36,11 +36,6 @@ struct Statistics {
   /// [columns][columns]: mean of x xᵀ.
   llvm::ArrayRef<float> gram;
 };
-
-/// Calls `body(i)` once for each i in [0, count), on any threads in any order,
-/// and returns when all are done.
-using ParallelFor =
-    llvm::function_ref<void(int64_t count, llvm::function_ref<void(int64_t)>)>;
 
 /// Threads for methods.
 class Workers {

@@ -46,6 +46,10 @@ struct LedgerLine {
   /// What the method had to say, or why a matrix is not compressed.
   std::string note;
 
+  /// Adds a line to this sum. The error of a sum is that of all numbers if each
+  /// tensor had the same mean square.
+  void add(const LedgerLine &line);
+
   double getBits() const {
     return weights ? 8.0 * static_cast<double>(bytesAfter) /
                          static_cast<double>(weights)
@@ -69,6 +73,9 @@ std::string printTable(const Ledger &ledger);
 llvm::json::Value toJson(const Ledger &ledger);
 /// A page that needs no other file: sums, plots by layer, and all lines.
 std::string toHtml(const Ledger &ledger);
+
+/// Bytes or weights in millions.
+inline double toMega(int64_t value) { return static_cast<double>(value) / 1e6; }
 
 /// The number of a layer in the name of a weight: the first component that is a
 /// number. -1 where there is none.

@@ -6,25 +6,20 @@
 #ifndef LLMC_WEIGHTS_READMATRIX_H
 #define LLMC_WEIGHTS_READMATRIX_H
 
+#include "llmc/Support/ParallelFor.h"
 #include "llmc/Weights/WeightStore.h"
-#include "llvm/ADT/STLFunctionalExtras.h"
 
 namespace llmc {
 
-/// Runs `body(begin, end)` over parts of [0, count), of about `perPart` each, by
-/// `parallelFor` (of llmc/Methods/Matrix.h). Of several errors the first in
-/// order is returned.
-llvm::Error
-forParts(llvm::function_ref<void(int64_t, llvm::function_ref<void(int64_t)>)>
-             parallelFor,
-         int64_t count, int64_t perPart,
-         llvm::function_ref<llvm::Error(int64_t, int64_t)> body);
+/// Runs `body(begin, end)` over parts of [0, count), of about `perPart` each. Of
+/// several errors the first in order is returned.
+llvm::Error forParts(ParallelFor parallelFor, int64_t count, int64_t perPart,
+                     llvm::function_ref<llvm::Error(int64_t, int64_t)> body);
 
 /// All values of a source of type f32, row-major.
-llvm::Expected<std::vector<float>>
-readMatrix(const WeightStore &store, mlir::Attribute source,
-           llvm::function_ref<void(int64_t, llvm::function_ref<void(int64_t)>)>
-               parallelFor);
+llvm::Expected<std::vector<float>> readMatrix(const WeightStore &store,
+                                              mlir::Attribute source,
+                                              ParallelFor parallelFor);
 
 } // namespace llmc
 

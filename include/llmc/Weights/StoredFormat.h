@@ -24,18 +24,14 @@
 namespace llmc {
 
 /// The name of the format that holds the f32 matrix of `source` exactly, and in
-/// which it is stored already; empty where there is none. Sees through rows,
-/// transpositions and concatenations of such sources. Reads scales and zero
-/// points, not codes.
-std::optional<std::string> getStoredFormat(const WeightStore &store,
-                                           mlir::Attribute source);
-
-/// The same, or why there is none: for the ledger.
+/// which it is stored already; an error that says why, where there is none. Sees
+/// through rows, transpositions and concatenations of such sources. Reads scales
+/// and zero points, not codes.
 llvm::Expected<std::string> findStoredFormat(const WeightStore &store,
                                              mlir::Attribute source);
 
 /// The components of that matrix. decodeRows of them gives the values of the
-/// source, bit for bit. Fails where getStoredFormat says nothing. Takes as many
+/// source, bit for bit. Fails where findStoredFormat does. Takes as many
 /// bytes of memory as the matrix has weights, and its scales.
 llvm::Expected<QuantizedMatrix> readStored(const WeightStore &store,
                                            mlir::Attribute source);

@@ -1,6 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Prints the numbers of StatisticsTest.cpp, computed by NumPy in double."""
+import sys
+from pathlib import Path
+
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from harness.splitmix import splitmix  # noqa: E402
 
 WIDTH, TOKENS, BLOCK, RESAMPLES = 23, 700, 64, 1000
 
@@ -12,16 +18,6 @@ def logits(row: int, salt: int) -> np.ndarray:
 
 def log_softmax(x: np.ndarray) -> np.ndarray:
     return x - (x.max() + np.log(np.exp(x - x.max()).sum()))
-
-
-def splitmix(seed: int):
-    mask = (1 << 64) - 1
-    while True:
-        seed = (seed + 0x9E3779B97F4A7C15) & mask
-        z = seed
-        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
-        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
-        yield z ^ (z >> 31)
 
 
 def show(name: str, *values) -> None:

@@ -132,6 +132,8 @@ def Pack_TensorType : TypeDef<Pack_Dialect, "Tensor"> {
   let extraClassDeclaration = [{
     /// Bytes of the packed matrix.
     int64_t getBytes() const;
+    /// Whether the format is `#pack.quantized`.
+    bool isQuantized() const;
   }];
 }
 
