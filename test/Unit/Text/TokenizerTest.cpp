@@ -260,6 +260,20 @@ TEST(HostileTokenizer, TakesOddByteTokensAsText) {
   EXPECT_EQ(require(tokenizer.encode("\x01", false)), Ids{0});
 }
 
+TEST(Tokenizer, ReadsMergesOfOldAndNewFiles) {
+  StringRef vocabulary = "\"a\":0,\"b\":1,\"ab\":2,\"abb\":3";
+  for (StringRef merges : {"\"a b\",\"ab b\"", "[\"a\",\"b\"],[\"ab\",\"b\"]",
+                           "\"#version: 0.2\",\"a b\",\"ab b\""}) {
+    Tokenizer tokenizer = require(Tokenizer::open(
+        bpe(vocabulary, merges,
+            "{\"id\":4,\"content\":\"<e>\",\"single_word\":false,\"lstrip\":"
+            "false,\"rstrip\":false,\"normalized\":false,\"special\":true}")));
+    EXPECT_EQ(tokenizer.vocabularySize(), 5u) << merges.str();
+    EXPECT_EQ(require(tokenizer.encode("abbab", false)), (Ids{3, 2}))
+        << merges.str();
+  }
+}
+
 TEST(HostileTokenizer, RefusesIdsThatOverflow) {
   for (StringRef id : {"4294967296", "18446744073709551617", "-1", "1.5",
                        "1e400", "null", "\"1\""}) {

@@ -5,6 +5,7 @@
 //! become error texts, and a panic of a dependency becomes an error, since
 //! unwinding into C++ would end the process.
 
+mod bytepair;
 mod limits;
 mod methods;
 mod pyjson;

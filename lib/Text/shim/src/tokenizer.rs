@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::de::IgnoredAny;
 use tokenizers::Tokenizer;
 
-use crate::{panic_text, Outcome};
+use crate::{bytepair, panic_text, Outcome};
 
 /// Levels of arrays and objects a tokenizer.json may have. Real ones stay below
 /// ten; the crate buffers nested parts anew on every level, so that a deep file
@@ -21,19 +21,11 @@ pub struct TextTokenizer {
 
 /// Depth of nesting, without parsing: brackets inside strings do not count.
 fn json_depth(json: &[u8]) -> usize {
-    let (mut depth, mut deepest, mut in_string, mut escaped) = (0usize, 0usize, false, false);
-    for &byte in json {
-        if in_string {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                b'"' => in_string = false,
-                _ => {}
-            }
-            continue;
-        }
+    let (mut depth, mut deepest, mut at) = (0usize, 0usize, 0);
+    while let Some(&byte) = json.get(at) {
+        at += 1;
         match byte {
-            b'"' => in_string = true,
+            b'"' => at += string_length(&json[at..]),
             b'{' | b'[' => {
                 depth += 1;
                 deepest = deepest.max(depth);
@@ -43,6 +35,29 @@ fn json_depth(json: &[u8]) -> usize {
         }
     }
     deepest
+}
+
+/// Bytes from behind a quote to behind the one that closes it.
+fn string_length(json: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(found) = memchr::memchr2(b'"', b'\\', &json[at..]) {
+        at += found + 1;
+        if json[at - 1] == b'"' {
+            return at;
+        }
+        at = json.len().min(at + 1);
+    }
+    json.len()
+}
+
+/// The tokenizer and the number of its ids.
+fn parse(json: &[u8]) -> Outcome<(Tokenizer, u64)> {
+    if let Some(opened) = bytepair::open(json) {
+        return Ok(opened);
+    }
+    let tokenizer = Tokenizer::from_bytes(json).map_err(|e| e.to_string())?;
+    let ids = vocabulary_size(&tokenizer);
+    Ok((tokenizer, ids))
 }
 
 /// Largest id plus one. Ids have gaps in few tokenizers only; without gaps the
@@ -66,11 +81,11 @@ impl TextTokenizer {
                 "malformed tokenizer: expected at most {MAX_JSON_DEPTH} levels of nesting but got {depth}"
             ));
         }
-        let opened = match catch_unwind(|| Tokenizer::from_bytes(json)) {
-            Ok(result) => result.map_err(|e| e.to_string()),
+        let opened = match catch_unwind(|| parse(json)) {
+            Ok(result) => result,
             Err(payload) => Err(panic_text(payload.as_ref())),
         };
-        let mut inner = opened.map_err(|text| {
+        let (mut inner, vocabulary_size) = opened.map_err(|text| {
             // The crate panics on some files that end early, and what it says
             // is rarely the cause: plain syntax comes first.
             let syntax = serde_json::from_slice::<IgnoredAny>(json);
@@ -78,7 +93,6 @@ impl TextTokenizer {
         })?;
         inner.with_truncation(None).map_err(|e| format!("malformed tokenizer: {e}"))?;
         inner.with_padding(None);
-        let vocabulary_size = vocabulary_size(&inner);
         if vocabulary_size == 0 {
             return Err("malformed tokenizer: the vocabulary is empty".to_string());
         }
