@@ -6,7 +6,7 @@
 #include "llmc/Import/Import.h"
 
 #include "Importer.h"
-#include "WireWalker.h"
+#include "llmc/Import/WireWalker.h"
 #include "llmc/Support/Hash.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/Support/FileSystem.h"

@@ -6,7 +6,7 @@
 #ifndef LLMC_LIB_IMPORT_NAMES_H
 #define LLMC_LIB_IMPORT_NAMES_H
 
-#include "OnnxModel.h"
+#include "llmc/Import/OnnxModel.h"
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 

@@ -12,8 +12,8 @@
 #ifndef LLMC_LIB_IMPORT_NODEREADER_H
 #define LLMC_LIB_IMPORT_NODEREADER_H
 
-#include "OnnxModel.h"
 #include "llmc/Dialect/NN/NNOps.h"
+#include "llmc/Import/OnnxModel.h"
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"

@@ -6,7 +6,7 @@
 // in the message any more, so what is copied here is small.
 //
 //===----------------------------------------------------------------------===//
-#include "OnnxModel.h"
+#include "llmc/Import/OnnxModel.h"
 
 #include "onnx.pb.h"
 #include <cstring>

@@ -9,7 +9,7 @@
 // against what is left of the message around it.
 //
 //===----------------------------------------------------------------------===//
-#include "WireWalker.h"
+#include "llmc/Import/WireWalker.h"
 
 #include "llvm/ADT/Twine.h"
 
@@ -71,12 +71,6 @@ constexpr unsigned kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5;
 /// Bytes that protobuf may get; more is no graph but data in typed fields.
 constexpr uint64_t kMaxStripped = uint64_t(1) << 30;
 
-void appendVarint(std::string &out, uint64_t value) {
-  for (; value >= 128; value >>= 7)
-    out.push_back(static_cast<char>(value | 128));
-  out.push_back(static_cast<char>(value));
-}
-
 class Walker {
 public:
   explicit Walker(ArrayRef<char> file) : file(file) {}
@@ -86,93 +80,123 @@ public:
   std::vector<Span> spans;
 
 private:
-  Error malformed(uint64_t at, const Twine &what) {
-    return createStringError(inconvertibleErrorCode(),
-                             "not a readable ONNX file: at byte " + Twine(at) +
-                                 ": " + what);
-  }
-  /// Reads a number of at most ten bytes; `at` moves behind it.
-  bool varint(uint64_t &at, uint64_t end, uint64_t &value) {
-    value = 0;
-    for (unsigned shift = 0; shift < 70; shift += 7) {
-      if (at >= end)
-        return false;
-      uint8_t byte = file[at++];
-      if (shift == 63 && byte > 1)
-        return false;
-      value |= uint64_t(byte & 127) << shift;
-      if (byte < 128)
-        return true;
-    }
-    return false;
-  }
-
   ArrayRef<char> file;
 };
 
 Error Walker::walk(Kind kind, uint64_t begin, uint64_t end, unsigned depth,
                    std::string &out) {
   if (kind == Kind::Graph && ++depth > kMaxGraphDepth + 1)
-    return malformed(begin, "expected at most " + Twine(kMaxGraphDepth) +
-                                " graphs inside graphs");
-  uint64_t at = begin;
-  while (at < end) {
-    uint64_t start = at, tag, size = 0;
-    if (!varint(at, end, tag) || tag >> 3 == 0 || tag >> 3 > 536870911)
-      return malformed(start, "expected a field");
-    switch (tag & 7) {
-    case kVarint:
-      if (!varint(at, end, size))
-        return malformed(start, "expected a number");
-      break;
-    case kFixed64:
-    case kFixed32:
-      size = (tag & 7) == kFixed64 ? 8 : 4;
-      if (size > end - at)
-        return malformed(start, "expected " + Twine(size) + " bytes but got " +
-                                    Twine(end - at));
-      at += size;
-      break;
-    case kBytes: {
-      if (!varint(at, end, size))
-        return malformed(start, "expected a length");
-      if (size > end - at)
-        return malformed(start, "expected a field of " + Twine(size) +
-                                    " bytes but got " + Twine(end - at));
-      uint64_t field = tag >> 3, body = at;
-      at += size;
-      Kind child = childKind(kind, field);
-      if (kind == Kind::Tensor && field == kRawData) {
+    return WireReader::malformed(begin, "expected at most " +
+                                            Twine(kMaxGraphDepth) +
+                                            " graphs inside graphs");
+  WireReader reader(file, begin, end);
+  WireField field;
+  while (true) {
+    Expected<bool> more = reader.next(field);
+    if (!more)
+      return more.takeError();
+    if (!*more)
+      return Error::success();
+    if (field.kind == kBytes) {
+      uint64_t tag = field.number << 3 | kBytes;
+      Span body = field.body;
+      if (kind == Kind::Tensor && field.number == kRawData) {
         appendVarint(out, tag);
         appendVarint(out, 8);
         for (unsigned i = 0; i < 8; ++i)
           out.push_back(static_cast<char>(spans.size() >> 8 * i));
-        spans.push_back({body, size});
+        spans.push_back(body);
         continue;
       }
+      Kind child = childKind(kind, field.number);
       if (child != Kind::Other) {
         std::string inner;
-        if (Error error = walk(child, body, at, depth, inner))
+        if (Error error =
+                walk(child, body.offset, body.offset + body.size, depth, inner))
           return error;
         appendVarint(out, tag);
         appendVarint(out, inner.size());
         out += inner;
         continue;
       }
-      break;
     }
-    default:
-      return malformed(start, "unknown kind of field");
-    }
-    if (out.size() + (at - start) > kMaxStripped)
-      return malformed(start, "expected at most " + Twine(kMaxStripped) +
-                                  " bytes beside raw tensors");
-    out.append(file.data() + start, at - start);
+    if (out.size() + field.whole.size > kMaxStripped)
+      return WireReader::malformed(field.whole.offset,
+                                   "expected at most " + Twine(kMaxStripped) +
+                                       " bytes beside raw tensors");
+    out.append(file.data() + field.whole.offset, field.whole.size);
   }
-  return Error::success();
 }
 
 } // namespace
+
+void llmc::onnx::appendVarint(std::string &out, uint64_t value) {
+  for (; value >= 128; value >>= 7)
+    out.push_back(static_cast<char>(value | 128));
+  out.push_back(static_cast<char>(value));
+}
+
+Error WireReader::malformed(uint64_t at, const Twine &what) {
+  return createStringError(inconvertibleErrorCode(),
+                           "not a readable ONNX file: at byte " + Twine(at) +
+                               ": " + what);
+}
+
+/// Reads a number of at most ten bytes; `at` moves behind it.
+bool WireReader::varint(uint64_t &value) {
+  value = 0;
+  for (unsigned shift = 0; shift < 70; shift += 7) {
+    if (at >= end)
+      return false;
+    uint8_t byte = file[at++];
+    if (shift == 63 && byte > 1)
+      return false;
+    value |= uint64_t(byte & 127) << shift;
+    if (byte < 128)
+      return true;
+  }
+  return false;
+}
+
+Expected<bool> WireReader::next(WireField &field) {
+  if (at >= end)
+    return false;
+  uint64_t start = at, tag, size = 0;
+  if (!varint(tag) || tag >> 3 == 0 || tag >> 3 > 536870911)
+    return malformed(start, "expected a field");
+  field = {};
+  field.number = tag >> 3;
+  field.kind = tag & 7;
+  field.body.offset = at;
+  switch (field.kind) {
+  case kVarint:
+    if (!varint(field.value))
+      return malformed(start, "expected a number");
+    break;
+  case kFixed64:
+  case kFixed32:
+    size = field.kind == kFixed64 ? 8 : 4;
+    if (size > end - at)
+      return malformed(start, "expected " + Twine(size) + " bytes but got " +
+                                  Twine(end - at));
+    at += size;
+    break;
+  case kBytes:
+    if (!varint(size))
+      return malformed(start, "expected a length");
+    if (size > end - at)
+      return malformed(start, "expected a field of " + Twine(size) +
+                                  " bytes but got " + Twine(end - at));
+    field.body.offset = at;
+    at += size;
+    break;
+  default:
+    return malformed(start, "unknown kind of field");
+  }
+  field.body.size = at - field.body.offset;
+  field.whole = {start, at - start};
+  return true;
+}
 
 Expected<StrippedModel> llmc::onnx::stripModel(ArrayRef<char> file) {
   if (file.empty())

@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "WireWalker.h"
+#include "llmc/Import/WireWalker.h"
 
 #include "OnnxWriter.h"
 #include "gtest/gtest.h"

@@ -6,8 +6,8 @@
 // seen nowhere else. Standard library only.
 //
 //===----------------------------------------------------------------------===//
-#ifndef LLMC_LIB_IMPORT_ONNXMODEL_H
-#define LLMC_LIB_IMPORT_ONNXMODEL_H
+#ifndef LLMC_IMPORT_ONNXMODEL_H
+#define LLMC_IMPORT_ONNXMODEL_H
 
 #include <cstdint>
 #include <map>
@@ -154,4 +154,4 @@ std::string decodeModel(const std::string &bytes,
 
 } // namespace llmc::onnx
 
-#endif // LLMC_LIB_IMPORT_ONNXMODEL_H
+#endif // LLMC_IMPORT_ONNXMODEL_H
