@@ -77,7 +77,11 @@ llvm::Error BundleFolder::begin(llvm::StringRef place) {
   auto settled = settle(place);
   if (!settled)
     return settled.takeError();
-  final = *settled;
+  return beginBeside(*settled);
+}
+
+llvm::Error BundleFolder::beginBeside(llvm::StringRef file) {
+  final = file.str();
   llvm::StringRef parent = path::parent_path(final);
   if (!parent.empty())
     if (std::error_code code = fs::create_directories(parent))

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "llmc/Weights/ReadMatrix.h"
 #include "SourceReader.h"
+#include <cstring>
 
 using namespace llmc;
 
@@ -48,4 +49,29 @@ llvm::Expected<std::vector<float>> llmc::readMatrix(const WeightStore &store,
                    kPartBytes / std::max<int64_t>(1, at->rowBytes), read))
     return error;
   return values;
+}
+
+llvm::Expected<bool> llmc::haveEqualBytes(const WeightStore &store,
+                                          mlir::Attribute a, mlir::Attribute b,
+                                          mlir::RankedTensorType type) {
+  constexpr int64_t kPieceBytes = 1 << 20;
+  auto bytes = getTensorBytes(type);
+  int64_t count = type.getRank() ? type.getDimSize(0) : 1;
+  if (!bytes || *bytes == 0 || count == 0)
+    return false;
+  int64_t rowBytes = *bytes / count;
+  int64_t step = std::max<int64_t>(1, kPieceBytes / rowBytes);
+  std::vector<char> left, right;
+  for (int64_t begin = 0; begin < count; begin += step) {
+    int64_t end = std::min(count, begin + step);
+    left.resize((end - begin) * rowBytes);
+    right.resize(left.size());
+    if (llvm::Error error = store.readRows(a, begin, end, left))
+      return error;
+    if (llvm::Error error = store.readRows(b, begin, end, right))
+      return error;
+    if (std::memcmp(left.data(), right.data(), left.size()) != 0)
+      return false;
+  }
+  return true;
 }

@@ -5,10 +5,9 @@
 //===----------------------------------------------------------------------===//
 #include "llmc/Dialect/NN/NNOps.h"
 #include "llmc/Passes/FusePasses.h"
-#include "llmc/Weights/WeightStore.h"
+#include "llmc/Weights/ReadMatrix.h"
 
 #include "mlir/IR/BuiltinOps.h"
-#include <cstring>
 
 namespace llmc {
 #define GEN_PASS_DEF_TIEWEIGHTSPASS
@@ -19,34 +18,6 @@ using namespace mlir;
 using namespace llmc;
 
 namespace {
-
-/// Bytes compared at a time.
-constexpr int64_t kPieceBytes = 1 << 20;
-
-/// Whether two sources of one type yield equal bytes; stops at the first piece
-/// that differs.
-llvm::Expected<bool> areEqual(const WeightStore &store, Attribute a,
-                              Attribute b, RankedTensorType type) {
-  auto bytes = getTensorBytes(type);
-  int64_t count = type.getRank() ? type.getDimSize(0) : 1;
-  if (!bytes || *bytes == 0 || count == 0)
-    return false;
-  int64_t rowBytes = *bytes / count;
-  int64_t step = std::max<int64_t>(1, kPieceBytes / rowBytes);
-  std::vector<char> left, right;
-  for (int64_t begin = 0; begin < count; begin += step) {
-    int64_t end = std::min(count, begin + step);
-    left.resize((end - begin) * rowBytes);
-    right.resize(left.size());
-    if (llvm::Error error = store.readRows(a, begin, end, left))
-      return error;
-    if (llvm::Error error = store.readRows(b, begin, end, right))
-      return error;
-    if (std::memcmp(left.data(), right.data(), left.size()) != 0)
-      return false;
-  }
-  return true;
-}
 
 struct TieWeightsPass : llmc::impl::TieWeightsPassBase<TieWeightsPass> {
   TieWeightsPass() = default;
@@ -74,8 +45,8 @@ struct TieWeightsPass : llmc::impl::TieWeightsPassBase<TieWeightsPass> {
         if (name == other || !matrix || !type || matrix.getType() != type ||
             tied.count(other))
           continue;
-        auto equal = areEqual(store ? *store : none, table.getSource(),
-                              matrix.getSource(), type);
+        auto equal = haveEqualBytes(store ? *store : none, table.getSource(),
+                                    matrix.getSource(), type);
         if (!equal) {
           // Without the store the bytes of keys are not there to compare.
           std::string reason = llvm::toString(equal.takeError());

@@ -35,8 +35,10 @@ struct ColumnClass {
 
 struct ScaleColumns : llmc::impl::ScaleColumnsPassBase<ScaleColumns> {
   using ScaleColumnsPassBase::ScaleColumnsPassBase;
-  ScaleColumns(const WeightStore &store, unsigned threadCount) : store(&store) {
+  ScaleColumns(const WeightStore &store, unsigned threadCount, bool mayFold)
+      : store(&store) {
     threads = threadCount;
+    fold = mayFold;
   }
 
   void runOnOperation() override {
@@ -163,7 +165,7 @@ struct ScaleColumns : llmc::impl::ScaleColumnsPassBase<ScaleColumns> {
     SmallVector<nn::MulOp> products;
     for (auto &entry : scaled)
       products.push_back(entry.second);
-    if (foldScale(symbols, products, factors))
+    if (fold && foldScale(symbols, products, factors))
       symbols.erase(columns);
   }
 
@@ -173,6 +175,7 @@ struct ScaleColumns : llmc::impl::ScaleColumnsPassBase<ScaleColumns> {
 } // namespace
 
 std::unique_ptr<Pass> llmc::createScaleColumnsPass(const WeightStore &store,
-                                                   unsigned threads) {
-  return std::make_unique<ScaleColumns>(store, threads);
+                                                   unsigned threads,
+                                                   bool fold) {
+  return std::make_unique<ScaleColumns>(store, threads, fold);
 }

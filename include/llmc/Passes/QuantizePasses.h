@@ -24,7 +24,8 @@ std::unique_ptr<mlir::Pass> createAssignMethodsPass(const Recipe &recipe,
 
 /// The same with the bytes of keys. They must outlive the pass.
 std::unique_ptr<mlir::Pass> createScaleColumnsPass(const WeightStore &store,
-                                                   unsigned threads);
+                                                   unsigned threads,
+                                                   bool fold = true);
 
 #define GEN_PASS_REGISTRATION
 #include "llmc/Passes/QuantizePasses.h.inc"

@@ -41,7 +41,7 @@ def ScaleColumnsPass : Pass<"llmc-scale-columns", "::mlir::ModuleOp"> {
     `nn.linear` reads: those with one input get one scale t of its columns. The
     matrices are divided by t and their input is multiplied by it; where what
     makes the input can take t up exactly (a norm, or the linear side of a gated
-    product), the multiplication vanishes. Rows of producers are scaled before
+    product), the multiplication vanishes, unless `fold` is false. Rows of producers are scaled before
     their own columns are looked at. Fails where a weight cannot be read or has a
     number that is not finite. A module pass, since weights are symbols of the
     module.
@@ -60,7 +60,8 @@ def ScaleColumnsPass : Pass<"llmc-scale-columns", "::mlir::ModuleOp"> {
     ```
   }];
   let options = [
-    Option<"threads", "threads", "unsigned", "0", "threads to work with; 0 is as many as the machine has cores">
+    Option<"threads", "threads", "unsigned", "0", "threads to work with; 0 is as many as the machine has cores">,
+    Option<"fold", "fold", "bool", "true", "let what makes the input take the scale up where it can">
   ];
   let dependentDialects = ["::llmc::nn::NNDialect", "::llmc::pack::PackDialect"];
 }

@@ -1,4 +1,4 @@
-//===- ReadMatrix.h - A whole weight in single precision -------*- C++ -*-===//
+//===- ReadMatrix.h - Weights as numbers in memory --------------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -20,6 +20,12 @@ llvm::Error forParts(ParallelFor parallelFor, int64_t count, int64_t perPart,
 llvm::Expected<std::vector<float>> readMatrix(const WeightStore &store,
                                               mlir::Attribute source,
                                               ParallelFor parallelFor);
+
+/// Whether two sources of one type yield equal bytes; stops at the first piece
+/// that differs. Tensors without elements are equal to none.
+llvm::Expected<bool> haveEqualBytes(const WeightStore &store, mlir::Attribute a,
+                                    mlir::Attribute b,
+                                    mlir::RankedTensorType type);
 
 } // namespace llmc
 

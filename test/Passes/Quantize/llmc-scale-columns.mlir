@@ -2,8 +2,16 @@
 // Which matrices are evened out together, and where their scale goes. Numbers
 // are checked by test/Scripts/test_scale_columns.py.
 // RUN: llmc-opt %s -split-input-file -llmc-scale-columns | FileCheck %s
+// RUN: llmc-opt %s -split-input-file -llmc-scale-columns=fold=false | FileCheck %s --check-prefix=APART
 
-// Two matrices share the input; its norm takes the scale.
+// Two matrices share the input; its norm takes the scale, or nothing does.
+// APART: nn.weight @gamma : tensor<8xf32> from #nn.dense<
+// APART: nn.weight @q.columns : tensor<8xf32>
+// APART: %[[N:.*]] = nn.rms_norm
+// APART: %[[T:.*]] = nn.get @q.columns
+// APART: %[[X:.*]] = nn.mul %[[N]], %[[T]]
+// APART: nn.linear %[[X]]
+// APART: nn.linear %[[X]]
 // CHECK: nn.weight @gamma : tensor<8xf32> from #nn.scale<#nn.dense<{{.*}}>, #nn.dense<{{.*}}>, 0, false>
 nn.weight @gamma : tensor<8xf32> from #nn.dense<dense<1.0> : tensor<8xf32>>
 // CHECK: nn.weight @q : tensor<4x8xf32> from #nn.scale<#nn.dense<{{.*}}>, #nn.dense<{{.*}}>, 1, true> {pack.method

@@ -1,0 +1,28 @@
+//===- CompressWeight.h - A weight in the format of its method -*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_CODEGEN_COMPRESSWEIGHT_H
+#define LLMC_CODEGEN_COMPRESSWEIGHT_H
+
+#include "llmc/Codegen/WeightFile.h"
+#include "llmc/Dialect/Pack/PackOps.h"
+#include "llmc/Methods/Matrix.h"
+
+namespace llmc {
+
+/// Reads a matrix [rows][columns] and compresses it with its method; with the
+/// method `keep` it takes the codes that the source has. Columns have been
+/// scaled as they should be: the source says how, and the result has no column
+/// scale. Holds the matrix in f32 and its codes while it works. Errors name the
+/// weight. Fills in `outcome`.
+llvm::Expected<QuantizedMatrix>
+compressWeight(llvm::StringRef name, mlir::Attribute source, int64_t rows,
+               int64_t columns, pack::MethodAttr method,
+               const WeightStore &store, ParallelFor parallelFor,
+               CompressionOutcome &outcome);
+
+} // namespace llmc
+
+#endif // LLMC_CODEGEN_COMPRESSWEIGHT_H

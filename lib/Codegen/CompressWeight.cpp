@@ -1,0 +1,76 @@
+//===- CompressWeight.cpp - A weight in the format of its method ----------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Codegen/CompressWeight.h"
+#include "llmc/Methods/Method.h"
+#include "llmc/Recipes/Recipe.h"
+#include "llmc/Weights/ReadMatrix.h"
+#include "llmc/Weights/StoredFormat.h"
+
+#include <chrono>
+
+using namespace mlir;
+using namespace llmc;
+
+/// What a method makes of the weight: its matrix, and how far it is off.
+static llvm::Expected<QuantizedMatrix>
+compress(StringRef name, Attribute source, int64_t rows, int64_t columns,
+         pack::MethodAttr method, const WeightStore &store,
+         ParallelFor parallel, CompressionOutcome &outcome) {
+  auto values = readMatrix(store, source, parallel);
+  if (!values)
+    return values.takeError();
+  MethodRequest request;
+  request.weight = {name, values->data(), RealType::F32,
+                    rows, columns,        columns};
+  request.parallelFor = parallel;
+  std::vector<float> ones(columns, 1.0f);
+  request.columnScale = ones;
+  auto result = runMethod(method.getName(), method.getFormat(),
+                          pack::getSettings(method), request);
+  if (!result)
+    return result.takeError();
+  result->matrix.columnScale.clear();
+  outcome.relativeError =
+      measureError(request.weight, result->matrix, parallel).getRelative();
+  if (!result->note.empty())
+    outcome.note = std::move(result->note);
+  return std::move(result->matrix);
+}
+
+/// The codes and scales that a weight comes with.
+static llvm::Expected<QuantizedMatrix>
+readKept(StringRef name, Attribute source, pack::MethodAttr method,
+         const WeightStore &store, CompressionOutcome &outcome) {
+  auto matrix = readStored(store, source);
+  if (!matrix)
+    return llvm::createStringError("weight '" + name +
+                                   "': " + llvm::toString(matrix.takeError()));
+  auto wanted = parseFormat(method.getFormat());
+  if (!wanted)
+    return wanted.takeError();
+  if (!(matrix->format == *wanted))
+    return llvm::createStringError(
+        "weight '" + name + "': expected to come in format '" +
+        method.getFormat() + "' but got '" + matrix->format.name + "'");
+  outcome.note = "kept as it comes";
+  return matrix;
+}
+
+llvm::Expected<QuantizedMatrix>
+llmc::compressWeight(StringRef name, Attribute source, int64_t rows,
+                     int64_t columns, pack::MethodAttr method,
+                     const WeightStore &store, ParallelFor parallelFor,
+                     CompressionOutcome &outcome) {
+  auto started = std::chrono::steady_clock::now();
+  auto matrix = method.getName() == kKeepMethod
+                    ? readKept(name, source, method, store, outcome)
+                    : compress(name, source, rows, columns, method, store,
+                               parallelFor, outcome);
+  outcome.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - started)
+          .count();
+  return matrix;
+}
