@@ -21,6 +21,7 @@
 #include "llmc/Driver/CompileRequest.h"
 #include "llmc/Driver/ModelFolder.h"
 #include "llmc/Driver/Registration.h"
+#include "llmc/Export/Export.h"
 #include "llmc/Import/Import.h"
 #include "llmc/Passes/AnalysisPasses.h"
 #include "llmc/Passes/CodegenPasses.h"
@@ -93,12 +94,17 @@ public:
 
     if (int code = step("import", [&] { return importModel(); }))
       return code;
+    if (isExport())
+      if (llvm::Error error = checkOutput(model, request.output, request.force))
+        return fail(ModelAtFault, llvm::toString(std::move(error)));
     if (int code = step("fuse", [&] { return fuse(); }))
       return code;
     if (request.emit == "nn")
       return printModule();
     if (int code = step("compress", [&] { return compress(); }))
       return code;
+    if (isExport())
+      return step("write " + request.emit, [&] { return exportModel(); });
     if (int code = step("pack", [&] { return packAndOutline(); }))
       return code;
     if (int code = step("lower", [&] { return lower(); }))
@@ -192,6 +198,11 @@ private:
     return code;
   }
 
+  /// Whether the result is a model for other tools.
+  bool isExport() const {
+    return request.emit == "onnx" || request.emit == "gguf";
+  }
+
   bool hasFunction(StringRef name) {
     return bool(model.module->lookupSymbol<func::FuncOp>(name));
   }
@@ -265,7 +276,7 @@ private:
       if (function.isPublic())
         operators[function.getName()] = countOperators(function);
     progress.clear();
-    if (!request.quiet)
+    if (!request.quiet && !isExport())
       llvm::errs() << "llmc: target " << target.cpu << ", recipe "
                    << request.recipe << ", "
                    << (lm ? "language model with context " +
@@ -280,9 +291,43 @@ private:
     return runPasses(
         [&](OpPassManager &pm) {
           pm.addPass(createAssignMethodsPass(recipe, *model.weights));
-          pm.addPass(createScaleColumnsPass(*model.weights, countThreads()));
+          pm.addPass(createScaleColumnsPass(*model.weights, countThreads(),
+                                            /*fold=*/request.emit != "onnx"));
         },
         "compress");
+  }
+
+  int exportModel() {
+    if (llvm::Error error = place.beginBeside(request.output))
+      return fail(MachineAtFault, llvm::toString(std::move(error)));
+    auto expect = [&](int64_t bytes) { progress.expect(bytes); };
+    auto done = [&](int64_t bytes) { progress.add(bytes); };
+    ExportRequest job{model,
+                      request.style == "qdq" ? OnnxStyle::QDQ
+                                             : OnnxStyle::NBits,
+                      getContextLength(),
+                      request.output,
+                      place,
+                      countThreads(),
+                      expect,
+                      done};
+    auto lines = request.emit == "gguf" ? exportGguf(job) : exportOnnx(job);
+    if (!lines) {
+      // Errors of files carry the code of the system.
+      ExitCode blame = ModelAtFault;
+      std::string text;
+      llvm::handleAllErrors(
+          lines.takeError(), [&](const llvm::ErrorInfoBase &error) {
+            text += (text.empty() ? "" : "\n") + error.message();
+            if (error.convertToErrorCode() != llvm::inconvertibleErrorCode())
+              blame = MachineAtFault;
+          });
+      return fail(blame, text);
+    }
+    progress.clear();
+    if (!request.quiet)
+      llvm::errs() << printTable({model.file, recipe.name, "", *lines});
+    return Done;
   }
 
   int packAndOutline() {

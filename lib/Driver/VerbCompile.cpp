@@ -12,8 +12,7 @@
 
 using namespace llmc;
 
-/// Refuses what is there but no model, with the way on.
-static Fault checkModel(const std::string &path) {
+Fault llmc::checkModel(const std::string &path) {
   auto has = [&](const char *name) {
     return !access((path + "/" + name).c_str(), F_OK);
   };

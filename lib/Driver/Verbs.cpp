@@ -91,6 +91,35 @@ const std::vector<VerbSpec> &llmc::verbs() {
         {"verbose,v", nullptr, "name every step and decision"}},
        nullptr,
        runCompile},
+      {"compress",
+       "write a compressed model as a file for other tools",
+       "  llmc compress model.onnx -o small.onnx           for ONNX Runtime\n"
+       "  llmc compress model/ -o small.onnx --recipe w8   8 bits\n"
+       "  llmc compress m.onnx -o s.onnx --style qdq       standard operators "
+       "only\n"
+       "  llmc compress model/ -o small.gguf               for llama.cpp\n",
+       {"MODEL"},
+       {{"output,o", "FILE",
+         "what to make: FILE.onnx, with its tensors in FILE.onnx.data beside "
+         "it, or FILE.gguf"},
+        {"recipe", "NAME", "how weights are stored [w4-onnx or w4-gguf]"},
+        {"style", "NAME",
+         "of ONNX files: nbits for MatMulNBits and GatherBlockQuantized of "
+         "com.microsoft, which ONNX Runtime computes on codes; qdq for "
+         "DequantizeLinear of the standard, from version 21 of the operator "
+         "set on [nbits]",
+         "nbits qdq"},
+        {"force,f", nullptr, "replace files that are there"},
+        {"threads", "N", "threads to compress with [physical cores]"},
+        {"timing", nullptr, "print the time of every step"},
+        {"verbose,v", nullptr, "name every step and decision"}},
+       "The file holds the very values that the recipe gives. Where its format "
+       "has no place for them the weight is named, and what would do. Nodes "
+       "and "
+       "tensors of an ONNX file that the recipe leaves alone keep their bytes. "
+       "GGUF files are written for models of the architecture Llama, with the "
+       "tokenizer that lies beside the model.",
+       runCompress},
       {"run",
        "run a model on arrays",
        "  llmc run bundle --input x=a.npy --output-dir out\n"

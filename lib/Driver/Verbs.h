@@ -14,6 +14,7 @@
 namespace llmc {
 
 int runCompile(const Arguments &arguments, Terminal &terminal);
+int runCompress(const Arguments &arguments, Terminal &terminal);
 int runRun(const Arguments &arguments, Terminal &terminal);
 int runGenerate(const Arguments &arguments, Terminal &terminal);
 int runChat(const Arguments &arguments, Terminal &terminal);
@@ -36,6 +37,9 @@ Fault openModel(const Arguments &arguments, const std::string &folder,
                 ModelHandle &out);
 /// The same for arguments.positional[0].
 Fault openModel(const Arguments &arguments, ModelHandle &out);
+
+/// Refuses what is there but no model, with the way on.
+Fault checkModel(const std::string &path);
 
 /// "name=value" pairs of --dim.
 Fault parseDims(const Arguments &arguments,

@@ -35,6 +35,19 @@ quantize:
   - {read: gather, method: mse, format: u4g64}
   - {method: sinq, quantizer: mse, format: u3g32}
 )"},
+    {"w4-onnx",
+     R"(summary: linear layers at 4 bits, tables at 8, as ONNX has them
+quantize:
+  - {read: gather, method: mse, format: i8g32.f32}
+  - {method: sinq, quantizer: mse, format: i4g32.f32}
+)"},
+    {"w4-gguf",
+     R"(summary: linear layers at 4 bits, tables at 8, as GGUF has them
+quantize:
+  - {read: gather, method: mse, format: q8_0}
+  - {match: "o_proj", method: mse, format: q4_0}
+  - {method: sinq, quantizer: mse, format: q4_0}
+)"},
 };
 
 llvm::ArrayRef<BuiltinRecipe> llmc::getBuiltinRecipes() { return kRecipes; }

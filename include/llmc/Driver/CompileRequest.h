@@ -22,7 +22,7 @@ namespace llmc {
 inline constexpr const char *kEmitKinds[] = {"nn",  "linalg", "llvm", "asm",
                                              "obj", "lib",    "exe",  "bundle"};
 
-/// One `llmc compile`.
+/// One `llmc compile`, or one `llmc compress`.
 struct CompileRequest {
   /// ONNX file, or a folder that holds `model.onnx`.
   std::string model;
@@ -32,8 +32,12 @@ struct CompileRequest {
   std::string runner;
   /// "host" or the name of a CPU.
   std::string target = "host";
-  /// One of kEmitKinds.
+  /// One of kEmitKinds; of `llmc compress` "onnx" or "gguf".
   std::string emit = "bundle";
+  /// How compressed weights stand in an ONNX file: "nbits" or "qdq".
+  std::string style = "nbits";
+  /// Replace a file of `llmc compress` that is there.
+  bool force = false;
   /// "main", "lm", "all" (both) or "auto" (main, and lm where there is a
   /// language model).
   std::string entry = "auto";

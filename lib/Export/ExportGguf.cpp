@@ -1,0 +1,298 @@
+//===- ExportGguf.cpp - Compressed GGUF files -----------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Names and metadata are those that llama.cpp expects of the architecture
+// `llama`. It turns neighboring channels of a head, so the rows of queries and
+// keys of a model that turns halves change places.
+//
+//===----------------------------------------------------------------------===//
+#include "DataFile.h"
+#include "GgufTokenizer.h"
+#include "LeaveOut.h"
+#include "LlamaModel.h"
+#include "llmc/Codegen/CompressWeight.h"
+#include "llmc/Export/Export.h"
+#include "llmc/Formats/Ggml.h"
+#include "llmc/Weights/ReadMatrix.h"
+
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+#include <cstring>
+
+using namespace mlir;
+using namespace llmc;
+using llvm::createStringError;
+using llvm::Error;
+using llvm::Expected;
+
+namespace {
+
+/// A tensor to write.
+struct Item {
+  GgufTensor tensor;
+  nn::WeightOp weight;
+  /// Null for f32.
+  const GgmlType *blocks = nullptr;
+  /// Heads whose halves become neighbors; 0: rows stay.
+  int64_t heads = 0;
+  TensorRole role = TensorRole::Other;
+};
+
+class Writer {
+public:
+  Writer(const ExportRequest &request, const LlamaModel &model)
+      : request(request), model(model), workers(request.threads) {}
+
+  Expected<std::vector<LedgerLine>> run();
+
+private:
+  Error list();
+  Error add(const Twine &name, nn::WeightOp weight, TensorRole role,
+            int64_t heads = 0);
+  Error addLinear(const Twine &name, const LlamaLinear &linear,
+                  int64_t heads = 0);
+  Error addMetadata(GgufHead &head);
+  Expected<std::vector<char>> read(Item &item);
+
+  const ExportRequest &request;
+  const LlamaModel &model;
+  Workers workers;
+  std::vector<Item> items;
+  std::vector<LedgerLine> lines;
+};
+
+} // namespace
+
+static pack::MethodAttr getMethod(nn::WeightOp weight) {
+  return weight->getAttrOfType<pack::MethodAttr>(pack::PackDialect::kMethod);
+}
+
+/// The block type that is exactly this format.
+static const GgmlType *findBlocks(const FormatDescription &format) {
+  for (const GgmlType &type : getGgmlTypes())
+    if (auto known = llvm::cantFail(parseFormat(type.name)); known == format)
+      return &type;
+  return nullptr;
+}
+
+Error Writer::add(const Twine &name, nn::WeightOp weight, TensorRole role,
+                  int64_t heads) {
+  auto type = cast<RankedTensorType>(weight.getType());
+  Item item{{name.str(), type.getShape().vec()}, weight, nullptr, heads, role};
+  auto refuse = [&](const Twine &why) {
+    return createStringError("weight '" + weight.getSymName() + "': " + why +
+                             leaveOut(weight.getSymName()));
+  };
+  if (pack::MethodAttr method = getMethod(weight)) {
+    auto format = parseFormat(method.getFormat());
+    if (!format)
+      return format.takeError();
+    item.blocks = findBlocks(*format);
+    if (!item.blocks) {
+      std::string names;
+      for (const GgmlType &each : getGgmlTypes())
+        names += (names.empty() ? "" : ", ") + each.name.str();
+      return refuse("GGUF has no blocks of format '" + format->name +
+                    "'; use one of " + names);
+    }
+    if (type.getDimSize(1) % item.blocks->blockColumns)
+      return refuse("expected a multiple of " +
+                    Twine(item.blocks->blockColumns) +
+                    " columns, as blocks of "
+                    "'" +
+                    item.blocks->name + "' have them, but got " +
+                    Twine(type.getDimSize(1)));
+    item.tensor.type = item.blocks->number;
+    item.tensor.bytes = type.getNumElements() / item.blocks->blockColumns *
+                        item.blocks->blockBytes;
+  } else {
+    if (!type.getElementType().isF32())
+      return refuse("expected f32");
+    item.tensor.bytes = type.getNumElements() * sizeof(float);
+  }
+  items.push_back(std::move(item));
+  return Error::success();
+}
+
+Error Writer::addLinear(const Twine &name, const LlamaLinear &linear,
+                        int64_t heads) {
+  if (Error error =
+          add(name + ".weight", linear.weight, TensorRole::Linear, heads))
+    return error;
+  return linear.bias
+             ? add(name + ".bias", linear.bias, TensorRole::Other, heads)
+             : Error::success();
+}
+
+Error Writer::list() {
+  if (Error error =
+          add("token_embd.weight", model.embedding, TensorRole::Table))
+    return error;
+  int64_t heads = model.interleaved ? 0 : model.heads,
+          kvHeads = model.interleaved ? 0 : model.kvHeads;
+  for (auto [i, layer] : llvm::enumerate(model.layers)) {
+    std::string path = "blk." + std::to_string(i) + ".";
+    for (auto [name, weight] :
+         {std::pair("attn_norm.weight", layer.attentionNorm),
+          std::pair("ffn_norm.weight", layer.feedForwardNorm)})
+      if (Error error = add(path + name, weight, TensorRole::Other))
+        return error;
+    for (auto [name, linear, turned] :
+         {std::tuple("attn_q", layer.q, heads),
+          std::tuple("attn_k", layer.k, kvHeads),
+          std::tuple("attn_v", layer.v, int64_t(0)),
+          std::tuple("attn_output", layer.o, int64_t(0)),
+          std::tuple("ffn_gate", layer.gate, int64_t(0)),
+          std::tuple("ffn_up", layer.up, int64_t(0)),
+          std::tuple("ffn_down", layer.down, int64_t(0))})
+      if (Error error = addLinear(path + name, linear, turned))
+        return error;
+  }
+  if (Error error = add("output_norm.weight", model.norm, TensorRole::Other))
+    return error;
+  if (model.head.bias)
+    return createStringError("the model is no Llama: its head has a bias");
+  return model.head.weight ? addLinear("output", model.head) : Error::success();
+}
+
+Error Writer::addMetadata(GgufHead &head) {
+  head.addText("general.architecture", "llama");
+  head.addText("general.type", "model");
+  head.addText("general.name", llvm::sys::path::stem(request.output));
+  head.addNumber("general.quantization_version", 2);
+  auto number = [&](StringRef key, int64_t value) {
+    head.addNumber(("llama." + key).str(), static_cast<uint32_t>(value));
+  };
+  number("block_count", static_cast<int64_t>(model.layers.size()));
+  number("context_length", request.context);
+  number("embedding_length", model.hidden);
+  number("feed_forward_length", model.inner);
+  number("attention.head_count", model.heads);
+  number("attention.head_count_kv", model.kvHeads);
+  number("attention.key_length", model.headSize);
+  number("attention.value_length", model.headSize);
+  number("rope.dimension_count", model.headSize);
+  number("vocab_size", model.vocabulary);
+  head.addReal("llama.attention.layer_norm_rms_epsilon",
+               static_cast<float>(model.epsilon));
+  head.addReal("llama.rope.freq_base", static_cast<float>(model.ropeBase));
+  auto text = readTextAssets(request.model.folder);
+  if (!text)
+    return text.takeError();
+  return addTokenizer(head, *text, model.vocabulary);
+}
+
+/// For each row of the file, the row of the model: of each head first and second
+/// half by turns.
+static std::vector<int64_t> orderRows(int64_t rows, int64_t heads) {
+  std::vector<int64_t> order(rows);
+  int64_t size = heads ? rows / heads : 0;
+  for (int64_t row = 0; row < rows; ++row)
+    order[row] =
+        heads ? row / size * size + row % size / 2 + row % 2 * (size / 2) : row;
+  return order;
+}
+
+template <typename T>
+static void reorder(std::vector<T> &values, ArrayRef<int64_t> order) {
+  int64_t width = values.size() / order.size();
+  std::vector<T> old = values;
+  for (auto [to, from] : llvm::enumerate(order))
+    std::copy_n(old.begin() + from * width, width, values.begin() + to * width);
+}
+
+Expected<std::vector<char>> Writer::read(Item &item) {
+  ArrayRef<int64_t> shape = item.tensor.shape;
+  std::vector<int64_t> order = orderRows(shape[0], item.heads);
+  StringRef name = item.weight.getSymName();
+  const WeightStore &store = *request.model.weights;
+  LedgerLine line;
+  line.name = name.str();
+  line.role = item.role;
+  line.weights = llvm::product_of(shape);
+  line.bytesBefore = line.weights * sizeof(float);
+  line.bytesAfter = static_cast<int64_t>(item.tensor.bytes);
+  line.format = "f32";
+  std::vector<char> bytes;
+  if (item.blocks) {
+    pack::MethodAttr method = getMethod(item.weight);
+    CompressionOutcome outcome;
+    auto matrix = compressWeight(name, item.weight.getSource(), shape[0],
+                                 shape[1], method, store, workers, outcome);
+    if (!matrix)
+      return matrix.takeError();
+    reorder(matrix->codes, order);
+    for (ChainValues &chain : matrix->chains) {
+      if (!chain.reals.empty())
+        reorder(chain.reals, order);
+      if (!chain.codes.empty())
+        reorder(chain.codes, order);
+    }
+    auto blocks = writeGgml(*item.blocks, *matrix);
+    if (!blocks)
+      return createStringError("weight '" + name +
+                               "': " + llvm::toString(blocks.takeError()));
+    bytes = std::move(*blocks);
+    line.format = item.blocks->name.str();
+    line.method = method.getName().str();
+    line.relativeError = outcome.relativeError;
+    line.seconds = outcome.seconds;
+    line.note = outcome.note;
+  } else {
+    auto values = readMatrix(store, item.weight.getSource(), workers);
+    if (!values)
+      return values.takeError();
+    reorder(*values, order);
+    bytes.resize(values->size() * sizeof(float));
+    std::memcpy(bytes.data(), values->data(), bytes.size());
+  }
+  lines.push_back(std::move(line));
+  return bytes;
+}
+
+Expected<std::vector<LedgerLine>> Writer::run() {
+  if (Error error = list())
+    return std::move(error);
+  GgufHead head;
+  if (Error error = addMetadata(head))
+    return std::move(error);
+  std::vector<GgufTensor> tensors;
+  int64_t total = 0;
+  for (const Item &item : items) {
+    tensors.push_back(item.tensor);
+    total += llvm::product_of(item.tensor.shape) * sizeof(float);
+  }
+  if (request.expect)
+    request.expect(total);
+  DataFile file(kGgufAlignment);
+  std::string partial = request.place.path("model");
+  if (Error error = file.open(partial))
+    return std::move(error);
+  file.write(head.build(tensors));
+  for (Item &item : items) {
+    auto bytes = read(item);
+    if (!bytes)
+      return bytes.takeError();
+    file.append(*bytes);
+    if (request.done)
+      request.done(lines.back().bytesBefore);
+  }
+  // What reads the file may expect the last tensor to be padded, too.
+  file.append({});
+  if (Error error = file.close())
+    return std::move(error);
+  if (std::error_code code = llvm::sys::fs::rename(partial, request.output))
+    return fileError("cannot create", request.output, code);
+  return std::move(lines);
+}
+
+Expected<std::vector<LedgerLine>>
+llmc::exportGguf(const ExportRequest &request) {
+  auto llama = findLlama(*request.model.module, *request.model.weights);
+  if (!llama)
+    return createStringError("a GGUF file is written for models of the "
+                             "architecture llama alone, and " +
+                             llvm::toString(llama.takeError()));
+  return Writer(request, *llama).run();
+}

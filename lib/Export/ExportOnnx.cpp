@@ -1,0 +1,553 @@
+//===- ExportOnnx.cpp - Compressed ONNX files -----------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// First all nodes are settled, so that what cannot be written is known before
+// anything is compressed; then tensors go to the data file one by one; then the
+// model is written.
+//
+//===----------------------------------------------------------------------===//
+#include "DataFile.h"
+#include "LeaveOut.h"
+#include "OnnxPlan.h"
+#include "llmc/Codegen/CompressWeight.h"
+#include "llmc/Export/Export.h"
+#include "llmc/Export/OnnxCodes.h"
+#include "llmc/Weights/ReadMatrix.h"
+
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MathExtras.h"
+#include "llvm/Support/Path.h"
+
+using namespace mlir;
+using namespace llmc;
+using llvm::createStringError;
+using llvm::Error;
+using llvm::Expected;
+namespace fs = llvm::sys::fs;
+namespace path = llvm::sys::path;
+using onnx::Place;
+
+/// What ONNX Runtime maps without copying begins at a page.
+constexpr uint64_t kAlignment = 4096;
+/// Block sizes that the kernels of MatMulNBits have.
+constexpr int64_t kMinBlock = 16, kMaxBlock = 256;
+/// The first versions of the operator set with blocks and four bits, and with
+/// two.
+constexpr int64_t kBlockedOpset = 21, kTwoBitOpset = 25;
+
+namespace {
+
+/// A matrix and what is written of it.
+struct Export {
+  PlannedMatrix matrix;
+  int64_t bits = 0, block = 0;
+  bool hasZeros = false;
+  /// Names of the new tensors; those of codes where they are needed.
+  std::string linear, gather, scales, zeros;
+  /// Of DequantizeLinear, by holder.
+  struct Dequantized {
+    std::string codes, scales, zeros;
+  };
+  std::vector<Dequantized> dequantized;
+};
+
+class Writer {
+public:
+  Writer(const ExportRequest &request, onnx::OnnxFile &file)
+      : request(request), file(file), graph(file.getGraph()),
+        store(*request.model.weights), data(kAlignment),
+        workers(request.threads) {}
+
+  Expected<std::vector<LedgerLine>> run(std::vector<PlannedMatrix> matrices);
+
+private:
+  Error settle(Export &item);
+  Error settleBlocks(Export &item);
+  Error settleDequantized(Export &item);
+  Error replaceLinear(Export &item, const Reader &reader);
+  void replaceGather(Export &item, const Reader &reader,
+                     const std::string &identity);
+  std::string scaleInput(const Export &item, const std::string &input,
+                         std::vector<std::string> &nodes);
+  Error copyExternal();
+  Error write(Export &item);
+  Place add(const std::string &name, int32_t type, ArrayRef<int64_t> dims,
+            ArrayRef<char> bytes);
+
+  const ExportRequest &request;
+  onnx::OnnxFile &file;
+  const onnx::Graph &graph;
+  const WeightStore &store;
+  DataFile data;
+  Workers workers;
+  std::string location;
+  /// Scaled inputs, by input and scale; tensors of scales, by scale.
+  std::map<std::pair<std::string, const void *>, std::string> scaled;
+  llvm::DenseMap<Attribute, std::string> scaleNames;
+  std::vector<std::pair<std::string, Attribute>> scaleTensors;
+  std::vector<LedgerLine> lines;
+};
+
+} // namespace
+
+static const std::string &nameOf(const Export &item) {
+  return item.matrix.parts.front().name;
+}
+
+/// What the names of new tensors begin with: the weight, or the old tensor where
+/// it holds several.
+static std::string getBase(const Export &item, const onnx::Graph &graph) {
+  const PlannedMatrix &matrix = item.matrix;
+  std::string name =
+      matrix.parts.size() == 1
+          ? matrix.parts.front().name
+          : graph.initializers[matrix.holders.front().initializer].name;
+  return name + "_Q" + std::to_string(item.bits);
+}
+
+static Error refuse(const Export &item, const Twine &why) {
+  return createStringError("weight '" + nameOf(item) + "': " + why +
+                           leaveOut(nameOf(item)));
+}
+
+/// "'MatMul' node 'name'".
+static std::string describe(const onnx::Node &node) {
+  return "node '" + (node.name.empty() ? node.outputs[0] : node.name) + "' (" +
+         node.op + ")";
+}
+
+//===----------------------------------------------------------------------===//
+// Nodes
+//===----------------------------------------------------------------------===//
+
+Error Writer::settle(Export &item) {
+  auto format = parseFormat(item.matrix.parts.front().method.getFormat());
+  if (!format)
+    return format.takeError();
+  auto hasZeros = hasOnnxZeros(*format);
+  if (!hasZeros)
+    return refuse(item, llvm::toString(hasZeros.takeError()));
+  item.hasZeros = *hasZeros;
+  item.bits = format->indexBits;
+  item.block = format->getGroupColumns(item.matrix.columns);
+  if (item.matrix.getColumnScale() &&
+      (item.matrix.escapes ||
+       llvm::any_of(item.matrix.readers, [](const Reader &reader) {
+         return reader.kind != Reader::Kind::Linear &&
+                reader.kind != Reader::Kind::Carrier;
+       })))
+    return refuse(item, "expected only products to read a matrix whose columns "
+                        "are scaled");
+  return request.style == OnnxStyle::NBits ? settleBlocks(item)
+                                           : settleDequantized(item);
+}
+
+/// The operand times the scale of columns: computed once for all matrices of
+/// that input.
+std::string Writer::scaleInput(const Export &item, const std::string &input,
+                               std::vector<std::string> &nodes) {
+  Attribute scale = item.matrix.getColumnScale();
+  if (!scale)
+    return input;
+  std::string &tensor = scaleNames[scale];
+  if (tensor.empty()) {
+    tensor = file.makeName(nameOf(item) + ".columns");
+    scaleTensors.emplace_back(tensor, scale);
+  }
+  std::string &value = scaled[{input, scale.getAsOpaquePointer()}];
+  if (value.empty()) {
+    value = file.makeName(input + "_scaled");
+    nodes.push_back(onnx::buildNode(
+        "Mul", "", {input, tensor}, {value}, {},
+        onnx::Message().text(3, file.makeName(value + "/Mul")).bytes));
+  }
+  return value;
+}
+
+Error Writer::replaceLinear(Export &item, const Reader &reader) {
+  const onnx::Node &node = graph.nodes[reader.node];
+  auto identity = file.getIdentity(reader.node);
+  if (!identity)
+    return identity.takeError();
+  // A table gives its name to the codes that Gather reads.
+  bool isTable = item.matrix.parts.front().role == TensorRole::Table;
+  if (item.linear.empty())
+    item.linear =
+        file.makeName(getBase(item, graph) + (isTable ? "_blocks" : ""));
+  std::vector<std::string> nodes;
+  std::vector<std::string> inputs{scaleInput(item, node.inputs[0], nodes),
+                                  item.linear, item.scales};
+  if (item.hasZeros)
+    inputs.push_back(item.zeros);
+  std::vector<std::string> outputs{node.outputs[0]};
+  bool hasBias = node.inputs.size() > 2 && !node.inputs[2].empty();
+  if (hasBias)
+    outputs[0] = file.makeName(node.outputs[0] + "_product");
+  nodes.push_back(onnx::buildNode("MatMulNBits", "com.microsoft", inputs,
+                                  outputs,
+                                  {{"K", item.matrix.columns},
+                                   {"N", item.matrix.rows},
+                                   {"bits", item.bits},
+                                   {"block_size", item.block}},
+                                  *identity));
+  if (hasBias)
+    nodes.push_back(onnx::buildNode(
+        "Add", "", {outputs[0], node.inputs[2]}, {node.outputs[0]}, {},
+        onnx::Message().text(3, file.makeName(outputs[0] + "/Add")).bytes));
+  file.replaceNode(reader.node, std::move(nodes));
+  return Error::success();
+}
+
+void Writer::replaceGather(Export &item, const Reader &reader,
+                           const std::string &identity) {
+  const onnx::Node &node = graph.nodes[reader.node];
+  if (item.gather.empty())
+    item.gather = file.makeName(getBase(item, graph));
+  std::vector<std::string> inputs{item.gather, node.inputs[1], item.scales};
+  if (item.hasZeros)
+    inputs.push_back(item.zeros);
+  file.replaceNode(reader.node,
+                   {onnx::buildNode("GatherBlockQuantized", "com.microsoft",
+                                    inputs, node.outputs,
+                                    {{"bits", item.bits},
+                                     {"block_size", item.block},
+                                     {"gather_axis", 0},
+                                     {"quantize_axis", 1}},
+                                    identity)});
+}
+
+Error Writer::settleBlocks(Export &item) {
+  int64_t columns = item.matrix.columns;
+  // A row of one scale is a block of the next power of two.
+  if (item.block >= columns)
+    item.block = std::max<int64_t>(kMinBlock, llvm::PowerOf2Ceil(columns));
+  if (!llvm::isPowerOf2_64(item.block) || item.block > kMaxBlock)
+    return refuse(item, "expected groups of 16, 32, 64, 128 or 256 columns, as "
+                        "MatMulNBits has them, but got " +
+                            Twine(std::min(item.block, columns)) +
+                            "; use another group, or --style qdq");
+  std::string base = getBase(item, graph);
+  item.scales = file.makeName(base + "_scales");
+  if (item.hasZeros)
+    item.zeros = file.makeName(base + "_zero_points");
+  if (item.matrix.escapes)
+    return refuse(item, "a graph inside a node or an output of the model reads "
+                        "it, which takes --style qdq");
+  for (const Reader &reader : item.matrix.readers) {
+    const onnx::Node &node = graph.nodes[reader.node];
+    auto identity = file.getIdentity(reader.node);
+    if (!identity)
+      return identity.takeError();
+    switch (reader.kind) {
+    case Reader::Kind::Linear:
+      if (Error error = replaceLinear(item, reader))
+        return error;
+      break;
+    case Reader::Kind::Gather:
+      if (columns * item.bits % 8)
+        return refuse(item, "expected whole bytes in a row, as "
+                            "GatherBlockQuantized has them");
+      replaceGather(item, reader, *identity);
+      break;
+    case Reader::Kind::Carrier:
+      file.replaceNode(reader.node, {});
+      file.forgetValue(node.outputs[0]);
+      break;
+    case Reader::Kind::Other:
+      return refuse(item, describe(node) +
+                              " reads it, for which com.microsoft "
+                              "has no operator; --style qdq can write it");
+    }
+  }
+  for (const Holder &holder : item.matrix.holders) {
+    file.dropInitializer(holder.initializer);
+    file.forgetValue(graph.initializers[holder.initializer].name);
+  }
+  file.requireDomain("com.microsoft", 1);
+  return Error::success();
+}
+
+Error Writer::settleDequantized(Export &item) {
+  int64_t needed = item.bits == 2 ? kTwoBitOpset : kBlockedOpset;
+  if (file.getOpset("") < needed)
+    return refuse(item, "DequantizeLinear has " + Twine(item.bits) +
+                            " bits and blocks since version " + Twine(needed) +
+                            " of the operator set, and the model has version " +
+                            Twine(file.getOpset("")) +
+                            "; export it with that, or use --style nbits");
+  bool isRow = item.block >= item.matrix.columns;
+  for (const Holder &holder : item.matrix.holders) {
+    const std::string &name = graph.initializers[holder.initializer].name;
+    std::string base = getBase(item, graph);
+    Export::Dequantized names{file.makeName(base),
+                              file.makeName(base + "_scales"), ""};
+    std::vector<std::string> inputs{names.codes, names.scales};
+    if (item.hasZeros) {
+      names.zeros = file.makeName(base + "_zero_points");
+      inputs.push_back(names.zeros);
+    }
+    // A scale for each row, or for blocks of columns.
+    int64_t axis = (isRow ? 0 : 1) ^ (holder.transposed ? 1 : 0);
+    SmallVector<std::pair<StringRef, int64_t>> attributes{{"axis", axis}};
+    if (!isRow)
+      attributes.push_back({"block_size", item.block});
+    file.addFirst(
+        onnx::buildNode("DequantizeLinear", "", inputs, {name}, attributes,
+                        onnx::Message()
+                            .text(3, file.makeName(name + "/DequantizeLinear"))
+                            .bytes));
+    item.dequantized.push_back(std::move(names));
+    file.dropInitializer(holder.initializer);
+    file.forgetValue(name);
+  }
+  if (!item.matrix.getColumnScale())
+    return Error::success();
+  for (const Reader &reader : item.matrix.readers) {
+    if (reader.kind != Reader::Kind::Linear)
+      continue;
+    std::vector<std::string> nodes;
+    std::string input =
+        scaleInput(item, graph.nodes[reader.node].inputs[0], nodes);
+    auto changed = file.getWithInput(reader.node, 0, input);
+    if (!changed)
+      return changed.takeError();
+    nodes.push_back(std::move(*changed));
+    file.replaceNode(reader.node, std::move(nodes));
+  }
+  return Error::success();
+}
+
+//===----------------------------------------------------------------------===//
+// Tensors
+//===----------------------------------------------------------------------===//
+
+Place Writer::add(const std::string &name, int32_t type, ArrayRef<int64_t> dims,
+                  ArrayRef<char> bytes) {
+  Place place = data.append(bytes);
+  file.addInitializer(onnx::buildTensor(name, type, dims, location, place));
+  return place;
+}
+
+/// External tensors that stay come along, since their file may be far away.
+Error Writer::copyExternal() {
+  for (auto [i, tensor] : llvm::enumerate(graph.initializers)) {
+    if (tensor.place != onnx::Tensor::Place::External || file.isDropped(i))
+      continue;
+    auto bytes = store.getBytes(tensor.name);
+    if (!bytes)
+      return bytes.takeError();
+    file.replaceInitializer(i, onnx::buildTensor(tensor.name, tensor.type,
+                                                 tensor.dims, location,
+                                                 data.append(*bytes)));
+  }
+  return Error::success();
+}
+
+Error Writer::write(Export &item) {
+  OnnxCodes whole;
+  for (const CompressedWeight &part : item.matrix.parts) {
+    CompressionOutcome outcome;
+    auto matrix =
+        compressWeight(part.name, part.source, part.rows, part.columns,
+                       part.method, store, workers, outcome);
+    if (!matrix)
+      return matrix.takeError();
+    auto codes = toOnnxCodes(*matrix);
+    if (!codes)
+      return createStringError("weight '" + part.name +
+                               "': " + llvm::toString(codes.takeError()) +
+                               leaveOut(part.name));
+    if (whole.rows)
+      appendRows(whole, *codes);
+    else
+      whole = std::move(*codes);
+    LedgerLine line;
+    line.name = part.name;
+    line.role = part.role;
+    line.weights = part.rows * part.columns;
+    line.bytesBefore = line.weights * sizeof(float);
+    line.format = part.method.getFormat().str();
+    line.method = part.method.getName().str();
+    line.relativeError = outcome.relativeError;
+    line.seconds = outcome.seconds;
+    line.note = outcome.note;
+    lines.push_back(std::move(line));
+    if (request.done)
+      request.done(line.bytesBefore);
+  }
+  whole.block = item.block;
+  int64_t rows = whole.rows, columns = whole.columns,
+          groups = whole.getGroups(), bytes = 0;
+  if (request.style == OnnxStyle::NBits) {
+    std::vector<char> blocks = packMatMulNBits(whole);
+    int64_t width = item.block * item.bits / 8;
+    Place place;
+    if (!item.linear.empty())
+      place = add(item.linear, onnx::kUint8, {rows, groups, width}, blocks);
+    if (!item.gather.empty()) {
+      SmallVector<int64_t> dims{rows, columns * item.bits / 8};
+      // Without padding both are the same bytes, which the file has once.
+      if (!item.linear.empty() && columns % item.block == 0)
+        file.addInitializer(onnx::buildTensor(item.gather, onnx::kUint8, dims,
+                                              location, place));
+      else
+        place = add(item.gather, onnx::kUint8, dims, packGather(whole));
+    }
+    add(item.scales, onnx::kFloat, {rows, groups},
+        packScales(whole.scales, rows, groups, false));
+    bytes = static_cast<int64_t>(place.size) + rows * groups * 4;
+    if (item.hasZeros) {
+      std::vector<char> zeros = packZeros(whole);
+      int64_t size = static_cast<int64_t>(zeros.size());
+      add(item.zeros, onnx::kUint8, {rows, size / rows}, zeros);
+      bytes += size;
+    }
+  } else {
+    // Codes count from 0 where they have zero points, except in bytes.
+    bool isSigned = !item.hasZeros || item.bits == 8;
+    int32_t type = item.bits == 8   ? onnx::kInt8
+                   : item.bits == 4 ? (isSigned ? onnx::kInt4 : onnx::kUint4)
+                                    : (isSigned ? onnx::kInt2 : onnx::kUint2);
+    bool isRow = item.block >= columns;
+    for (auto [names, holder] :
+         llvm::zip_equal(item.dequantized, item.matrix.holders)) {
+      bool flip = holder.transposed;
+      auto dims = [&](int64_t count) {
+        return flip ? SmallVector<int64_t>{count, rows}
+                    : SmallVector<int64_t>{rows, count};
+      };
+      SmallVector<int64_t> ofScales =
+          isRow ? SmallVector<int64_t>{rows} : dims(groups);
+      bytes += static_cast<int64_t>(
+          add(names.codes, type, dims(columns),
+              packTensor(whole.codes, rows, columns, item.bits, isSigned, flip))
+              .size +
+          add(names.scales, onnx::kFloat, ofScales,
+              packScales(whole.scales, rows, groups, flip))
+              .size);
+      if (item.hasZeros)
+        bytes += static_cast<int64_t>(add(names.zeros, type, ofScales,
+                                          packTensor(whole.zeros, rows, groups,
+                                                     item.bits, isSigned, flip))
+                                          .size);
+    }
+  }
+  // Parts share the bytes by their rows.
+  for (LedgerLine &part :
+       llvm::MutableArrayRef(lines).take_back(item.matrix.parts.size()))
+    part.bytesAfter = bytes / rows * (part.weights / columns);
+  return Error::success();
+}
+
+Expected<std::vector<LedgerLine>>
+Writer::run(std::vector<PlannedMatrix> matrices) {
+  location = (path::filename(request.output) + ".data").str();
+  std::vector<Export> items;
+  for (PlannedMatrix &matrix : matrices) {
+    items.emplace_back();
+    items.back().matrix = std::move(matrix);
+  }
+  for (Export &item : items)
+    if (Error error = settle(item))
+      return std::move(error);
+  if (Error error = data.open(request.place.path("data")))
+    return std::move(error);
+  if (Error error = copyExternal())
+    return std::move(error);
+  for (const auto &[name, scale] : scaleTensors) {
+    auto values = readMatrix(store, scale, workers);
+    if (!values)
+      return values.takeError();
+    int64_t count = static_cast<int64_t>(values->size());
+    add(name, onnx::kFloat, {count}, packScales(*values, 1, count, false));
+  }
+  if (request.expect) {
+    int64_t total = 0;
+    for (const Export &item : items)
+      total += item.matrix.rows * item.matrix.columns * sizeof(float);
+    request.expect(total);
+  }
+  for (Export &item : items)
+    if (Error error = write(item))
+      return std::move(error);
+  bool hasData = !data.isEmpty();
+  if (Error error = data.close())
+    return std::move(error);
+  DataFile model(1);
+  if (Error error = model.open(request.place.path("model")))
+    return std::move(error);
+  for (StringRef piece : file.build())
+    model.write(piece);
+  if (Error error = model.close())
+    return std::move(error);
+  auto move = [&](StringRef from, const Twine &to) -> Error {
+    if (std::error_code code = fs::rename(request.place.path(from), to))
+      return fileError("cannot create", to.str(), code);
+    return Error::success();
+  };
+  if (hasData)
+    if (Error error = move("data", request.output + ".data"))
+      return std::move(error);
+  if (Error error = move("model", request.output))
+    return std::move(error);
+  return std::move(lines);
+}
+
+//===----------------------------------------------------------------------===//
+// The whole
+//===----------------------------------------------------------------------===//
+
+/// The files that a model consists of.
+static Expected<std::vector<std::string>>
+listFiles(const ImportedModel &model) {
+  auto file =
+      onnx::OnnxFile::read(model.weights->getFile(model.fileNumber).bytes());
+  if (!file)
+    return file.takeError();
+  std::vector<std::string> files{model.file};
+  for (const onnx::Tensor &tensor : file->getGraph().initializers)
+    for (const auto &[key, value] : tensor.external)
+      if (key == "location" &&
+          !llvm::is_contained(files, model.folder + "/" + value))
+        files.push_back(model.folder + "/" + value);
+  return files;
+}
+
+Error llmc::checkOutput(const ImportedModel &model, StringRef output,
+                        bool replace) {
+  auto files = listFiles(model);
+  if (!files)
+    return files.takeError();
+  std::vector<std::string> names{output.str()};
+  if (output.ends_with(".onnx"))
+    names.push_back(names.front() + ".data");
+  for (const std::string &name : names) {
+    if (!fs::exists(name))
+      continue;
+    for (const std::string &file : *files)
+      if (fs::equivalent(name, file))
+        return createStringError("'" + name +
+                                 "' is a file of the model itself; "
+                                 "give another place with -o");
+    if (fs::is_directory(name))
+      return createStringError("'" + name +
+                               "' is a folder; give a file with "
+                               "-o");
+    if (!replace)
+      return createStringError("'" + name + "' exists; --force replaces it");
+  }
+  return Error::success();
+}
+
+Expected<std::vector<LedgerLine>>
+llmc::exportOnnx(const ExportRequest &request) {
+  auto file = onnx::OnnxFile::read(
+      request.model.weights->getFile(request.model.fileNumber).bytes());
+  if (!file)
+    return file.takeError();
+  auto matrices = planOnnx(request.model, *file);
+  if (!matrices)
+    return matrices.takeError();
+  return Writer(request, *file).run(std::move(*matrices));
+}
