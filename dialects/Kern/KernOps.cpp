@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Dialect/Kern/KernOps.h"
+#include "llmc/Dialect/NN/CacheFormat.h"
 #include "llmc/Dialect/NN/NNInference.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -94,21 +95,28 @@ LogicalResult AppendOp::verify() {
   ArrayRef<int64_t> cache = getInit().getType().getShape(),
                     x = getInput().getType().getShape();
   if (cache.size() != 3 || x.size() != 3 || !agree(cache[0], x[1]) ||
-      !agree(cache[2], x[2])) // [C1]
+      !nn::canCache(getInit().getType(),
+                    getInput().getType().getElementType()) ||
+      !agree(nn::getCachedChannels(getInit().getType()), x[2])) // [C1]
     return emitOpError("expected 'init' [heads, capacity, size] and 'input' "
-                       "[time, heads, size] but got ")
+                       "[time, heads, size], of bytes with 4 more for a scale, "
+                       "but got ")
            << nn::shapeText(cache) << " and " << nn::shapeText(x);
   return success();
 }
 
 LogicalResult AttentionOp::verify() {
-  ArrayRef<int64_t> q = getQuery().getType().getShape(),
-                    k = getKey().getType().getShape(),
-                    v = getValue().getType().getShape(),
-                    o = getInit().getType().getShape();
+  ShapedType keys = getKey().getType(), values = getValue().getType();
+  Type element = getQuery().getType().getElementType();
+  ArrayRef<int64_t> q = getQuery().getType().getShape(), k = keys.getShape(),
+                    v = values.getShape(), o = getInit().getType().getShape();
   if (q.size() != 3 || k.size() != 3 || v.size() != 3 || o.size() != 3 ||
-      !agree(k.drop_back(), v.drop_back()) || !agree(q[2], k[2]) ||
-      !agree(q.drop_back(), o.drop_back()) || !agree(o[2], v[2])) // [C1]
+      keys.getElementType() != values.getElementType() ||
+      !nn::canCache(keys, element) || !nn::canCache(values, element) ||
+      !agree(k.drop_back(), v.drop_back()) ||
+      !agree(q[2], nn::getCachedChannels(keys)) ||
+      !agree(q.drop_back(), o.drop_back()) ||
+      !agree(o[2], nn::getCachedChannels(values))) // [C1]
     return emitOpError("expected query [time, heads, size], key and value "
                        "[heads, capacity, size] and init as query but got ")
            << nn::shapeText(q) << ", " << nn::shapeText(k) << ", "

@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "llmc/Dialect/NN/CacheFormat.h"
 #include "llmc/Dialect/NN/NNOps.h"
 
 #include "mlir/IR/Matchers.h"
@@ -30,19 +31,23 @@ static LogicalResult checkAttention(MaybeLoc loc, StringRef op,
                                     RankedTensorType key,
                                     RankedTensorType value, int64_t rank,
                                     int64_t time, int64_t heads) {
-  int64_t cacheRank = op.ends_with("cached_attention") ? 3 : rank;
+  bool cached = op.ends_with("cached_attention");
+  int64_t cacheRank = cached ? 3 : rank;
+  Type element = query.getElementType();
   if (query.getRank() != rank || key.getRank() != cacheRank ||
       value.getRank() != cacheRank ||
-      query.getElementType() != key.getElementType() ||
-      query.getElementType() != value.getElementType()) // [C1]
-    return inferError(loc, op,
-                      "expected query, key and value of one element type and "
-                      "of ranks " +
-                          Twine(rank) + ", " + Twine(cacheRank) + ", " +
-                          Twine(cacheRank));
+      key.getElementType() != value.getElementType() ||
+      !(key.getElementType() == element ||
+        (cached && canCache(key, element) && canCache(value, element)))) // [C1]
+    return inferError(
+        loc, op,
+        "expected query, key and value of one element type" +
+            Twine(cached ? ", or a cache of f32 in bf16 or i8," : "") +
+            " and of ranks " + Twine(rank) + ", " + Twine(cacheRank) + ", " +
+            Twine(cacheRank));
   if (!agree(key.getDimSize(time), value.getDimSize(time)) ||
       !agree(key.getDimSize(heads), value.getDimSize(heads)) ||
-      !agree(query.getShape().back(), key.getShape().back())) // [C2]
+      !agree(query.getShape().back(), getCachedChannels(key))) // [C2]
     return inferError(
         loc, op,
         "expected key and value of equal rows and heads, and query "
@@ -105,7 +110,7 @@ LogicalResult CachedAttentionOp::inferReturnTypes(
       return inferError(loc, getOperationName(),
                         "expected a positive 'window'");
   SmallVector<int64_t> shape(q.getShape());
-  shape.back() = v.getShape().back();
+  shape.back() = getCachedChannels(v);
   types.push_back(RankedTensorType::get(shape, q.getElementType()));
   return success();
 }
@@ -118,12 +123,12 @@ AppendOp::inferReturnTypes(MLIRContext *, MaybeLoc loc, ValueRange operands,
   auto cache = tensorType(adaptor.getCache()),
        x = tensorType(adaptor.getInput());
   if (cache.getRank() != 3 || x.getRank() != 3 ||
-      cache.getElementType() != x.getElementType()) // [C1]
-    return inferError(
-        loc, getOperationName(),
-        "expected cache and input of rank 3 and one element type");
+      !canCache(cache, x.getElementType())) // [C1]
+    return inferError(loc, getOperationName(),
+                      "expected cache and input of rank 3 and one element "
+                      "type, or a cache of f32 in bf16 or i8");
   if (!agree(cache.getDimSize(0), x.getDimSize(1)) ||
-      !agree(cache.getDimSize(2), x.getDimSize(2))) // [C2]
+      !agree(getCachedChannels(cache), x.getDimSize(2))) // [C2]
     return inferError(loc, getOperationName(),
                       "expected equal heads and head sizes but got " +
                           shapeText(cache.getShape()) + " and " +

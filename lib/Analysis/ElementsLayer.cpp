@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "ElementRules.h"
 
+#include "llmc/Dialect/NN/CacheFormat.h"
 #include "llmc/Dialect/Pack/PackOps.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -88,9 +89,19 @@ MaybeShape rules::shapeOfLayer(Asker &ask, Operation *op) {
       .Case([&](nn::AppendOp op) -> R {
         return SymIndex(ask.shape(op.getCache()));
       })
-      .Case<nn::AttentionOp, nn::CachedAttentionOp>([&](auto op) -> R {
+      .Case([&](nn::AttentionOp op) -> R {
         SymIndex result(ask.shape(op.getQuery()));
         result.back() = ask.shape(op.getValue()).back();
+        return result;
+      })
+      .Case([&](nn::CachedAttentionOp op) -> R {
+        // A row that is stored may be longer than what it stands for.
+        SymIndex result(ask.shape(op.getQuery()));
+        RankedTensorType value = op.getValue().getType();
+        int64_t channels = nn::getCachedChannels(value);
+        result.back() = channels == value.getShape().back()
+                            ? ask.shape(op.getValue()).back()
+                            : ask.n(channels);
         return result;
       })
       .Case([&](nn::ConvOp op) -> R {

@@ -7,6 +7,7 @@
 #include "llmc/Codegen/Conventions.h"
 #include "llmc/Codegen/Emit.h"
 #include "llmc/Codegen/Packaging.h"
+#include "llmc/Dialect/NN/CacheFormat.h"
 #include "llmc/Dialect/NN/NNDialect.h"
 #include "llmc/Driver/Version.h"
 #include "llmc/Support/ElementName.h"
@@ -93,6 +94,9 @@ json::Object llmc::describeEntry(func::FuncOp function,
         "input" + Twine(i));
     if (state) {
       tied.insert(state.getInt());
+      // States are caches.
+      if (!type.getElementType().isF32())
+        tensor["format"] = nn::getCacheFormatName(type);
       states.push_back(std::move(tensor));
     } else {
       inputs.push_back(std::move(tensor));

@@ -270,6 +270,11 @@ private:
     if (code)
       return code;
     auto lm = model.module->lookupSymbol<func::FuncOp>("lm");
+    if (request.kv != "f32" && !lm)
+      return fail(ModelAtFault,
+                  "this model has no entry lm, so it keeps no keys and values "
+                  "that --kv=" +
+                      request.kv + " could store; leave it out");
     if (lm && !wantsMain)
       model.module->lookupSymbol<func::FuncOp>("main").erase();
     for (auto function : model.module->getOps<func::FuncOp>())
@@ -281,7 +286,10 @@ private:
                    << request.recipe << ", "
                    << (lm ? "language model with context " +
                                 std::to_string(getContextLength()) +
-                                ", prompt chunk " + std::to_string(getChunk())
+                                ", prompt chunk " + std::to_string(getChunk()) +
+                                (request.kv == "f32"
+                                     ? ""
+                                     : ", keys and values in " + request.kv)
                           : std::string("entry main"))
                    << "\n";
     return Done;
@@ -293,6 +301,11 @@ private:
           pm.addPass(createAssignMethodsPass(recipe, *model.weights));
           pm.addPass(createScaleColumnsPass(*model.weights, countThreads(),
                                             /*fold=*/request.emit != "onnx"));
+          if (request.kv != "f32") {
+            EncodeCachesPassOptions caches;
+            caches.format = request.kv;
+            pm.addNestedPass<func::FuncOp>(createEncodeCachesPass(caches));
+          }
         },
         "compress");
   }

@@ -46,6 +46,7 @@ int llmc::runCompile(const Arguments &arguments, Terminal &terminal) {
   request.emit = arguments.text("emit", request.emit);
   request.entry = arguments.text("entry", request.entry);
   request.recipe = arguments.text("recipe", request.recipe);
+  request.kv = arguments.text("kv", request.kv);
   request.quiet = arguments.has("quiet");
   request.verbose = arguments.has("verbose");
   request.timing = arguments.has("timing");
@@ -75,6 +76,10 @@ int llmc::runCompile(const Arguments &arguments, Terminal &terminal) {
           Fault::usage(std::string("'compile' needs -o PATH for the ") + what));
     request.output = "-";
   }
+  if (request.kv != "f32" && request.entry == "main")
+    return terminal.fail(Fault::usage(
+        "--kv is about the cache of the entry lm, which --entry main leaves "
+        "out"));
   if (request.emit == "lib" && !request.output.ends_with(".so") &&
       !request.output.ends_with(".a"))
     return terminal.fail(Fault::usage(

@@ -75,15 +75,57 @@ static std::string tensorsText(const char *title,
   return text;
 }
 
-/// Many states of one type are one line: "60 states f32 [3, context, 64]".
-static std::string statesText(const std::vector<TensorSpec> &states) {
+/// Bytes of all states of a session of `context` tokens as the runtime lays them
+/// out; -1 where an extent, or the context, is not known.
+static int64_t stateBytes(const EntrySpec &entry, int64_t context) {
+  int contextSymbol = entry.symbol("context");
+  uint64_t all = 0;
+  for (const TensorSpec &state : entry.states) {
+    std::vector<int64_t> extents;
+    for (const DimSpec &dim : state.shape) {
+      bool known = dim.symbol >= 0 && dim.symbol == contextSymbol;
+      if (dim.extent < 0 && (!known || context < 0))
+        return -1;
+      extents.push_back(dim.extent < 0 ? context : dim.extent);
+    }
+    uint64_t bytes = 0;
+    if (!tensorBytes(state.dtype, extents, bytes) || bytes > INT64_MAX - all)
+      return -1;
+    all += bytes;
+  }
+  return all;
+}
+
+/// Tokens that a session of the entry holds if nobody says; -1 where the manifest
+/// does not, either.
+static int64_t defaultContext(const Manifest &manifest,
+                              const EntrySpec &entry) {
+  return manifest.hasLanguageModel && manifest.languageModel.entry == entry.name
+             ? manifest.languageModel.context
+             : -1;
+}
+
+/// Many states of one type are one line: "60 states f32 [3, context, 64]"; the
+/// last line tells their bytes.
+static std::string statesText(const Manifest &manifest,
+                              const EntrySpec &entry) {
   std::map<std::string, uint64_t> kinds;
-  for (const TensorSpec &state : states)
-    ++kinds[fmt::format("{:<5} {}", dtypeName(state.dtype), shapeText(state))];
+  for (const TensorSpec &state : entry.states) {
+    bool encoded =
+        !state.format.empty() && state.format != dtypeName(state.dtype);
+    ++kinds[fmt::format("{:<5} {}{}{}", dtypeName(state.dtype),
+                        shapeText(state), encoded ? " as " : "",
+                        encoded ? state.format : "")];
+  }
   std::string text;
   for (auto &[kind, count] : kinds)
     text += fmt::format("  {:<8}{:<28} {}\n", "state",
                         fmt::format("{} of", count), kind);
+  int64_t context = defaultContext(manifest, entry);
+  int64_t bytes = stateBytes(entry, context);
+  if (!entry.states.empty() && bytes >= 0)
+    text += fmt::format("  {:<8}{} for context {}, {} B a token\n", "states",
+                        bytesText(bytes), context, stateBytes(entry, 1));
   return text;
 }
 
@@ -146,7 +188,7 @@ static std::string plainText(const std::string &folder,
                                   : fmt::format(" to {}", symbol.max));
     text += tensorsText("input", entry.inputs);
     text += tensorsText("output", entry.outputs);
-    text += statesText(entry.states);
+    text += statesText(manifest, entry);
     text += contentText(entry);
   }
   if (manifest.hasLanguageModel) {
@@ -179,7 +221,9 @@ static std::string tensorsJson(const std::vector<TensorSpec> &tensors) {
                           tensor.shape[i].extent >= 0
                               ? tensor.shape[i].text
                               : jsonText(tensor.shape[i].text));
-    text += "]}";
+    text += tensor.format.empty()
+                ? "]}"
+                : fmt::format("], \"format\": {}}}", jsonText(tensor.format));
   }
   return text + "]";
 }
@@ -191,6 +235,12 @@ numbersJson(const std::vector<std::pair<std::string, int64_t>> &numbers) {
     text += fmt::format("{}{}: {}", text.size() > 1 ? ", " : "", jsonText(name),
                         number);
   return text + "}";
+}
+
+static std::string stateBytesJson(const Manifest &manifest,
+                                  const EntrySpec &entry) {
+  int64_t bytes = stateBytes(entry, defaultContext(manifest, entry));
+  return bytes < 0 ? "null" : std::to_string(bytes);
 }
 
 static std::string jsonObject(const std::string &folder,
@@ -219,10 +269,12 @@ static std::string jsonObject(const std::string &folder,
   for (const EntrySpec &entry : manifest.entries)
     text += fmt::format(
         "{}{{\"name\": {}, \"inputs\": {}, \"outputs\": {}, \"states\": {}, "
-        "\"operators\": {}, \"arena_bytes\": {}, \"arena_at\": {}}}",
+        "\"state_bytes\": {}, \"operators\": {}, \"arena_bytes\": {}, "
+        "\"arena_at\": {}}}",
         &entry == manifest.entries.data() ? "" : ", ", jsonText(entry.name),
         tensorsJson(entry.inputs), tensorsJson(entry.outputs),
-        tensorsJson(entry.states), numbersJson(entry.operators),
+        tensorsJson(entry.states), stateBytesJson(manifest, entry),
+        numbersJson(entry.operators),
         entry.arenaBytes < 0 ? "null" : std::to_string(entry.arenaBytes),
         numbersJson(entry.arenaAt));
   text += "], \"language_model\": ";

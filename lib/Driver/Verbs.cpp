@@ -73,6 +73,11 @@ const std::vector<VerbSpec> &llmc::verbs() {
          "and lm where there is one [auto]",
          "auto main lm all"},
         {"recipe", "NAME", "how weights are stored [f32]"},
+        {"kv", "FORMAT",
+         "how the entry lm stores keys and values: f32; bf16, 1/2 of the "
+         "memory; "
+         "i8, bytes with a scale for each head and token, about 1/4 [f32]",
+         "f32 bf16 i8"},
         {"context", "N",
          "default context of sessions, in tokens [what the files beside the "
          "model say, else 2048]"},

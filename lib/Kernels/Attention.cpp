@@ -14,9 +14,17 @@
 // and it changes no sum; therefore the bits of a row depend neither on the rows
 // that share its tile nor on the division of the work.
 //
+// A cache holds f32, bf16 or bytes (llmc/Dialect/NN/CacheFormat.h). Elements
+// become f32 as they are loaded. Of bytes, the scale of a key multiplies its
+// score when the sum over the channels is there, and the scale of a value its
+// weight before the values are added: products stay in f32, and a scale is used
+// once for a position, not for every channel. Scales lie before the codes of
+// their head, at any address, since the codes of an odd capacity have any size.
+//
 //===----------------------------------------------------------------------===//
 #include "llmc/Codegen/KernelLibrary.h"
 #include "llmc/Dialect/Kern/KernOps.h"
+#include "llmc/Dialect/NN/CacheFormat.h"
 #include "llvm/ADT/Hashing.h"
 #include "llvm/ADT/StringExtras.h"
 
@@ -37,13 +45,92 @@ static constexpr int64_t kUnroll = 4;
 static constexpr double kMinusInfinity =
     -std::numeric_limits<double>::infinity();
 
-func::FuncOp KernelLibrary::getAppend(bool keys, int64_t heads, int64_t size) {
+namespace {
+/// One head of a cache in memory; no scales but in a cache of bytes.
+struct CacheHead {
+  CacheHead(Emitter &e, Type storage, int64_t channels, Value cache, Value head,
+            Value capacity)
+      : elements(e.at(cache,
+                      e.mul(e.mul(head, capacity),
+                            nn::getStoredRowSize(storage, channels)),
+                      getStoredBytes(storage))) {
+    if (!storage.isInteger(8))
+      return;
+    scales = elements;
+    elements = e.at(scales, e.mul(capacity, nn::kCacheScaleBytes), 1);
+  }
+
+  Value elements, scales;
+};
+} // namespace
+
+/// The upper half of x, rounded to nearest, ties to even.
+static Value emitToBf16(Emitter &e, Value x) {
+  auto number = [&](int64_t value) { return e.splatInt(0, value); };
+  Value bits = e.create<arith::BitcastOp>(e.getI32Type(), x);
+  Value high = e.create<arith::ShRUIOp>(bits, number(16));
+  Value odd = e.create<arith::AndIOp>(high, number(1));
+  Value rounded = e.create<arith::ShRUIOp>(
+      e.add(e.add(bits, number(0x7fff)), odd), number(16));
+  // Rounding would carry a NaN into infinity; a bit above keeps it quiet.
+  Value nan = e.create<arith::CmpFOp>(arith::CmpFPredicate::UNO, x, x);
+  Value quiet = e.create<arith::OrIOp>(high, number(0x40));
+  return e.create<arith::TruncIOp>(
+      e.getI16Type(), e.create<arith::SelectOp>(nan, quiet, rounded));
+}
+
+/// Encodes `size` numbers of x as bytes, which `store` takes one by one; the
+/// scale.
+static Value emitToBytes(Emitter &e, Value x, int64_t size,
+                         function_ref<void(Value channel, Value code)> store) {
+  Type f32 = e.getF32Type(), i32 = e.getI32Type();
+  auto number = [&](int64_t value) { return e.splatInt(0, value); };
+  Value begin = e.index(0), end = e.index(size);
+  // Bits of magnitudes are ordered as they are, and NaN is above all.
+  Value most = e.loop(begin, end, 1, {number(0)},
+                      [&](Value i, ValueRange previous) -> Emitter::Values {
+                        Value bits = e.create<arith::AndIOp>(
+                            e.load(i32, e.at(x, i)), number(0x7fffffff));
+                        return {e.max(previous[0], bits)};
+                      })[0];
+  Value finite = e.less(most, number(0x7f800000));
+  Value largest = e.create<arith::BitcastOp>(f32, most);
+  // The reciprocal of less might overflow.
+  Value some = e.create<arith::AndIOp>(
+      finite, e.create<arith::CmpFOp>(arith::CmpFPredicate::OGE, largest,
+                                      e.f32(0x1p-100)));
+  Value inverse = e.create<arith::DivFOp>(
+      e.f32(127), e.create<arith::SelectOp>(some, largest, e.f32(1)));
+  Value magic = e.f32(0x1.8p23);
+  e.loop(begin, end, 1, [&](Value i) {
+    Value scaled = e.mul(e.load(f32, e.at(x, i)), inverse);
+    // As in getQuantizeRow: nearest, halves to even.
+    Value rounded = e.sub(
+        e.add(e.create<arith::SelectOp>(some, scaled, e.f32(0)), magic), magic);
+    Value code = e.create<arith::FPToSIOp>(i32, rounded);
+    code = e.max(e.min(code, number(127)), number(-127));
+    store(i, e.create<arith::TruncIOp>(e.getI8Type(), code));
+  });
+  Value scale = e.create<arith::SelectOp>(
+      some, e.mul(largest, e.f32(1.0 / 127)), e.f32(0));
+  return e.create<arith::SelectOp>(
+      finite, scale, e.f32(std::numeric_limits<double>::quiet_NaN()));
+}
+
+/// Of the names of kernels for caches that are not f32.
+static std::string suffixOf(Type storage) {
+  return storage.isF32() ? "" : storage.isBF16() ? "_bf16" : "_i8";
+}
+
+func::FuncOp KernelLibrary::getAppend(bool keys, int64_t heads, int64_t size,
+                                      Type storage) {
   MLIRContext *context = module.getContext();
   Type pointer = LLVM::LLVMPointerType::get(context),
        index = IndexType::get(context);
   return getOrCreate(
       std::string("kern_append_") + (keys ? "keys_" : "values_") +
-          std::to_string(heads) + "x" + std::to_string(size),
+          std::to_string(heads) + "x" + std::to_string(size) +
+          suffixOf(storage),
       {pointer, pointer, index, index, index},
       [&](Emitter &e, ValueRange args) {
         Value x = args[0], cache = args[1], capacity = args[2],
@@ -59,14 +146,23 @@ func::FuncOp KernelLibrary::getAppend(bool keys, int64_t heads, int64_t size) {
               keys ? e.min(e.sub(capacity, block), e.index(kKeyBlock))
                    : e.index(1);
           e.loop(e.index(0), e.index(heads), 1, [&](Value head) {
-            Value base = e.mul(e.mul(head, capacity), size);
+            CacheHead place(e, storage, size, cache, head, capacity);
             Value offset = keys ? e.add(e.mul(block, size), e.sub(to, block))
                                 : e.mul(to, size);
-            Value target = e.at(cache, e.add(base, offset));
+            int64_t bytes = getStoredBytes(storage);
+            Value target = e.at(place.elements, offset, bytes);
             Value source = e.at(from, e.mul(head, size));
+            auto store = [&](Value i, Value element) {
+              e.store(element, e.at(target, e.mul(i, distance), bytes), bytes);
+            };
+            if (storage.isInteger(8)) {
+              Value scale = emitToBytes(e, source, size, store);
+              e.store(scale, e.at(place.scales, to), 1);
+              return;
+            }
             e.loop(e.index(0), e.index(size), 1, [&](Value i) {
-              e.store(e.load(e.getF32Type(), e.at(source, i)),
-                      e.at(target, e.mul(i, distance)));
+              Value x = e.load(e.getF32Type(), e.at(source, i));
+              store(i, storage.isBF16() ? emitToBf16(e, x) : x);
             });
           });
         });
@@ -77,8 +173,8 @@ static std::string nameOf(const AttentionShape &shape) {
   std::string name;
   llvm::raw_string_ostream stream(name);
   stream << "kern_attention_" << shape.heads << "x" << shape.keySize << "_"
-         << shape.keyHeads << "x" << shape.valueSize << "_s"
-         << llvm::utohexstr(llvm::bit_cast<uint64_t>(shape.scale));
+         << shape.keyHeads << "x" << shape.valueSize << suffixOf(shape.storage)
+         << "_s" << llvm::utohexstr(llvm::bit_cast<uint64_t>(shape.scale));
   if (shape.window)
     stream << "_w" << *shape.window;
   if (shape.softcap)
@@ -92,7 +188,7 @@ class AttentionTile {
 public:
   AttentionTile(Emitter &e, const AttentionShape &shape, int64_t tile,
                 const Target &target)
-      : e(e), shape(shape), tile(tile),
+      : e(e), shape(shape), tile(tile), bytes(getStoredBytes(shape.storage)),
         lanes(std::min(target.lanes(), kKeyBlock)), parts(kKeyBlock / lanes),
         valueVectors(llvm::divideCeil(shape.valueSize, lanes)),
         padded(valueVectors * lanes), places(llvm::alignTo(tile, lanes)),
@@ -111,8 +207,11 @@ public:
     capacity = args[4];
     position = args[5];
     Value head = args[6], row = args[7];
-    keys = e.at(args[1], e.mul(e.mul(head, capacity), shape.keySize));
-    values = e.at(args[2], e.mul(e.mul(head, capacity), shape.valueSize));
+    CacheHead keyHead(e, shape.storage, shape.keySize, args[1], head, capacity);
+    CacheHead valueHead(e, shape.storage, shape.valueSize, args[2], head,
+                        capacity);
+    keys = keyHead.elements, keyScales = keyHead.scales;
+    values = valueHead.elements, valueScales = valueHead.scales;
     queries = e.stack(tile * shape.keySize);
     scores = e.stack(tile * kScores);
     outputs = e.stack(tile * padded);
@@ -179,7 +278,7 @@ private:
   /// Scores of `number` blocks from position `at` of the chunk on. The last
   /// block of a head may be narrower: `narrow`.
   void emitBlocks(Value chunk, Value at, int64_t number, Value narrow) {
-    Value from = e.at(keys, e.mul(e.add(chunk, at), shape.keySize));
+    Value from = e.at(keys, e.mul(e.add(chunk, at), shape.keySize), bytes);
     Value distance = narrow ? narrow : e.index(kKeyBlock);
     Emitter::Values masks;
     if (narrow)
@@ -189,13 +288,13 @@ private:
     Emitter::Values sums(tile * number * parts, e.splat(lanes, 0));
     auto step = [&](Value d, ValueRange previous) {
       Emitter::Values next(previous), loaded;
-      Value line = e.at(from, e.mul(d, distance));
+      Value line = e.at(from, e.mul(d, distance), bytes);
       for (int64_t block = 0; block < number; ++block)
         for (int64_t part = 0; part < parts; ++part) {
-          Value pointer =
-              e.at(line, block * kKeyBlock * shape.keySize + part * lanes);
-          loaded.push_back(narrow ? e.loadMasked(lanes, pointer, masks[part])
-                                  : e.load(e.vectorType(lanes), pointer));
+          Value pointer = e.at(
+              line, block * kKeyBlock * shape.keySize + part * lanes, bytes);
+          loaded.push_back(emitLoadStored(e, shape.storage, lanes, pointer,
+                                          narrow ? masks[part] : Value()));
         }
       Value query = e.at(queries, d);
       for (int64_t i = 0; i < tile; ++i) {
@@ -209,6 +308,15 @@ private:
       return next;
     };
     sums = e.unrolled(e.index(0), e.index(shape.keySize), kUnroll, sums, step);
+    for (int64_t j = 0; keyScales && j < number * parts; ++j) {
+      Value place = e.at(e.at(keyScales, e.add(chunk, at)), j * lanes);
+      Value scale = narrow ? e.loadMasked(lanes, place, masks[j], 1)
+                           : e.load(e.vectorType(lanes), place, 1);
+      for (int64_t i = 0; i < tile; ++i) {
+        Value &sum = sums[i * number * parts + j];
+        sum = e.mul(sum, scale);
+      }
+    }
     Value to = e.at(scores, at);
     for (int64_t i = 0; i < tile; ++i)
       for (int64_t j = 0; j < number * parts; ++j)
@@ -279,9 +387,27 @@ private:
                  e.store(power, place);
                  return {e.add(previous[0], power)};
                })[0];
+    if (valueScales)
+      emitValueScales(line, chunk, count);
     Value chunkSum = e.reduceAdd(sum);
     e.store(chunkMost, e.at(at(ChunkMost, 0), i));
     e.store(chunkSum, e.at(at(ChunkSum, 0), i));
+  }
+
+  /// Multiplies the weights of a row by the scales of their values. Where nothing
+  /// is seen a scale may be anything, and so may the product: nobody reads it.
+  void emitValueScales(Value line, Value chunk, Value count) {
+    Value from = e.at(valueScales, chunk);
+    Value main = e.mul(e.floorDiv(count, e.index(lanes)), lanes);
+    auto multiply = [&](Type type) {
+      return [&, type](Value at) {
+        Value place = e.at(line, at);
+        e.store(e.mul(e.load(type, place), e.load(type, e.at(from, at), 1)),
+                place);
+      };
+    };
+    e.loop(e.index(0), main, lanes, multiply(e.vectorType(lanes)));
+    e.loop(main, count, 1, multiply(e.getF32Type()));
   }
 
   /// Moves maximum and sum of all rows on, and notes the weights with which
@@ -327,7 +453,7 @@ private:
     Value begin = clamp(seen.front().first, e.index(0));
     Value allBegin = clamp(seen.back().first, begin);
     Value allEnd = clamp(seen.front().second, allBegin);
-    Value from = e.at(values, e.mul(chunk, shape.valueSize));
+    Value from = e.at(values, e.mul(chunk, shape.valueSize), bytes);
     for (int64_t first = 0; first < valueVectors; first += together) {
       int64_t number = std::min(together, valueVectors - first);
       Value tail;
@@ -337,13 +463,12 @@ private:
       Emitter::Values sums(tile * number, e.splat(lanes, 0));
       auto step = [&](Value t, ValueRange previous, bool all) {
         Emitter::Values next(previous), loaded;
-        Value line = e.at(e.at(from, e.mul(t, shape.valueSize)), first * lanes);
-        for (int64_t j = 0; j < number; ++j) {
-          Value pointer = e.at(line, j * lanes);
-          loaded.push_back(tail && j == number - 1
-                               ? e.loadMasked(lanes, pointer, tail)
-                               : e.load(e.vectorType(lanes), pointer));
-        }
+        Value line = e.at(e.at(from, e.mul(t, shape.valueSize), bytes),
+                          first * lanes, bytes);
+        for (int64_t j = 0; j < number; ++j)
+          loaded.push_back(emitLoadStored(
+              e, shape.storage, lanes, e.at(line, j * lanes, bytes),
+              tail && j == number - 1 ? tail : Value()));
         Value powers = e.at(scores, t);
         for (int64_t i = 0; i < tile; ++i) {
           Value power = e.broadcast(
@@ -404,9 +529,10 @@ private:
 
   Emitter &e;
   const AttentionShape &shape;
-  int64_t tile, lanes, parts; ///< `parts` vectors make one block of keys
+  int64_t tile, bytes;  ///< `bytes` of an element of the cache
+  int64_t lanes, parts; ///< `parts` vectors make one block of keys
   int64_t valueVectors, padded, places, group, together, blocks;
-  Value capacity, position, keys, values, firstRow;
+  Value capacity, position, keys, keyScales, values, valueScales, firstRow;
   /// On the stack: scaled queries [tile][size], scores [tile][kScores], outputs
   /// [tile][padded], and the states [kStates][places].
   Value queries, scores, outputs, state;

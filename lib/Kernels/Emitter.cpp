@@ -119,9 +119,10 @@ void Emitter::store(Value value, Value pointer, int64_t align) {
 Value Emitter::mask(int64_t lanes, Value count) {
   return less(iota(lanes), broadcast(count, lanes));
 }
-Value Emitter::loadMasked(int64_t lanes, Value pointer, Value mask) {
+Value Emitter::loadMasked(int64_t lanes, Value pointer, Value mask,
+                          int64_t align) {
   return create<LLVM::MaskedLoadOp>(vectorType(lanes), pointer, mask,
-                                    splat(lanes, 0), 4);
+                                    splat(lanes, 0), align);
 }
 void Emitter::storeMasked(Value value, Value pointer, Value mask) {
   create<LLVM::MaskedStoreOp>(value, pointer, mask, 4);

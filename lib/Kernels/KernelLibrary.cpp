@@ -36,14 +36,30 @@ KernelLibrary::getOrCreate(StringRef name, ArrayRef<Type> types,
   return function;
 }
 
+int64_t llmc::getStoredBytes(Type storage) {
+  return storage.getIntOrFloatBitWidth() / 8;
+}
+
 Value llmc::emitLoadStored(Emitter &e, Type storage, int64_t lanes,
-                           Value pointer) {
+                           Value pointer, Value mask) {
   if (storage.isF32())
-    return e.load(e.vectorType(lanes), pointer);
+    return mask ? e.loadMasked(lanes, pointer, mask)
+                : e.load(e.vectorType(lanes), pointer);
+  int64_t bytes = getStoredBytes(storage);
+  auto stored = VectorType::get({lanes}, e.getIntegerType(8 * bytes));
+  auto words = VectorType::get({lanes}, e.getI32Type());
+  Value codes;
+  if (mask) {
+    Value zeros = e.create<arith::ConstantOp>(e.getZeroAttr(stored));
+    codes = e.create<LLVM::MaskedLoadOp>(stored, pointer, mask, zeros, bytes);
+  } else {
+    codes = e.load(stored, pointer, bytes);
+  }
+  if (storage.isInteger(8))
+    return e.create<arith::SIToFPOp>(e.vectorType(lanes),
+                                     e.create<arith::ExtSIOp>(words, codes));
   // bf16 is the upper half of an f32.
-  Value half = e.load(VectorType::get({lanes}, e.getI16Type()), pointer, 2);
-  Value wide =
-      e.create<arith::ExtUIOp>(VectorType::get({lanes}, e.getI32Type()), half);
+  Value wide = e.create<arith::ExtUIOp>(words, codes);
   return e.create<arith::BitcastOp>(
       e.vectorType(lanes),
       e.create<arith::ShLIOp>(wide, e.splatInt(lanes, 16)));

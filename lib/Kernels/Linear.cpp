@@ -23,10 +23,6 @@ using namespace llmc;
 /// Products in k that the inner loop unrolls.
 static constexpr int64_t kUnroll = 4;
 
-static int64_t storedBytes(Type storage) {
-  return storage.getIntOrFloatBitWidth() / 8;
-}
-
 static std::string suffix(Type storage, int64_t blockRows) {
   return (storage.isF32() ? "f32_r" : "bf16_r") + std::to_string(blockRows);
 }
@@ -45,7 +41,7 @@ func::FuncOp KernelLibrary::getLinearTile(Type storage, int64_t blockRows,
   Type pointer = LLVM::LLVMPointerType::get(context),
        index = IndexType::get(context);
   int64_t lanes = std::min(target.lanes(), blockRows);
-  int64_t columns = blockRows / lanes, width = storedBytes(storage);
+  int64_t columns = blockRows / lanes, width = getStoredBytes(storage);
   func::FuncOp kernel = getOrCreate(
       "kern_linear_" + suffix(storage, blockRows) +
           (tile > 1 ? distanceSuffix(distance) : "") + "_m" +
@@ -106,7 +102,7 @@ func::FuncOp KernelLibrary::getLinear(Type storage, int64_t blockRows,
   types.append({pointer, index, index, index, index, index, index, index});
   SmallVector<int64_t> tiles = target.rowTiles(blockRows);
   int64_t lanes = std::min(target.lanes(), blockRows),
-          width = storedBytes(storage);
+          width = getStoredBytes(storage);
   llvm::SmallDenseMap<int64_t, func::FuncOp> kernels;
   for (int64_t tile : tiles)
     kernels[tile] = getLinearTile(storage, blockRows, distance, tile);
@@ -171,7 +167,7 @@ func::FuncOp KernelLibrary::getGather(Type storage, int64_t blockRows) {
   MLIRContext *context = module.getContext();
   Type pointer = LLVM::LLVMPointerType::get(context),
        index = IndexType::get(context);
-  int64_t width = storedBytes(storage);
+  int64_t width = getStoredBytes(storage);
   return getOrCreate(
       "kern_gather_" + suffix(storage, blockRows),
       {pointer, index, pointer, index, index},

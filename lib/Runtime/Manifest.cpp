@@ -217,6 +217,8 @@ static TensorSpec readTensor(Reader &in, const json::Value &value,
   std::string dtype = in.text(object, "dtype", path + ".");
   if (!in.fault && !parseDType(dtype, tensor.dtype))
     in.fail(path + ".dtype", "a known element type", object.get("dtype"));
+  if (object.get("format"))
+    tensor.format = in.text(object, "format", path + ".");
   const json::Array &shape = in.array(object.get("shape"), path + ".shape");
   if (shape.size() > 64)
     in.fail(path + ".shape", "a list of at most 64 extents",

@@ -10,6 +10,7 @@
 #include "llmc/Codegen/KernelLibrary.h"
 #include "llmc/Codegen/QuantizedEmitter.h"
 #include "llmc/Dialect/Kern/KernOps.h"
+#include "llmc/Dialect/NN/CacheFormat.h"
 #include "llmc/Passes/KernelPasses.h"
 
 namespace llmc {
@@ -315,7 +316,9 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
 
   void expand(Emitter &e, KernelLibrary &library, kern::AppendOp op) {
     ArrayRef<int64_t> shape = op.getInit().getType().getShape();
-    func::FuncOp kernel = library.getAppend(op.getKeys(), shape[0], shape[2]);
+    func::FuncOp kernel = library.getAppend(
+        op.getKeys(), shape[0], nn::getCachedChannels(op.getInit().getType()),
+        op.getInit().getType().getElementType());
     Value rows = e.create<memref::DimOp>(op.getInput(), 0);
     Value capacity = e.create<memref::DimOp>(op.getInit(), 1);
     parallel(e, rows, [&](Value row) {
@@ -327,10 +330,16 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
   }
 
   void expand(Emitter &e, KernelLibrary &library, kern::AttentionOp op) {
-    ArrayRef<int64_t> q = op.getQuery().getType().getShape(),
-                      v = op.getValue().getType().getShape();
-    AttentionShape shape{
-        q[1], v[0], q[2], v[2], op.getScale().convertToDouble(), {}, {}};
+    ArrayRef<int64_t> q = op.getQuery().getType().getShape();
+    ShapedType values = op.getValue().getType();
+    AttentionShape shape{q[1],
+                         values.getShape().front(),
+                         q[2],
+                         nn::getCachedChannels(values),
+                         op.getScale().convertToDouble(),
+                         {},
+                         {},
+                         values.getElementType()};
     if (op.getWindow())
       shape.window = *op.getWindow();
     if (op.getSoftcap())

@@ -26,10 +26,12 @@ struct LowerToKern : llmc::impl::LowerToKernPassBase<LowerToKern> {
       if (!isa<pack::LinearOp, pack::GatherOp, nn::AppendOp,
                nn::CachedAttentionOp>(op))
         return;
-      auto type = cast<RankedTensorType>(op->getResult(0).getType());
-      if (!type.getElementType().isF32()) {
-        op->emitOpError("expected element type f32 but got ")
-            << type.getElementType();
+      // A cache has its own element type.
+      auto append = dyn_cast<nn::AppendOp>(op);
+      Type type = getElementTypeOrSelf(append ? append.getInput().getType()
+                                              : op->getResult(0).getType());
+      if (!type.isF32()) {
+        op->emitOpError("expected element type f32 but got ") << type;
         failed = true;
       }
       work.push_back(op);

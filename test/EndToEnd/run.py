@@ -13,6 +13,10 @@ A case is named MODEL/FORM:CHECK. The checks of a language model are
   recipes  compressed, the logits stay near the recorded ones, have the same bits
            with one thread and with two, and those of a step after a cache are
            those of the whole prompt
+  caches   with keys and values in fewer bits, a token after a cache gets the bits
+           it has in a prompt, with one thread and with two, the logits stay near
+           those with keys and values in f32, and the states have the bytes that
+           the manifest tells
   baseline the recorded ids again, from code for every x86-64 with AVX2
 and of an encoder `compile` and `outputs`. Cases that are known to fail are in
 expected_failures.txt, which is strict both ways.
@@ -38,6 +42,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from EndToEnd import int4, smollm2
 from EndToEnd.llmc import CommandFailed, Llmc, distance, entries, layouts, step_inputs
+from EndToEnd.session import Session
 from harness.results import FAILED, PASSED, SKIPPED, Result, apply_expected, closing_line, read_expected
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,6 +56,8 @@ RECIPES = {"w8": 0.15, "w4": 1.5}
 # them costs beside f32 products of the same numbers: inputs are rounded to 8 bits.
 KEPT = {"genai_int4": {"i4g32.f32"}, "blocks": {"u4g32", "i8g32"}}
 KEEP = 0.1
+# The same for keys and values in other formats than f32, against f32.
+CACHES = {"bf16": 0.02, "i8": 0.05}
 STORIES = ["optimum", "dynamo", "dynamo23", "genai_fp32"]
 ORT_BATCH = ["optimum", "dynamo", "onnx"]  # ONNX Runtime refuses the others' rotary tables or heads
 
@@ -187,6 +194,43 @@ class LanguageModel:
                 formats = {layout.split()[0] for name, layout in layouts(bundle).items() if "_proj" in name or "embed" in name or "head" in name}
                 check(formats == KEPT[self.model.name], f"expected formats {KEPT[self.model.name]} but got {formats}")
 
+    def caches(self) -> None:
+        known = max((case["input_ids"] for case in self.cases), key=len)
+        ids = (known * 100)[:100]
+        recipe = ["--recipe", "keep"] if self.model.name in KEPT else []
+        plain = self.bundle
+        if recipe:
+            plain = self.bundle.with_name(f"{self.bundle.name}-baseline")
+            self.llmc.compile(self.model, plain, "--entry", "lm", *recipe)
+        want, full = self.rows(plain, ids)
+        for kv, bound in CACHES.items():
+            bundle = self.bundle.with_name(f"{self.bundle.name}-main")
+            shutil.rmtree(bundle, ignore_errors=True)
+            self.llmc.compile(self.model, bundle, "--entry", "lm", "--kv", kv, *recipe)
+            got, stored = self.rows(bundle, ids)
+            error = distance(got, want)
+            check(0 < error <= bound, f"{kv}: expected an error above 0 and of at most {bound} but got {error:.3g}")
+            share = {state["shape"][2] * {"bf16": 2, "i8": 1}[kv] / (4 * old["shape"][2])
+                     for state, old in zip(entries(bundle)["lm"]["states"], entries(plain)["lm"]["states"])}
+            check({stored / full} == share, f"{kv}: expected {share} of {full} bytes of states but got {stored}")
+
+    def rows(self, bundle: Path, ids: list[int]) -> tuple[np.ndarray, int]:
+        """Logits of all of `ids`, which must not depend on threads or pieces, and the bytes of the states."""
+        every, half = {}, len(ids) // 2
+        for threads in (1, 2):
+            session = Session(self.llmc.tool, bundle, threads)
+            every[threads] = session(ids)
+            session.truncate(half)
+            steps = np.concatenate([session([token]) for token in ids[half:]])
+            session.truncate(1)
+            pieces = np.concatenate([session(ids[1:4]), session(ids[4:])])
+            check(steps.tobytes() == every[threads][half:].tobytes(), f"{bundle.name}: expected the same logits token by token")
+            check(pieces.tobytes() == every[threads][1:].tobytes(), f"{bundle.name}: expected the same logits in pieces")
+            stored = session.state_bytes()
+            session.close()
+        check(every[1].tobytes() == every[2].tobytes(), f"{bundle.name}: expected the same logits with one thread and with two")
+        return every[1], stored
+
     def baseline(self) -> None:
         bundle = self.bundle.with_name(f"{self.bundle.name}-baseline")
         self.llmc.compile(self.model, bundle, "--target", "x86-64-v3", "--entry", "lm")
@@ -199,7 +243,7 @@ class LanguageModel:
         if self.model.name == "blocks":  # the same bytes as its plain form, in f32
             return ["greedy", "lm", "recipes"]
         if any("logits" in case for case in self.cases):
-            names += ["lm", "logits", "threads"] + ["recipes"] * (self.model.name in ["optimum", *KEPT])
+            names += ["lm", "logits", "threads"] + ["recipes", "caches"] * (self.model.name in ["optimum", *KEPT])
         if self.model.name in ORT_BATCH:
             names.append("batch")
         if self.model.name == "genai_fp32" and self.head_size() % 16 == 0:

@@ -26,7 +26,7 @@ CONSTANTS = {"zero": 0, "one": 1, "two": 2, "four": 4, "eps": 1e-5}
 WEIGHTS = {"w", "w0", "w1", "b"}
 # Options without which an example says nothing.
 OPTIONS = {"llmc-pack-weights": "rows=16", "llmc-expand-kernels": "cpu=x86-64-v3 triple=x86_64-unknown-linux-gnu",
-           "llmc-assign-methods": "recipe=w8", "llmc-derive-lm": "context=64 require",
+           "llmc-assign-methods": "recipe=w8", "llmc-encode-caches": "format=i8", "llmc-derive-lm": "context=64 require",
            "llmc-bind-lm": "require"}
 
 

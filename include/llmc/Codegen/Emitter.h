@@ -59,7 +59,7 @@ public:
   /// The lanes below `count` (an i32) as a mask.
   Value mask(int64_t lanes, Value count);
   /// Lanes outside the mask are zero and not touched in memory.
-  Value loadMasked(int64_t lanes, Value pointer, Value mask);
+  Value loadMasked(int64_t lanes, Value pointer, Value mask, int64_t align = 4);
   void storeMasked(Value value, Value pointer, Value mask);
   /// Room on the stack for `count` f32, aligned to 64 bytes. Emit at the entry
   /// of a function only.

@@ -32,6 +32,7 @@ struct AttentionShape {
   double scale;
   std::optional<int64_t> window;
   std::optional<double> softcap;
+  mlir::Type storage; ///< element type of the cache: f32, bf16 or i8
 };
 
 struct QuantizedShape;
@@ -54,9 +55,10 @@ public:
   /// (w, id, y, rows, columns): one row of w, the id clamped.
   mlir::func::FuncOp getGather(mlir::Type storage, int64_t blockRows);
 
-  /// (x, cache, capacity, position, row): one row of all heads into the cache;
-  /// `heads` and `size` are static.
-  mlir::func::FuncOp getAppend(bool keys, int64_t heads, int64_t size);
+  /// (x, cache, capacity, position, row): one row of all heads into a cache with
+  /// elements `storage`; `size` channels of a head.
+  mlir::func::FuncOp getAppend(bool keys, int64_t heads, int64_t size,
+                               mlir::Type storage);
 
   /// (q, k, v, o, capacity, position, key head, row begin, row end): rows are
   /// pairs (time, query head of the group), time major.
@@ -91,9 +93,13 @@ private:
   Target target;
 };
 
-/// Reads `lanes` stored values as f32 from an address.
+/// Bytes of an element.
+int64_t getStoredBytes(mlir::Type storage);
+
+/// Reads `lanes` elements (f32, bf16 or i8) as f32 from an address; zeros outside
+/// of the mask, if there is one.
 mlir::Value emitLoadStored(Emitter &e, mlir::Type storage, int64_t lanes,
-                           mlir::Value pointer);
+                           mlir::Value pointer, mlir::Value mask = {});
 
 } // namespace llmc
 

@@ -42,6 +42,8 @@ struct CompileRequest {
   /// language model).
   std::string entry = "auto";
   std::string recipe = "f32";
+  /// What keys and values are stored in: "f32", "bf16" or "i8".
+  std::string kv = "f32";
   /// Default context of a session in tokens; 0: what the model names.
   int64_t context = 0;
   /// Longest piece of a prompt in tokens; 0: the compiler's choice.

@@ -1,4 +1,4 @@
-//===- QuantizePasses.td - Which weights are compressed, and how ----------===//
+//===- QuantizePasses.td - What is compressed, and how --------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -64,6 +64,42 @@ def ScaleColumnsPass : Pass<"llmc-scale-columns", "::mlir::ModuleOp"> {
     Option<"fold", "fold", "bool", "true", "let what makes the input take the scale up where it can">
   ];
   let dependentDialects = ["::llmc::nn::NNDialect", "::llmc::pack::PackDialect"];
+}
+
+def EncodeCachesPass : Pass<"llmc-encode-caches", "::mlir::func::FuncOp"> {
+  let summary = "Store keys and values in a format of fewer bits";
+  let description = [{
+    Every state of the function to which `nn.append` writes gets elements of
+    `format`; llmc/Dialect/NN/CacheFormat.h tells what they hold. In i8 a row grows
+    by the four bytes of its scale. Appending encodes, attention decodes, and
+    nothing else in the function changes.
+
+    Preconditions: caches of f32. Refuses a cache that another op reads, since it
+    would see what is stored.
+
+    ```mlir
+    func.func @f(%q: tensor<?x2x4xf32>, %x: tensor<?x2x4xf32>, %p: index,
+                 %k: tensor<2x?x4xf32> {nn.dims = [2, "context", 4], nn.state = 1 : i64},
+                 %v: tensor<2x?x4xf32> {nn.dims = [2, "context", 4], nn.state = 2 : i64})
+        -> (tensor<?x2x4xf32>, tensor<2x?x4xf32>, tensor<2x?x4xf32>) {
+      %0 = nn.append %k, %x at %p : (tensor<2x?x4xf32>, tensor<?x2x4xf32>, index) -> tensor<2x?x4xf32>
+      %1 = nn.append %v, %x at %p : (tensor<2x?x4xf32>, tensor<?x2x4xf32>, index) -> tensor<2x?x4xf32>
+      %2 = nn.cached_attention %q, %0, %1 at %p {scale = 0.5 : f64}
+         : (tensor<?x2x4xf32>, tensor<2x?x4xf32>, tensor<2x?x4xf32>, index) -> tensor<?x2x4xf32>
+      return %2, %0, %1 : tensor<?x2x4xf32>, tensor<2x?x4xf32>, tensor<2x?x4xf32>
+    }
+    // becomes, with format=i8
+    func.func @f(%q: tensor<?x2x4xf32>, %x: tensor<?x2x4xf32>, %p: index, %k: tensor<2x?x8xi8> {nn.dims = [2, "context", 8], nn.state = 1 : i64}, ...
+      %0 = nn.append %k, %x at %p : (tensor<2x?x8xi8>, tensor<?x2x4xf32>, index) -> tensor<2x?x8xi8>
+      %1 = nn.append %v, %x at %p : (tensor<2x?x8xi8>, tensor<?x2x4xf32>, index) -> tensor<2x?x8xi8>
+      %2 = nn.cached_attention %q, %0, %1 at %p {scale = 5.000000e-01 : f64} : (tensor<?x2x4xf32>, tensor<2x?x8xi8>, tensor<2x?x8xi8>, index) -> tensor<?x2x4xf32>
+      return %2, %0, %1 : tensor<?x2x4xf32>, tensor<2x?x8xi8>, tensor<2x?x8xi8>
+    ```
+  }];
+  let options = [
+    Option<"format", "format", "std::string", "\"f32\"", "what a cache holds: f32, bf16 or i8">
+  ];
+  let dependentDialects = ["::llmc::nn::NNDialect"];
 }
 
 #endif // LLMC_PASSES_QUANTIZEPASSES

@@ -44,6 +44,8 @@ struct TensorSpec {
   std::string name;
   llmc_dtype dtype = LLMC_F32;
   std::vector<DimSpec> shape;
+  /// Of a state whose rows are encoded; else empty.
+  std::string format;
 };
 
 struct SymbolSpec {

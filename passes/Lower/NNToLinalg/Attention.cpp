@@ -177,9 +177,16 @@ static Value lowerAttention(nn::AttentionOp op, Lowering &l) {
                    l.shape(op.getResult()));
 }
 
+/// Only kernels know the order of what is encoded.
+static const char kEncoded[] = "expected a cache of its own element type; "
+                               "llmc-lower-to-kern lowers others";
+
 static Value lowerCachedAttention(nn::CachedAttentionOp op, Lowering &l) {
   Shape query = l.shape(op.getQuery()), key = l.shape(op.getKey()),
         value = l.shape(op.getValue());
+  if (op.getKey().getType().getElementType() !=
+      op.getQuery().getType().getElementType())
+    return l.fail(op, kEncoded);
   Attention a(l, 0);
   SymExpr position = l.elements.index(op.getPosition());
   a.rows = query[0];
@@ -211,6 +218,9 @@ static Value lowerCachedAttention(nn::CachedAttentionOp op, Lowering &l) {
 }
 
 static Value lowerAppend(nn::AppendOp op, Lowering &l) {
+  if (op.getCache().getType().getElementType() !=
+      op.getInput().getType().getElementType())
+    return l.fail(op, kEncoded);
   Shape cache = l.shape(op.getCache()), input = l.shape(op.getInput());
   SymExpr position = l.elements.index(op.getPosition());
   bool known = l.index(position) != Value();

@@ -27,8 +27,15 @@ func.func @gather_c1(%i: memref<2xi64>, %w: !w, %y: memref<2x5xf32>) {
 
 // -----
 func.func @append_c1(%x: memref<2x3x4xf32>, %c: memref<2x?x4xf32>, %p: index) {
-  // expected-error @+1 {{'kern.append' op expected 'init' [heads, capacity, size] and 'input' [time, heads, size] but got 2x?x4 and 2x3x4}}
+  // expected-error @+1 {{'kern.append' op expected 'init' [heads, capacity, size] and 'input' [time, heads, size], of bytes with 4 more for a scale, but got 2x?x4 and 2x3x4}}
   kern.append ins(%x, %p : memref<2x3x4xf32>) outs(%c : memref<2x?x4xf32>)
+  return
+}
+
+// -----
+func.func @append_c1_scale(%x: memref<2x3x4xf32>, %c: memref<3x?x4xi8>, %p: index) {
+  // expected-error @+1 {{'kern.append' op expected 'init' [heads, capacity, size] and 'input' [time, heads, size], of bytes with 4 more for a scale, but got 3x?x4 and 2x3x4}}
+  kern.append ins(%x, %p : memref<2x3x4xf32>) outs(%c : memref<3x?x4xi8>)
   return
 }
 
@@ -36,6 +43,13 @@ func.func @append_c1(%x: memref<2x3x4xf32>, %c: memref<2x?x4xf32>, %p: index) {
 func.func @attention_c1(%q: memref<2x4x4xf32>, %k: memref<2x?x4xf32>, %v: memref<3x?x4xf32>, %p: index) {
   // expected-error @+1 {{'kern.attention' op expected query [time, heads, size], key and value [heads, capacity, size] and init as query but got 2x4x4, 2x?x4, 3x?x4 and 2x4x4}}
   kern.attention ins(%q, %k, %v, %p : memref<2x4x4xf32>, memref<2x?x4xf32>, memref<3x?x4xf32>) outs(%q : memref<2x4x4xf32>) {scale = 1.0}
+  return
+}
+
+// -----
+func.func @attention_c1_formats(%q: memref<2x4x4xf32>, %k: memref<2x?x8xi8>, %v: memref<2x?x4xbf16>, %p: index) {
+  // expected-error @+1 {{'kern.attention' op expected query [time, heads, size], key and value [heads, capacity, size] and init as query but got 2x4x4, 2x?x8, 2x?x4 and 2x4x4}}
+  kern.attention ins(%q, %k, %v, %p : memref<2x4x4xf32>, memref<2x?x8xi8>, memref<2x?x4xbf16>) outs(%q : memref<2x4x4xf32>) {scale = 1.0}
   return
 }
 

@@ -628,9 +628,25 @@ func.func @attention_c5(%q: tensor<1x5x4x8xf32>, %k: tensor<1x6x2x8xf32>, %v: te
 
 // -----
 func.func @cached_attention_c1(%q: tensor<5x4x8xf32>, %k: tensor<2x?x8xf32>, %v: tensor<1x2x?x8xf32>, %p: index) {
-  // expected-error @+2 {{'nn.cached_attention' op expected query, key and value of one element type and of ranks 3, 3, 3}}
+  // expected-error @+2 {{'nn.cached_attention' op expected query, key and value of one element type, or a cache of f32 in bf16 or i8, and of ranks 3, 3, 3}}
   // expected-error @+1 {{failed to infer returned types}}
   %0 = nn.cached_attention %q, %k, %v at %p {scale = 0.125 : f64} : (tensor<5x4x8xf32>, tensor<2x?x8xf32>, tensor<1x2x?x8xf32>, index) -> tensor<5x4x8xf32>
+  return
+}
+
+// -----
+func.func @cached_attention_c1_formats(%q: tensor<5x4x8xf32>, %k: tensor<2x?x12xi8>, %v: tensor<2x?x8xbf16>, %p: index) {
+  // expected-error @+2 {{'nn.cached_attention' op expected query, key and value of one element type, or a cache of f32 in bf16 or i8, and of ranks 3, 3, 3}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = nn.cached_attention %q, %k, %v at %p {scale = 0.125 : f64} : (tensor<5x4x8xf32>, tensor<2x?x12xi8>, tensor<2x?x8xbf16>, index) -> tensor<5x4x8xf32>
+  return
+}
+
+// -----
+func.func @cached_attention_c1_half(%q: tensor<5x4x8xf16>, %k: tensor<2x?x8xbf16>, %p: index) {
+  // expected-error @+2 {{'nn.cached_attention' op expected query, key and value of one element type, or a cache of f32 in bf16 or i8, and of ranks 3, 3, 3}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = nn.cached_attention %q, %k, %k at %p {scale = 0.125 : f64} : (tensor<5x4x8xf16>, tensor<2x?x8xbf16>, tensor<2x?x8xbf16>, index) -> tensor<5x4x8xf16>
   return
 }
 
@@ -639,6 +655,14 @@ func.func @cached_attention_c2(%q: tensor<5x4x8xf32>, %k: tensor<2x?x4xf32>, %v:
   // expected-error @+2 {{'nn.cached_attention' op expected key and value of equal rows and heads, and query and key of equal head size, but got 5x4x8, 2x?x4, 2x?x8}}
   // expected-error @+1 {{failed to infer returned types}}
   %0 = nn.cached_attention %q, %k, %v at %p {scale = 0.125 : f64} : (tensor<5x4x8xf32>, tensor<2x?x4xf32>, tensor<2x?x8xf32>, index) -> tensor<5x4x8xf32>
+  return
+}
+
+// -----
+func.func @cached_attention_c2_scale(%q: tensor<5x4x8xf32>, %k: tensor<2x?x8xi8>, %p: index) {
+  // expected-error @+2 {{'nn.cached_attention' op expected key and value of equal rows and heads, and query and key of equal head size, but got 5x4x8, 2x?x8, 2x?x8}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = nn.cached_attention %q, %k, %k at %p {scale = 0.125 : f64} : (tensor<5x4x8xf32>, tensor<2x?x8xi8>, tensor<2x?x8xi8>, index) -> tensor<5x4x8xf32>
   return
 }
 
@@ -660,9 +684,25 @@ func.func @cached_attention_c4(%q: tensor<5x4x8xf32>, %k: tensor<2x?x8xf32>, %v:
 
 // -----
 func.func @append_c1(%c: tensor<2x?x8xf32>, %x: tensor<2x8xf32>, %p: index) {
-  // expected-error @+2 {{'nn.append' op expected cache and input of rank 3 and one element type}}
+  // expected-error @+2 {{'nn.append' op expected cache and input of rank 3 and one element type, or a cache of f32 in bf16 or i8}}
   // expected-error @+1 {{failed to infer returned types}}
   %0 = nn.append %c, %x at %p : (tensor<2x?x8xf32>, tensor<2x8xf32>, index) -> tensor<2x?x8xf32>
+  return
+}
+
+// -----
+func.func @append_c1_dynamic(%c: tensor<2x?x?xi8>, %x: tensor<?x2x8xf32>, %p: index) {
+  // expected-error @+2 {{'nn.append' op expected cache and input of rank 3 and one element type, or a cache of f32 in bf16 or i8}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = nn.append %c, %x at %p : (tensor<2x?x?xi8>, tensor<?x2x8xf32>, index) -> tensor<2x?x?xi8>
+  return
+}
+
+// -----
+func.func @append_c2_scale(%c: tensor<2x?x8xi8>, %x: tensor<?x2x8xf32>, %p: index) {
+  // expected-error @+2 {{'nn.append' op expected equal heads and head sizes but got 2x?x8 and ?x2x8}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = nn.append %c, %x at %p : (tensor<2x?x8xi8>, tensor<?x2x8xf32>, index) -> tensor<2x?x8xi8>
   return
 }
 

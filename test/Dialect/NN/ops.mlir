@@ -31,3 +31,18 @@ func.func @cache(%q: tensor<?x4x8xf32>, %k: tensor<2x?x8xf32> {nn.state = 1 : i6
   %1 = nn.cached_attention %q, %0, %0 at %p {scale = 0.5 : f64} : (tensor<?x4x8xf32>, tensor<2x?x8xf32>, tensor<2x?x8xf32>, index) -> tensor<?x4x8xf32>
   return %1, %0 : tensor<?x4x8xf32>, tensor<2x?x8xf32>
 }
+
+// CHECK-LABEL: func.func @encoded_caches
+func.func @encoded_caches(%q: tensor<?x4x8xf32>, %k: tensor<2x?x12xi8> {nn.state = 1 : i64},
+                          %v: tensor<2x?x16xi8>, %h: tensor<2x?x8xbf16>, %x: tensor<?x2x8xf32>, %p: index)
+    -> (tensor<?x4x12xf32>, tensor<2x?x12xi8>) {
+  // CHECK: nn.append {{.*}} -> tensor<2x?x12xi8>
+  %0 = nn.append %k, %x at %p : (tensor<2x?x12xi8>, tensor<?x2x8xf32>, index) -> tensor<2x?x12xi8>
+  // CHECK: nn.append {{.*}} -> tensor<2x?x8xbf16>
+  %1 = nn.append %h, %x at %p : (tensor<2x?x8xbf16>, tensor<?x2x8xf32>, index) -> tensor<2x?x8xbf16>
+  // CHECK: nn.cached_attention {{.*}} -> tensor<?x4x12xf32>
+  %2 = nn.cached_attention %q, %0, %v at %p {scale = 0.5 : f64} : (tensor<?x4x8xf32>, tensor<2x?x12xi8>, tensor<2x?x16xi8>, index) -> tensor<?x4x12xf32>
+  // CHECK: nn.cached_attention {{.*}} -> tensor<?x4x8xf32>
+  %3 = nn.cached_attention %q, %1, %1 at %p {scale = 0.5 : f64} : (tensor<?x4x8xf32>, tensor<2x?x8xbf16>, tensor<2x?x8xbf16>, index) -> tensor<?x4x8xf32>
+  return %2, %0 : tensor<?x4x12xf32>, tensor<2x?x12xi8>
+}

@@ -33,9 +33,28 @@ func.func @rest(%i: memref<?xi64>, %w: !w, %x: memref<?x4xf32>, %k: memref<2x?x8
   return
 }
 
+// Caches in other formats have kernels of their own.
+// CHECK-LABEL: func.func @encoded
+func.func @encoded(%k: memref<2x?x12xi8>, %h: memref<2x?x8xbf16>, %r: memref<?x2x8xf32>, %q: memref<?x4x8xf32>, %p: index) {
+  // CHECK: func.call @kern_append_keys_2x8_i8(
+  kern.append ins(%r, %p : memref<?x2x8xf32>) outs(%k : memref<2x?x12xi8>) {keys}
+  // CHECK: func.call @kern_append_values_2x8_bf16(
+  kern.append ins(%r, %p : memref<?x2x8xf32>) outs(%h : memref<2x?x8xbf16>)
+  // CHECK: func.call @kern_attention_4x8_2x8_i8_s3FE0000000000000(
+  kern.attention ins(%q, %k, %k, %p : memref<?x4x8xf32>, memref<2x?x12xi8>, memref<2x?x12xi8>) outs(%q : memref<?x4x8xf32>) {scale = 0.5}
+  // CHECK: func.call @kern_attention_4x8_2x8_bf16_s3FE0000000000000(
+  kern.attention ins(%q, %h, %h, %p : memref<?x4x8xf32>, memref<2x?x8xbf16>, memref<2x?x8xbf16>) outs(%q : memref<?x4x8xf32>) {scale = 0.5}
+  return
+}
+
 // Sixteen rows are one register of 512 bits and four of 128.
 // CHECK: func.func private @kern_linear_f32_r16_x4_m12(%{{.*}}: !llvm.ptr {llvm.noalias}, {{.*}} attributes {llmc.kernel, passthrough = ["noinline"]}
 // CHECK: vector.fma {{.*}} : vector<16xf32>
 // ARM-NOT: _m12
 // ARM: func.func private @kern_linear_f32_r16_x4_m6(
 // ARM: vector.fma {{.*}} : vector<4xf32>
+// CHECK: func.func private @kern_append_keys_2x8_i8(
+// CHECK: arith.fptosi
+// CHECK: func.func private @kern_attention_4x8_2x8_i8_s3FE0000000000000_m1(
+// CHECK: arith.extsi {{.*}} : vector<16xi8> to vector<16xi32>
+// CHECK: vector.fma {{.*}} : vector<16xf32>

@@ -30,3 +30,17 @@ func.func @heads_of_keys_and_values(%n: index {nn.symbol = "n"}, %q: tensor<1x2x
   %0 = nn.attention %q, %k, %v {scale = 1.0 : f64} : (tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>, tensor<1x2x?x8xf32>) -> tensor<1x2x4x8xf32>
   return %0 : tensor<1x2x4x8xf32>
 }
+
+// -----
+func.func @encoded_append(%k: tensor<2x16x12xi8>, %x: tensor<3x2x8xf32>, %p: index) -> tensor<2x16x12xi8> {
+  // expected-error @+1 {{expected a cache of its own element type; llmc-lower-to-kern lowers others}}
+  %0 = nn.append %k, %x at %p : (tensor<2x16x12xi8>, tensor<3x2x8xf32>, index) -> tensor<2x16x12xi8>
+  return %0 : tensor<2x16x12xi8>
+}
+
+// -----
+func.func @encoded_attention(%q: tensor<3x4x8xf32>, %k: tensor<2x16x8xbf16>, %p: index) -> tensor<3x4x8xf32> {
+  // expected-error @+1 {{expected a cache of its own element type; llmc-lower-to-kern lowers others}}
+  %0 = nn.cached_attention %q, %k, %k at %p {scale = 0.5 : f64} : (tensor<3x4x8xf32>, tensor<2x16x8xbf16>, tensor<2x16x8xbf16>, index) -> tensor<3x4x8xf32>
+  return %0 : tensor<3x4x8xf32>
+}

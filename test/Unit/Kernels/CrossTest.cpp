@@ -6,8 +6,9 @@
 // order of additions can change them: inputs of up to 127 in groups that have a
 // 127, and scales of one. They are compiled for aarch64 and riscv64, linked to a
 // program without a C library (generated code calls nothing), run by qemu, and
-// compared with this machine's and with integer arithmetic, byte by byte. (The
-// vectors of riscv64 are left out: qemu 7.2 stops in an assertion of its own.)
+// compared with this machine's and with integer arithmetic, byte by byte; and
+// appending to a cache of bytes, likewise. (The vectors of riscv64 are left out:
+// qemu 7.2 stops in an assertion of its own.)
 //
 //===----------------------------------------------------------------------===//
 #include "KernelTestUtils.h"
@@ -30,16 +31,21 @@ using namespace llmc::test;
 
 namespace {
 
-/// One product: memory and what it must come to.
+/// One product, or one append to a cache of bytes: memory and what it must come
+/// to.
 struct Case {
   int64_t m, n, k;
-  bool quantized;
+  enum Kind { Dense, Quantized, Append } kind;
   std::string type; ///< of the packed weight
   std::vector<float> x;
   std::vector<char> weight;
   std::vector<float> expected;
+  std::vector<char> cache = {}; ///< expected of an append
 
-  int64_t rowBytes() const { return kern::getQuantizedRowBytes(k); }
+  /// Of a quantized row, or of one in the cache.
+  int64_t rowBytes() const {
+    return kind == Append ? k + 4 : kern::getQuantizedRowBytes(k);
+  }
 };
 
 std::vector<float> makeInput(int64_t m, int64_t k, std::mt19937 &random) {
@@ -71,7 +77,7 @@ Case quantizedCase(const std::string &format, int64_t m, int64_t n, int64_t k) {
   QuantizedMatrix matrix = makeMatrix(format, n, k, random, [] { return 1.f; });
   std::vector<float> decoded(n * k);
   decodeRows(matrix, 0, n, llvm::MutableArrayRef<float>(decoded));
-  Case result{m, n, k, true, "", makeInput(m, k, random), {}, {}};
+  Case result{m, n, k, Case::Quantized, "", makeInput(m, k, random), {}, {}};
   result.type = llvm::formatv("!pack.tensor<{0}x{1}, #pack.quantized<\"{2}\">, "
                               "#pack.rows<16>>",
                               n, k, format);
@@ -98,7 +104,7 @@ Case denseCase(bool half, int64_t m, int64_t n, int64_t k) {
     std::copy(values.begin() + begin * k, values.begin() + end * k, out);
     return llvm::Error::success();
   };
-  Case result{m, n, k, false, "", makeInput(m, k, random), {}, {}};
+  Case result{m, n, k, Case::Dense, "", makeInput(m, k, random), {}, {}};
   result.type = llvm::formatv("!pack.tensor<{0}x{1}, #pack.dense<{2}>, "
                               "#pack.rows<16>>",
                               n, k, half ? "bf16" : "f32");
@@ -109,11 +115,31 @@ Case denseCase(bool half, int64_t m, int64_t n, int64_t k) {
   return result;
 }
 
+/// Keys of one head, whose largest magnitude is 127, so that scales are one and
+/// codes are the numbers.
+Case appendCase(int64_t tokens, int64_t channels) {
+  std::mt19937 random(channels);
+  Case result{tokens,       1,  channels,
+              Case::Append, "", makeInput(tokens, channels, random),
+              {0},          {}};
+  result.cache.resize(tokens * result.rowBytes());
+  for (int64_t t = 0; t < tokens; ++t) {
+    const float one = 1;
+    std::memcpy(result.cache.data() + 4 * t, &one, 4);
+    int64_t block = t / 16 * 16, width = std::min<int64_t>(16, tokens - block);
+    for (int64_t d = 0; d < channels; ++d)
+      result.cache[4 * tokens + block * channels + d * width + t - block] =
+          static_cast<char>(result.x[t * channels + d]);
+  }
+  return result;
+}
+
 /// The first `count` of all.
 std::vector<Case> makeCases(size_t count) {
   std::vector<std::function<Case()>> all = {
       [] { return quantizedCase("u4g32", 7, 35, 96); },
       [] { return denseCase(false, 7, 37, 65); },
+      [] { return appendCase(21, 20); },
       [] { return quantizedCase("i8g32.f32", 5, 37, 96); },
       [] { return quantizedCase("nl4", 13, 18, 64); },
       [] { return denseCase(true, 3, 20, 96); },
@@ -131,7 +157,18 @@ std::vector<Case> makeCases(size_t count) {
 /// The function `case<number>`: (x, weight, quantized x, y, m).
 std::string functionOf(const Case &c, size_t number) {
   std::string body;
-  if (c.quantized)
+  if (c.kind == Case::Append)
+    return llvm::formatv(
+        R"(func.func @case{0}(%rx: {1}, %rw: {1}, %rq: {1}, %ry: {1}, %m: index) {{
+  %c0 = arith.constant 0 : index
+  %x = memref.view %rx[%c0][%m] : {1} to memref<?x1x{2}xf32>
+  %q = memref.view %rq[%c0][%m] : {1} to memref<1x?x{3}xi8>
+  kern.append ins(%x, %c0 : memref<?x1x{2}xf32>) outs(%q : memref<1x?x{3}xi8>) {{keys}
+  return
+}
+)",
+        number, kRaw, c.k, c.rowBytes());
+  if (c.kind == Case::Quantized)
     body = llvm::formatv(
         R"(  %q = memref.view %rq[%c0][%m] : {0} to memref<?x{1}xi8>
   kern.quantize ins(%x : memref<?x{2}xf32>) outs(%q : memref<?x{1}xi8>)
@@ -215,9 +252,10 @@ static char q{0}[{3}] __attribute__((aligned(64))), y{0}[{4}] __attribute__((ali
   }
   for (auto [i, c] : llvm::enumerate(cases)) {
     body += llvm::formatv("  case{0}(x{0}, w{0}, q{0}, y{0}, {1});\n", i, c.m);
-    if (c.quantized)
+    if (c.kind != Case::Dense)
       body += llvm::formatv("  all(64, 1, q{0}, sizeof q{0});\n", i);
-    body += llvm::formatv("  all(64, 1, y{0}, sizeof y{0});\n", i);
+    if (c.kind != Case::Append)
+      body += llvm::formatv("  all(64, 1, y{0}, sizeof y{0});\n", i);
   }
   return text + "void _start(void) {\n" + body + "  quit(0);\n}\n";
 }
@@ -248,10 +286,16 @@ std::string outputsHere(const std::vector<Case> &cases) {
     std::copy(c.x.begin(), c.x.end(), x.data());
     std::copy(c.weight.begin(), c.weight.end(), weight.data());
     run(x.data(), weight.data(), q.data(), y.data(), c.m);
+    if (c.kind != Case::Dense)
+      bytes.append(q.data(), c.m * c.rowBytes());
+    if (c.kind == Case::Append) {
+      EXPECT_EQ(std::string(q.data(), q.count),
+                std::string(c.cache.data(), c.cache.size()))
+          << "case " << i << " on this machine";
+      continue;
+    }
     EXPECT_EQ(0, std::memcmp(y.data(), c.expected.data(), c.m * c.n * 4))
         << "case " << i << " on this machine";
-    if (c.quantized)
-      bytes.append(q.data(), c.m * c.rowBytes());
     bytes.append(reinterpret_cast<char *>(y.data()), c.m * c.n * 4);
   }
   return bytes;
@@ -335,9 +379,9 @@ TEST_P(CrossTest, TheSameIntegers) {
 INSTANTIATE_TEST_SUITE_P(
     Machines, CrossTest,
     ::testing::Values(Machine{"neon", "aarch64-linux-gnu", "", "",
-                              "qemu-aarch64", "max", 4},
+                              "qemu-aarch64", "max", 5},
                       Machine{"dotprod", "aarch64-linux-gnu", "neoverse-n1", "",
-                              "qemu-aarch64", "max", 10},
+                              "qemu-aarch64", "max", 11},
                       Machine{"scalar", "riscv64-linux-gnu", "generic-rv64",
                               "+m,+a,+f,+d,+c", "qemu-riscv64", "rv64", 1}),
     [](const auto &info) { return std::string(info.param.name); });

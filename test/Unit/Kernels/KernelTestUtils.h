@@ -46,6 +46,15 @@ private:
   size_t offset = 0;
 };
 
+using Buffer = Aligned<float>;
+
+inline void fillRandom(Buffer &buffer, unsigned seed, float scale = 1) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal(0, scale);
+  for (int64_t i = 0; i < buffer.count; ++i)
+    buffer[i] = normal(random);
+}
+
 /// Processors of growing width that this machine can run.
 inline std::vector<std::string> processors() {
   std::vector<std::string> result{"x86-64"};

@@ -32,6 +32,7 @@ def Kern_Dialect : Dialect {
 
 def Kern_F32 : AnyTypeOf<[RankedTensorOf<[F32]>, MemRefOf<[F32]>], "ranked tensor or memref of f32", "::mlir::ShapedType">;
 def Kern_Bytes : AnyTypeOf<[RankedTensorOf<[I8]>, MemRefOf<[I8]>], "ranked tensor or memref of bytes", "::mlir::ShapedType">;
+def Kern_Cache : AnyTypeOf<[RankedTensorOf<[F32, BF16, I8]>, MemRefOf<[F32, BF16, I8]>], "ranked tensor or memref of f32, bf16 or bytes", "::mlir::ShapedType">;
 def Kern_Index : AnyTypeOf<[RankedTensorOf<[I32, I64]>, MemRefOf<[I32, I64]>], "ranked tensor or memref of integers", "::mlir::ShapedType">;
 
 class Kern_Op<string mnemonic>
@@ -135,21 +136,21 @@ def Kern_AppendOp : Kern_Op<"append"> {
   let summary = "Writes new rows into a cache";
   let description = [{
     Writes the rows of `input` `[time, heads, size]` to the positions from
-    `position` on of the cache `init` `[heads, capacity, size]`; the rest of the
-    cache stays. Rows past the capacity are dropped. The order of a cache in
-    memory is known to `kern.append` and `kern.attention` alone:
-    * values: `[heads][capacity][size]`;
+    `position` on of the cache `init` `[heads, capacity, stored row]`, encoded as
+    llmc/Dialect/NN/CacheFormat.h says; the rest stays. Rows past the capacity are
+    dropped. Only `kern.append` and `kern.attention` know the order in memory:
+    * values: `[heads][capacity][size]`; of bytes after scales f32 `[capacity]`;
     * `keys`: `[heads][capacity / 16][size][16]`, sixteen positions side by side.
       The last block of a head is as narrow as what is left of the capacity, so
-      that any capacity takes exactly its declared bytes.
+      that any capacity takes exactly its declared bytes. Scales as for values.
 
-    [C1] `init` and `input` have rank 3 and agree in heads and size
+    [C1] `init` and `input` have rank 3 and agree in heads and size, but for the scale in a row of bytes
 
     ```mlir
-    %1 = kern.append ins(%x, %p : tensor<?x2x64xf32>) outs(%0 : tensor<2x?x64xf32>) {keys} -> tensor<2x?x64xf32>
+    %1 = kern.append ins(%x, %p : tensor<?x2x64xf32>) outs(%0 : tensor<2x?x68xi8>) {keys} -> tensor<2x?x68xi8>
     ```
   }];
-  let arguments = (ins Kern_F32:$input, Index:$position, Kern_F32:$init, UnitAttr:$keys);
+  let arguments = (ins Kern_F32:$input, Index:$position, Kern_Cache:$init, UnitAttr:$keys);
   let assemblyFormat = [{
     `ins` `(` $input `,` $position `:` type($input) `)`
     `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($result)^)?
@@ -161,11 +162,11 @@ def Kern_AttentionOp : Kern_Op<"attention"> {
   let description = [{
     As `nn.cached_attention`: row s of `query` `[time, heads, size]` sees the
     positions `t <= position + s` (and `t > position + s - window`) of `key` and
-    `value` `[heads, capacity, size]`, in the order that `kern.append` gave
-    them. The cache is read in chunks of 256 positions that are combined in
-    order, so that a row does not depend on the rows beside it.
+    `value` `[heads, capacity, stored row]`, in the order and the format that
+    `kern.append` gave them. The cache is read in chunks of 256 positions that are
+    combined in order, so that a row does not depend on the rows beside it.
 
-    [C1] all have rank 3; key and value agree in heads and capacity, query and key in size, query and init but for the size, which is that of value
+    [C1] all have rank 3; key and value agree in heads, capacity and element type, query and key in size, query and init but for the size, which is that of value
     [C2] the query heads are a multiple of the key heads; heads and sizes are static
     [C3] `window` is positive
 
@@ -174,7 +175,7 @@ def Kern_AttentionOp : Kern_Op<"attention"> {
                         outs(%0 : tensor<?x4x64xf32>) {scale = 0.125 : f64} -> tensor<?x4x64xf32>
     ```
   }];
-  let arguments = (ins Kern_F32:$query, Kern_F32:$key, Kern_F32:$value, Index:$position,
+  let arguments = (ins Kern_F32:$query, Kern_Cache:$key, Kern_Cache:$value, Index:$position,
                    Kern_F32:$init, F64Attr:$scale, OptionalAttr<I64Attr>:$window,
                    OptionalAttr<F64Attr>:$softcap);
   let assemblyFormat = [{

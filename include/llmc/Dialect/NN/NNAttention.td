@@ -6,11 +6,19 @@
 // is [heads, capacity, head size]; its order in memory is chosen by the
 // lowering and private to the model.
 //
+// The element type of a cache is its format. Where a rule asks for one element
+// type, a cache may be encoded instead: rows of f32 in bf16 or in i8, which adds
+// four bytes of scale to a row (llmc/Dialect/NN/CacheFormat.h). Attention reads
+// what was encoded, for the rows of the call itself as for all others.
+//
 //===----------------------------------------------------------------------===//
 #ifndef LLMC_DIALECT_NN_NNATTENTION
 #define LLMC_DIALECT_NN_NNATTENTION
 
 include "llmc/Dialect/NN/NNBase.td"
+
+def NN_CacheTensor
+    : RankedTensorOf<[AnyFloat, I8]>;
 
 def NN_AttentionOp : NN_TensorOp<"attention"> {
   let summary = "Scaled dot-product attention with grouped heads";
@@ -59,7 +67,7 @@ def NN_CachedAttentionOp : NN_TensorOp<"cached_attention"> {
        : (tensor<?x4x64xf32>, tensor<2x?x64xf32>, tensor<2x?x64xf32>, index) -> tensor<?x4x64xf32>
     ```
   }];
-  let arguments = (ins NN_FloatTensor:$query, NN_FloatTensor:$key, NN_FloatTensor:$value,
+  let arguments = (ins NN_FloatTensor:$query, NN_CacheTensor:$key, NN_CacheTensor:$value,
                    Index:$position, F64Attr:$scale,
                    OptionalAttr<I64Attr>:$window, OptionalAttr<F64Attr>:$softcap);
   let results = (outs NN_FloatTensor:$result);
@@ -79,8 +87,8 @@ def NN_AppendOp : NN_TensorOp<"append"> {
     %1 = nn.append %cache, %x at %p : (tensor<2x?x64xf32>, tensor<?x2x64xf32>, index) -> tensor<2x?x64xf32>
     ```
   }];
-  let arguments = (ins NN_FloatTensor:$cache, NN_FloatTensor:$input, Index:$position);
-  let results = (outs NN_FloatTensor:$result);
+  let arguments = (ins NN_CacheTensor:$cache, NN_FloatTensor:$input, Index:$position);
+  let results = (outs NN_CacheTensor:$result);
   let assemblyFormat = "$cache `,` $input `at` $position attr-dict `:` functional-type(operands, results)";
 }
 
