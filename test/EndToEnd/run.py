@@ -57,7 +57,7 @@ RECIPES = {"w8": 0.15, "w4": 1.5}
 KEPT = {"genai_int4": {"i4g32.f32"}, "blocks": {"u4g32", "i8g32"}}
 KEEP = 0.1
 # The same for keys and values in other formats than f32, against f32.
-CACHES = {"bf16": 0.02, "i8": 0.05}
+CACHES = {"bf16": 0.1, "i8": 0.12}
 STORIES = ["optimum", "dynamo", "dynamo23", "genai_fp32"]
 ORT_BATCH = ["optimum", "dynamo", "onnx"]  # ONNX Runtime refuses the others' rotary tables or heads
 
