@@ -311,7 +311,9 @@ protected:
   void SetUp() override {
     ASSERT_FALSE(llvm::sys::fs::createUniqueDirectory("llmc-cross", folder));
   }
-  void TearDown() override { llvm::sys::fs::remove_directories(folder); }
+  void TearDown() override {
+    EXPECT_FALSE(llvm::sys::fs::remove_directories(folder));
+  }
 
   std::string path(llvm::StringRef name) {
     llvm::SmallString<128> result(folder);
@@ -359,10 +361,11 @@ TEST_P(CrossTest, TheSameIntegers) {
   write("in", inputsOf(cases));
   std::string triple = std::string("--target=") + machine.triple,
               program = path("program"), source = path("main.c"),
-              kernels = path("kernels.o");
-  run({LLMC_LLVM_BINDIR "/clang", triple, "-O1", "-ffreestanding",
-       "-fno-builtin", "-nostdlib", "-static", "-fuse-ld=lld",
-       "-Wl,--no-undefined", source, kernels, "-o", program});
+              kernels = path("kernels.o"),
+              compiler = std::string(LLMC_LLVM_BINDIR) + "/clang";
+  run({compiler, triple, "-O1", "-ffreestanding", "-fno-builtin", "-nostdlib",
+       "-static", "-fuse-ld=lld", "-Wl,--no-undefined", source, kernels, "-o",
+       program});
   if (HasFatalFailure())
     return;
   run({*emulator, "-cpu", machine.emulated, program});
