@@ -48,13 +48,22 @@ struct ScaleColumns : llmc::impl::ScaleColumnsPassBase<ScaleColumns> {
     Workers workers(threads);
     SmallVector<ColumnClass> classes = collect(module, symbols);
     for (ColumnClass &members : llvm::reverse(classes)) {
-      auto scale = compute(members, store ? *store : none, workers);
+      std::optional<ScaleFold> makers;
+      if (fold)
+        makers = ScaleFold::find(symbols, members.linears);
+      SharedColumns shared = makers ? makers->getShared() : SharedColumns();
+      auto scale = compute(members, shared, store ? *store : none, workers);
       if (!scale) {
         members.weights.front().emitError(llvm::toString(scale.takeError()));
         return signalPassFailure();
       }
-      if (!scale->empty())
-        apply(symbols, members, *scale);
+      if (scale->empty())
+        continue;
+      divideColumns(members, shared, *scale);
+      if (makers)
+        makers->apply(*scale);
+      else
+        multiplyInputs(symbols, members, *scale);
     }
   }
 
@@ -104,8 +113,10 @@ struct ScaleColumns : llmc::impl::ScaleColumnsPassBase<ScaleColumns> {
     return result;
   }
 
-  /// The scale of the columns; empty where the method's options forbid one.
+  /// A scale for each of the shared columns; empty where the method's options
+  /// forbid one.
   llvm::Expected<std::vector<float>> compute(const ColumnClass &members,
+                                             SharedColumns shared,
                                              const WeightStore &weights,
                                              Workers &workers) {
     auto method = members.weights.front()->getAttrOfType<pack::MethodAttr>(
@@ -116,11 +127,13 @@ struct ScaleColumns : llmc::impl::ScaleColumnsPassBase<ScaleColumns> {
       auto read = readMatrix(weights, weight.getSource(), workers);
       if (!read)
         return read.takeError();
-      values.push_back(std::move(*read));
       auto type = cast<RankedTensorType>(weight.getType());
+      int64_t columns = type.getDimSize(1) / shared.repeats;
+      values.push_back(shared.repeats == 1
+                           ? std::move(*read)
+                           : stack(*read, type.getDimSize(1), shared));
       views.push_back({weight.getSymName(), values.back().data(), RealType::F32,
-                       type.getDimSize(0), type.getDimSize(1),
-                       type.getDimSize(1)});
+                       type.getDimSize(0) * shared.repeats, columns, columns});
     }
     std::string note;
     auto scale = computeSharedScale(views, method.getFormat(),
@@ -132,24 +145,54 @@ struct ScaleColumns : llmc::impl::ScaleColumnsPassBase<ScaleColumns> {
     return scale;
   }
 
-  void apply(SymbolTable &symbols, const ColumnClass &members,
-             ArrayRef<float> scale) {
-    nn::WeightOp first = members.weights.front();
-    MLIRContext *context = first.getContext();
+  /// The matrix with columns of one scale below each other.
+  static std::vector<float> stack(ArrayRef<float> values, int64_t columns,
+                                  SharedColumns shared) {
+    std::vector<float> result(values.size());
+    int64_t rows = static_cast<int64_t>(values.size()) / columns,
+            width = columns / shared.repeats;
+    for (int64_t row = 0; row < rows; ++row)
+      for (int64_t k = 0; k < columns; ++k) {
+        int64_t repeat = k / shared.size % shared.repeats;
+        result[(repeat * rows + row) * width + shared.getEntry(k)] =
+            values[row * columns + k];
+      }
+    return result;
+  }
+
+  static nn::DenseSourceAttr getSource(MLIRContext *context,
+                                       ArrayRef<float> scale) {
     auto type = RankedTensorType::get({static_cast<int64_t>(scale.size())},
                                       Float32Type::get(context));
-    Attribute factors =
-        nn::DenseSourceAttr::get(context, DenseElementsAttr::get(type, scale));
+    return nn::DenseSourceAttr::get(context,
+                                    DenseElementsAttr::get(type, scale));
+  }
+
+  static void divideColumns(const ColumnClass &members, SharedColumns shared,
+                            ArrayRef<float> scale) {
+    nn::WeightOp first = members.weights.front();
+    int64_t columns = cast<RankedTensorType>(first.getType()).getDimSize(1);
+    std::vector<float> ofColumns(columns);
+    for (int64_t k = 0; k < columns; ++k)
+      ofColumns[k] = scale[shared.getEntry(k)];
+    Attribute factors = getSource(first.getContext(), ofColumns);
     for (nn::WeightOp weight : members.weights)
       weight.setSourceAttr(nn::ScaleSourceAttr::get(
-          context, weight.getSource(), factors, /*axis=*/1, /*inverse=*/true));
+          first.getContext(), weight.getSource(), factors, /*axis=*/1,
+          /*inverse=*/true));
+  }
 
+  static void multiplyInputs(SymbolTable &symbols, const ColumnClass &members,
+                             ArrayRef<float> scale) {
+    nn::WeightOp first = members.weights.front();
+    nn::DenseSourceAttr factors = getSource(first.getContext(), scale);
+    Type type = factors.getValues().getType();
     OpBuilder builder(first);
     auto columns = nn::WeightOp::create(builder, first.getLoc(),
                                         (first.getSymName() + ".columns").str(),
                                         type, factors);
     symbols.insert(columns, first->getIterator());
-    llvm::MapVector<Value, nn::MulOp> scaled;
+    llvm::DenseMap<Value, nn::MulOp> scaled;
     for (nn::LinearOp linear : members.linears) {
       nn::MulOp &product = scaled[linear.getInput()];
       if (!product) {
@@ -162,11 +205,6 @@ struct ScaleColumns : llmc::impl::ScaleColumnsPassBase<ScaleColumns> {
       }
       linear.getInputMutable().assign(product.getResult());
     }
-    SmallVector<nn::MulOp> products;
-    for (auto &entry : scaled)
-      products.push_back(entry.second);
-    if (fold && foldScale(symbols, products, factors))
-      symbols.erase(columns);
   }
 
   const WeightStore *store = nullptr;

@@ -15,6 +15,7 @@ from td import ROOT
 
 OPT = Path(os.environ.get("LLMC_BUILD", ROOT / "build")) / "bin/llmc-opt"
 K, F, N = 48, 80, 24  # residual stream, width of the gated layer, outputs
+H, G, D, T = 6, 2, 16, 5  # heads, heads of values, size of a head, rows of the input
 METHOD = '{pack.method = #pack.method<"sinq", "u4g16">}'
 
 
@@ -49,6 +50,47 @@ def norm(x: np.ndarray) -> np.ndarray:
 
 def standardize(x: np.ndarray) -> np.ndarray:
     return (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5)
+
+
+def attention(batch: list[int], attended: str, arguments: str = "", results: str = "", returned: str = "") -> str:
+    """A layer of attention as code; `attended` makes %a of the heads %q, %k and %v."""
+    def type_of(*shape: int) -> str:
+        return f"tensor<{'x'.join(map(str, [*batch, T, *shape]))}xf32>"
+
+    lines = []
+    for name, heads, bias in (("q", H, ""), ("k", G, ""), ("v", G, ", %b")):
+        rows, shape = heads * D, ", ".join(map(str, [*batch, T, heads, D]))
+        operands = f"{type_of(K)}, tensor<{rows}x{K}xf32>" + (f", tensor<{rows}xf32>" if bias else "")
+        lines += [f"%w{name} = nn.get @{name} ",
+                  f"%l{name} = nn.linear %x, %w{name}{bias} : ({operands}) -> {type_of(rows)}",
+                  f"%s{name} = arith.constant dense<[{shape}]> : tensor<{len(batch) + 3}xi64>",
+                  f"%{name} = nn.reshape %l{name}, %s{name} : ({type_of(rows)}, tensor<{len(batch) + 3}xi64>) -> {type_of(heads, D)}"]
+    lines.insert(0, "%b = nn.get @b ")
+    shape = ", ".join(map(str, [*batch, T, H * D]))
+    return "\n".join([
+        f"func.func @f(%x: {type_of(K)}{arguments}) -> ({type_of(N)}{results}) {{", *lines, attended,
+        f"%s = arith.constant dense<[{shape}]> : tensor<{len(batch) + 2}xi64>",
+        f"%m = nn.reshape %a, %s : ({type_of(H, D)}, tensor<{len(batch) + 2}xi64>) -> {type_of(H * D)}",
+        "%wo = nn.get @o ", f"%0 = nn.linear %m, %wo : ({type_of(H * D)}, tensor<{N}x{H * D}xf32>) -> {type_of(N)}",
+        f"return %0{returned.split(':')[0]} : {type_of(N)}{returned.partition(':')[2]}", "}"])
+
+
+WHOLE = f"""%a = nn.attention %q, %k, %v {{scale = 0.25 : f64, causal}}
+  : (tensor<1x{T}x{H}x{D}xf32>, tensor<1x{T}x{G}x{D}xf32>, tensor<1x{T}x{G}x{D}xf32>) -> tensor<1x{T}x{H}x{D}xf32>"""
+CACHE = f"tensor<{G}x?x{D}xf32>"
+CACHED = "".join(f"""%c{name} = nn.append %past_{name}, %{name} at %p : ({CACHE}, tensor<{T}x{G}x{D}xf32>, index) -> {CACHE}
+""" for name in "kv") + f"""%a = nn.cached_attention %q, %ck, %cv at %p {{scale = 0.25 : f64}}
+  : (tensor<{T}x{H}x{D}xf32>, {CACHE}, {CACHE}, index) -> tensor<{T}x{H}x{D}xf32>"""
+
+
+def attend(w: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
+    """The layer above in double precision, every head by itself."""
+    q, k, v = (x @ w["q"].T).reshape(-1, H, D), (x @ w["k"].T).reshape(-1, G, D), (x @ w["v"].T + w["b"]).reshape(-1, G, D)
+    heads = []
+    for h in range(H):
+        score = np.exp(0.25 * q[:, h] @ k[:, h // (H // G)].T) * np.tri(len(x))
+        heads.append(score / score.sum(-1, keepdims=True) @ v[:, h // (H // G)])
+    return (np.concatenate(heads, -1) * w.get("o.columns", 1)) @ w["o"].T
 
 
 class ScaleColumns(unittest.TestCase):
@@ -118,6 +160,43 @@ class ScaleColumns(unittest.TestCase):
             gate = x @ w["g"].T
             return (gate / (1 + np.exp(-gate)) * (x @ w["u"].T + w["b"])) @ w["d"].T
         self.same(function, before, after, K)
+
+    def attention_values(self) -> dict[str, np.ndarray]:
+        return {"q": 0.1 * self.matrix(H * D, K), "k": 0.1 * self.matrix(G * D, K), "v": self.matrix(G * D, K),
+                "b": self.random.standard_normal(G * D), "o": self.matrix(N, H * D)}
+
+    def test_values_of_attention(self):
+        pasts = f", %past_k: {CACHE} {{nn.state = 1 : i64}}, %past_v: {CACHE} {{nn.state = 2 : i64}}, %p: index"
+        for body in (attention([1], WHOLE),
+                     attention([], CACHED, pasts, f", {CACHE}, {CACHE}", f", %ck, %cv : , {CACHE}, {CACHE}")):
+            before, after, text = self.scaled(self.attention_values(), {"o"}, body)
+            self.assertNotIn("nn.mul", text)
+            for name in "vbo":
+                self.assertFalse(np.allclose(after[name], before[name]))
+            for name in "qk":
+                np.testing.assert_array_equal(after[name], before[name])
+            # Heads that share a head of values share its scale.
+            ratio = (before["o"] / after["o"])[0].reshape(G, H // G, D)
+            np.testing.assert_allclose(ratio, ratio[:, :1].repeat(H // G, 1), rtol=1e-12)
+            np.testing.assert_allclose((after["b"] / before["b"]).reshape(G, D), ratio[:, 0], rtol=1e-12)
+            self.same(attend, before, after, K)
+
+    def test_values_that_others_see(self):
+        # A cache that is a plain result, one that is a plain argument, and heads that are read again.
+        plain = f", %past_k: {CACHE}, %past_v: {CACHE}, %p: index"
+        again = f"%z = nn.neg %v : (tensor<1x{T}x{G}x{D}xf32>) -> tensor<1x{T}x{G}x{D}xf32>"
+        for body in (attention([], CACHED, plain, f", {CACHE}, {CACHE}", f", %ck, %cv : , {CACHE}, {CACHE}"),
+                     attention([], CACHED, plain),
+                     attention([1], WHOLE + "\n" + again, "", f", tensor<1x{T}x{G}x{D}xf32>", f", %z : , tensor<1x{T}x{G}x{D}xf32>")):
+            before, after, text = self.scaled(self.attention_values(), {"o"}, body)
+            self.assertIn("@o.columns", text)
+            self.assertEqual(text.count("nn.mul"), 1)
+            for name in "vb":
+                np.testing.assert_array_equal(after[name], before[name])
+            # Nothing ties the scales of heads together.
+            ratio = (before["o"] / after["o"])[0].reshape(G, H // G, D)
+            self.assertFalse(np.allclose(ratio, ratio[:, :1]))
+            self.same(attend, before, after, K)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,9 @@ def AssignMethodsPass : Pass<"llmc-assign-methods", "::mlir::ModuleOp"> {
   let description = [{
     A weight of type tensor<RxCxf32> that is read by `nn.linear` as its weight,
     or by `nn.gather` along axis 0, and in no other way, gets the method of the
-    first rule of the recipe that fits. A weight that stays as it is gets the
+    first rule of the recipe that fits, and `pack.activations` where inputs of
+    products with it are not to be rounded to i8: by the rule, or, where that leaves
+    it to llmc, i16 for inputs that are gated products. A weight that stays as it is gets the
     reason, where a reader could wonder: `pack.kept`. No type changes here, and
     no byte is read. Fails where a recipe has rules and none fits any weight. A
     module pass, since weights are symbols of the module.
@@ -40,9 +42,11 @@ def ScaleColumnsPass : Pass<"llmc-scale-columns", "::mlir::ModuleOp"> {
     For matrices of the method sinq (arXiv 2509.22944, section 2) that nothing but
     `nn.linear` reads: those with one input get one scale t of its columns. The
     matrices are divided by t and their input is multiplied by it; where what
-    makes the input can take t up exactly (a norm, or the linear side of a gated
-    product), the multiplication vanishes, unless `fold` is false. Rows of producers are scaled before
-    their own columns are looked at. Fails where a weight cannot be read or has a
+    makes the input can take t up exactly (a norm, the linear side of a gated
+    product, or the values of attention), the multiplication vanishes, unless
+    `fold` is false; where query heads share a head of values, their columns then
+    share a scale. Rows of producers are scaled before their own columns are
+    looked at. Fails where a weight cannot be read or has a
     number that is not finite. A module pass, since weights are symbols of the
     module.
 

@@ -96,3 +96,50 @@ func.func @stays(%x: tensor<?x8xf32>, %i: tensor<?xi64>) -> (tensor<?x4xf32>, te
   %2 = nn.gather %t, %i {axis = 0 : i64} : (tensor<4x8xf32>, tensor<?xi64>) -> tensor<?x8xf32>
   return %0, %1, %2 : tensor<?x4xf32>, tensor<?x4xf32>, tensor<?x8xf32>
 }
+
+// -----
+// Attention over a cache: the values and their bias take the scale, shared by the
+// two query heads of a head of values.
+// CHECK: nn.weight @v : tensor<4x4xf32> from #nn.scale<#nn.dense<{{.*}}>, #nn.dense<dense<[{{[^],]*, [^],]*, [^],]*, [^],]*}}]> : tensor<4xf32>>, 0, false>
+nn.weight @v : tensor<4x4xf32> from #nn.dense<dense<1.0> : tensor<4x4xf32>>
+// CHECK: nn.weight @b : tensor<4xf32> from #nn.scale<
+nn.weight @b : tensor<4xf32> from #nn.dense<dense<1.0> : tensor<4xf32>>
+// CHECK: nn.weight @o : tensor<4x8xf32> from #nn.scale<
+nn.weight @o : tensor<4x8xf32> from #nn.dense<dense<[[1.,2.,3.,4.,5.,6.,7.,80.],[2.,1.,0.,4.,5.,-6.,7.,-60.],[1.,-2.,3.,4.,-5.,6.,7.,40.],[1.,1.,1.,4.,0.,6.,7.,-80.]]> : tensor<4x8xf32>> {pack.method = #pack.method<"sinq", "u4g16">}
+// CHECK-NOT: .columns
+// CHECK-LABEL: func.func @attention
+func.func @attention(%x: tensor<3x4xf32>, %q: tensor<3x4x2xf32>, %k: tensor<2x?x2xf32>, %past: tensor<2x?x2xf32> {nn.state = 1 : i64}, %p: index) -> (tensor<3x4xf32>, tensor<2x?x2xf32>) {
+  %parts = arith.constant dense<[3, 2, 2]> : tensor<3xi64>
+  %whole = arith.constant dense<[3, 8]> : tensor<2xi64>
+  %wv = nn.get @v : tensor<4x4xf32>
+  %b = nn.get @b : tensor<4xf32>
+  %wo = nn.get @o : tensor<4x8xf32>
+  %v = nn.linear %x, %wv, %b : (tensor<3x4xf32>, tensor<4x4xf32>, tensor<4xf32>) -> tensor<3x4xf32>
+  %h = nn.reshape %v, %parts : (tensor<3x4xf32>, tensor<3xi64>) -> tensor<3x2x2xf32>
+  %c = nn.append %past, %h at %p : (tensor<2x?x2xf32>, tensor<3x2x2xf32>, index) -> tensor<2x?x2xf32>
+  %a = nn.cached_attention %q, %k, %c at %p {scale = 0.5 : f64} : (tensor<3x4x2xf32>, tensor<2x?x2xf32>, tensor<2x?x2xf32>, index) -> tensor<3x4x2xf32>
+  // CHECK: %[[M:.*]] = nn.reshape {{.*}} -> tensor<3x8xf32>
+  %m = nn.reshape %a, %whole : (tensor<3x4x2xf32>, tensor<2xi64>) -> tensor<3x8xf32>
+  // CHECK-NOT: nn.mul
+  // CHECK: nn.linear %[[M]]
+  %0 = nn.linear %m, %wo : (tensor<3x8xf32>, tensor<4x8xf32>) -> tensor<3x4xf32>
+  return %0, %c : tensor<3x4xf32>, tensor<2x?x2xf32>
+}
+
+// -----
+// The up side is kept as it comes compressed: the scale stays a factor.
+// CHECK: nn.weight @up : tensor<8x4xf32> from #nn.dequant<
+nn.weight @up : tensor<8x4xf32> from #nn.dequant<#nn.dense<dense<3> : tensor<8x4xi8>>, #nn.dense<dense<0.5> : tensor<8x1xf32>>, 0, [1, 4]> {pack.method = #pack.method<"keep", "i8g16.f32">}
+// CHECK: nn.weight @down.columns
+nn.weight @down : tensor<4x8xf32> from #nn.dense<dense<[[1.,2.,3.,4.,5.,6.,7.,80.],[2.,1.,0.,4.,5.,-6.,7.,-60.],[1.,-2.,3.,4.,-5.,6.,7.,40.],[1.,1.,1.,4.,0.,6.,7.,-80.]]> : tensor<4x8xf32>> {pack.method = #pack.method<"sinq", "u4g16">}
+// CHECK-LABEL: func.func @kept
+func.func @kept(%x: tensor<?x4xf32>, %s: tensor<?x8xf32>) -> tensor<?x4xf32> {
+  %wu = nn.get @up : tensor<8x4xf32>
+  %wd = nn.get @down : tensor<4x8xf32>
+  %u = nn.linear %x, %wu : (tensor<?x4xf32>, tensor<8x4xf32>) -> tensor<?x8xf32>
+  // CHECK: %[[P:.*]] = nn.mul
+  %p = nn.mul %s, %u : (tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x8xf32>
+  // CHECK: nn.mul %[[P]]
+  %0 = nn.linear %p, %wd : (tensor<?x8xf32>, tensor<4x8xf32>) -> tensor<?x4xf32>
+  return %0 : tensor<?x4xf32>
+}
