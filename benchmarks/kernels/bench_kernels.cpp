@@ -253,8 +253,9 @@ public:
          {}});
   }
 
-  /// y = q w^T of rows in signed bytes and a compressed matrix.
-  void addQuantized(int64_t m, int64_t n, int64_t k, llvm::StringRef format) {
+  /// y = q w^T of rows of codes and a compressed matrix.
+  void addQuantized(int64_t m, int64_t n, int64_t k, llvm::StringRef format,
+                    kern::Activations activations = kern::Activations::I8) {
     auto shape =
         llvm::cantFail(QuantizedShape::create(format, n, k, kTileRows));
     std::string weight = llvm::formatv(
@@ -271,10 +272,13 @@ public:
   kern.quantized_linear ins(%x, %w : memref<?x{1}xi8>, {3}) outs(%y : memref<?x{2}xf32>)
   return
 })",
-        kRaw, kern::getQuantizedRowBytes(k), n, weight)));
+        kRaw, kern::getInputRowBytes(k, activations), n, weight)));
+    static constexpr llvm::StringLiteral names[] = {"", "", " a16", "",
+                                                    " af32"};
     float *x = inputs, *w = weights, *y = outputs;
     cases.push_back(
-        {llvm::formatv("{0} {1}x{2}, {3} rows", format, n, k, m),
+        {llvm::formatv("{0}{1} {2}x{3}, {4} rows", format,
+                       names[static_cast<int>(activations)], n, k, m),
          m == 1 ? "GB/s" : "GOP/s",
          (m == 1 ? double(shape.layout.bytes) : 2.0 * m * n * k) / 1e9,
          [=](int64_t begin, int64_t end) { run(x, w, y, m, begin, end); },
@@ -414,6 +418,13 @@ int main(int argc, char **argv) {
     bench.addQuantized(1, 16384, 8192, format);
     bench.addQuantized(1, 1024, 1024, format);
     bench.addQuantized(512, 4096, 4096, format);
+  }
+  for (kern::Activations activations :
+       {kern::Activations::I16, kern::Activations::F32}) {
+    bench.addQuantized(1, 16384, 8192, "u4g32", activations);
+    bench.addQuantized(1, 1024, 1024, "u4g32", activations);
+    bench.addQuantized(512, 4096, 4096, "u4g32", activations);
+    bench.addQuantized(512, 4096, 4096, "i8g32", activations);
   }
   bench.addQuantized(512, 576, 576, "u4g32");
   bench.addQuantized(512, 1536, 576, "u4g32");

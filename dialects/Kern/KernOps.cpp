@@ -42,14 +42,22 @@ LogicalResult LinearOp::verify() {
   return success();
 }
 
+std::optional<Activations> llmc::kern::findActivations(int64_t columns,
+                                                       int64_t bytes) {
+  for (Activations each : kActivations)
+    if (bytes == getInputRowBytes(columns, each))
+      return each;
+  return std::nullopt;
+}
+
 LogicalResult QuantizeOp::verify() {
   ArrayRef<int64_t> x = getInput().getType().getShape(),
                     q = getInit().getType().getShape();
   if (x.empty() || q.empty() || !agree(x.drop_back(), q.drop_back()) ||
       ShapedType::isDynamic(x.back()) ||
-      !agree(q.back(), getQuantizedRowBytes(x.back()))) // [C1]
-    return emitOpError("expected 'input' of static columns and 'init' with 64 "
-                       "bytes for each 32 of them but got ")
+      !findActivations(x.back(), q.back())) // [C1]
+    return emitOpError("expected 'input' of static columns and 'init' with 64, "
+                       "128 or 192 bytes for each 32 of them but got ")
            << nn::shapeText(x) << " and " << nn::shapeText(q);
   if (Value factors = getFactors()) {
     ArrayRef<int64_t> f = cast<ShapedType>(factors.getType()).getShape();
@@ -64,12 +72,13 @@ LogicalResult QuantizedLinearOp::verify() {
   ArrayRef<int64_t> x = getInput().getType().getShape(),
                     y = getInit().getType().getShape();
   pack::TensorType w = getWeight().getType();
-  int64_t bytes = getQuantizedRowBytes(w.getColumns());
   if (x.empty() || y.empty() || !agree(x.drop_back(), y.drop_back()) ||
-      !agree(x.back(), bytes) || !agree(y.back(), w.getRows())) // [C1]
-    return emitOpError("expected 'input' [..., ")
-           << bytes << "] and 'init' [..., " << w.getRows() << "] but got "
-           << nn::shapeText(x) << " and " << nn::shapeText(y);
+      !findActivations(w.getColumns(), x.back()) ||
+      !agree(y.back(), w.getRows())) // [C1]
+    return emitOpError("expected 'input' with 64, 128 or 192 bytes for each 32 "
+                       "of ")
+           << w.getColumns() << " columns and 'init' [..., " << w.getRows()
+           << "] but got " << nn::shapeText(x) << " and " << nn::shapeText(y);
   if (Value bias = getBias()) {
     ArrayRef<int64_t> b = cast<ShapedType>(bias.getType()).getShape();
     if (b.size() != 1 || !agree(b[0], w.getRows())) // [C2]

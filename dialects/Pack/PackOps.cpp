@@ -62,6 +62,19 @@ LinearOp::inferReturnTypes(MLIRContext *, nn::MaybeLoc loc, ValueRange operands,
   return success();
 }
 
+LogicalResult LinearOp::verify() {
+  std::optional<Type> type = getActivations();
+  if (!type)
+    return success();
+  if (!type->isInteger(8) && !type->isInteger(16) && !type->isF32()) // [C5]
+    return emitOpError("expected 'activations' of i8, i16 or f32 but got ")
+           << *type;
+  if (!getWeight().getType().isQuantized()) // [C5]
+    return emitOpError("expected no 'activations' for the format ")
+           << getWeight().getType().getFormat();
+  return success();
+}
+
 LogicalResult
 GatherOp::inferReturnTypes(MLIRContext *, nn::MaybeLoc loc, ValueRange operands,
                            DictionaryAttr attrs, OpaqueProperties props,

@@ -2,17 +2,18 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// The input is in signed bytes: one scale for each 32 columns of a row, taken
-// from their largest magnitude. The weights stay as they are stored
-// (llmc/Formats/Layout.h); a tile kernel unpacks the codes of four columns and
-// sixteen rows at a time and multiplies them with integer dot products of four.
+// The input is in signed codes q of 8 or 16 bits: one scale for each 32 columns
+// of a row, taken from their largest magnitude. The weights stay as they are
+// stored (llmc/Formats/Layout.h); a tile kernel unpacks the codes of four columns
+// and sixteen rows at a time and multiplies them with integer dot products of
+// four bytes: with codes of 16 bits two, for q = 256 * high + low.
 //
-// A group of 32 columns of an input row takes one cache line:
+// A group of 32 columns of an input row takes one cache line, or two:
 //
-//   bytes 0..31   codes, q
-//   f32 at 32     scale s: x is about s * q
-//   f32 at 36     s * sum of q;  at 40, 44: of columns 0..15 and 16..31
-//   i32 at 48     -(sum of q);   at 52, 56: of columns 0..15 and 16..31
+//   bytes 0..31   q, or its high bytes; then the low bytes at 32..63
+//   behind them   (+0) f32  scale s: x is about s * q
+//                 (+4) f32  s * sum of q;  +8, +12: of columns 0..15 and 16..31
+//                 (+16) i32 -(sum of q);  +20, +24: of columns 0..15 and 16..31
 //
 // An output is the sum over groups, in their order, of
 // f32(integer dot) * (s * scale of the group) + (s * sum) * minimum of the
@@ -20,14 +21,22 @@
 // cut, and nothing depends on the tiling: a row of a prompt has the bits of a
 // single token.
 //
+// Or the input stays in f32: a group is its 32 columns, and behind them 1 for the
+// scale and their sums. An output then is the sum over groups of
+// (sum over k of x * level) * scale of the group, and the term of the minimum.
+//
 //===----------------------------------------------------------------------===//
 #include "llmc/Codegen/KernelLibrary.h"
 #include "llmc/Codegen/QuantizedEmitter.h"
 
 using namespace mlir;
 using namespace llmc;
+using kern::Activations;
 using kern::kInputGroup;
-using kern::kInputGroupBytes;
+
+/// Largest magnitude of a code: with 16 bits, 256 * 127 + 127, so that neither
+/// byte is out of range.
+static constexpr int64_t kLargestCode = 127, kLargestWideCode = 32639;
 
 /// A group of at most so many units is written out; a longer one is a loop.
 static constexpr int64_t kUnrolledUnits = 2;
@@ -41,11 +50,139 @@ static std::string getKernelName(const QuantizedShape &shape) {
   return name;
 }
 
+static StringRef getSuffix(Activations activations) {
+  switch (activations) {
+  case Activations::I8:
+    return "";
+  case Activations::I16:
+    return "_a16";
+  case Activations::F32:
+    return "_af32";
+  }
+  llvm_unreachable("no such activations");
+}
+
 //===----------------------------------------------------------------------===//
 // Inputs
 //===----------------------------------------------------------------------===//
 
-func::FuncOp KernelLibrary::getQuantizeRow(bool scaled) {
+namespace {
+
+/// Builds the body of a kernel that turns a row into groups.
+class RowBuilder {
+public:
+  RowBuilder(Emitter &e, const Target &target, Activations activations)
+      : e(e), activations(activations), places(activations),
+        lanes(std::min<int64_t>(target.lanes(), 16)),
+        parts(kInputGroup / lanes) {}
+
+  /// All columns of a group, or what is left of them. `t` may be null.
+  void addGroup(Value x, Value t, Value q, Value unit, Value left) {
+    Value begin = e.mul(unit, kInputGroup);
+    Emitter::Values values;
+    for (int64_t p = 0; p < parts; ++p) {
+      auto read = [&](Value base) {
+        Value from = e.at(base, e.add(begin, p * lanes));
+        if (!left)
+          return e.load(e.vectorType(lanes), from);
+        Value count = e.sub(e.toInt32(left), e.splatInt(0, p * lanes));
+        return e.loadMasked(lanes, from, e.mask(lanes, count));
+      };
+      Value value = read(x);
+      values.push_back(t ? e.mul(value, read(t)) : value);
+    }
+    Value to = e.at(q, e.mul(unit, kern::getInputGroupBytes(activations)), 1);
+    if (activations == Activations::F32)
+      storeReals(values, to);
+    else
+      storeCodes(values, to);
+  }
+
+private:
+  void storeReals(ArrayRef<Value> values, Value to) {
+    Value halves[2] = {};
+    for (int64_t p = 0; p < parts; ++p) {
+      e.store(values[p], e.at(to, p * lanes));
+      Value &half = halves[p >= parts / 2];
+      half = half ? e.add(half, values[p]) : values[p];
+    }
+    Value first = e.reduceAdd(halves[0]), second = e.reduceAdd(halves[1]);
+    e.store(e.f32(1), e.at(to, places.scale, 1));
+    for (auto [i, sum] :
+         llvm::enumerate(ArrayRef<Value>{e.add(first, second), first, second}))
+      e.store(sum, e.at(to, places.scaledSums + 4 * i, 1));
+  }
+
+  void storeCodes(ArrayRef<Value> values, Value to) {
+    Type words = VectorType::get({lanes}, e.getI32Type());
+    int64_t limit =
+        activations == Activations::I8 ? kLargestCode : kLargestWideCode;
+    double largestCode = static_cast<double>(limit);
+    Value most;
+    for (Value value : values) {
+      Value size = e.create<LLVM::FAbsOp>(value);
+      most = most ? e.max(most, size) : size;
+    }
+    Value largest = e.reduceMax(most);
+    Value scale = e.mul(largest, e.f32(1 / largestCode));
+    // The reciprocal of what is smaller would not be finite.
+    Value some = e.less(e.f32(0x1p-100), largest);
+    Value inverse = e.create<arith::SelectOp>(
+        some, e.create<arith::DivFOp>(e.f32(largestCode), largest), e.f32(0));
+    Value factor = e.broadcast(inverse, lanes),
+          magic = e.splat(lanes, 0x1.8p23);
+    Value sums[2] = {};
+    for (int64_t p = 0; p < parts; ++p) {
+      // Rounds to the nearest, halves to even: a sum of that size has no bits
+      // behind the point.
+      Value code = e.create<arith::FPToSIOp>(
+          words, e.sub(e.add(e.mul(values[p], factor), magic), magic));
+      // Rounding of the reciprocal may give one more than the largest.
+      code = e.create<arith::MaxSIOp>(
+          e.create<arith::MinSIOp>(code, e.splatInt(lanes, limit)),
+          e.splatInt(lanes, -limit));
+      storeBytes(code, e.at(to, p * lanes, 1));
+      Value &sum = sums[p >= parts / 2];
+      sum = sum ? e.add(sum, code) : code;
+    }
+    Value first =
+        e.create<vector::ReductionOp>(vector::CombiningKind::ADD, sums[0]);
+    Value second =
+        e.create<vector::ReductionOp>(vector::CombiningKind::ADD, sums[1]);
+    Value all = e.add(first, second), zero = e.splatInt(0, 0);
+    e.store(scale, e.at(to, places.scale, 1));
+    for (auto [i, sum] : llvm::enumerate(ArrayRef<Value>{all, first, second})) {
+      Value real = e.create<arith::SIToFPOp>(e.getF32Type(), sum);
+      e.store(e.mul(real, scale), e.at(to, places.scaledSums + 4 * i, 1));
+      e.store(e.sub(zero, sum), e.at(to, places.negatedSums + 4 * i, 1));
+    }
+  }
+
+  void storeBytes(Value code, Value to) {
+    Type bytes = VectorType::get({lanes}, e.getI8Type());
+    Value low = code;
+    if (activations == Activations::I16) {
+      // The low byte has a sign, too: the nearest multiple of 256 is taken off.
+      Value eight = e.splatInt(lanes, 8);
+      Value high =
+          e.create<arith::ShRSIOp>(e.add(code, e.splatInt(lanes, 128)), eight);
+      e.store(e.create<arith::TruncIOp>(bytes, high), to, 1);
+      low = e.sub(code, e.create<arith::ShLIOp>(high, eight));
+      to = e.at(to, kInputGroup, 1);
+    }
+    e.store(e.create<arith::TruncIOp>(bytes, low), to, 1);
+  }
+
+  Emitter &e;
+  Activations activations;
+  InputPlaces places;
+  int64_t lanes, parts;
+};
+
+} // namespace
+
+func::FuncOp KernelLibrary::getQuantizeRow(Activations activations,
+                                           bool scaled) {
   MLIRContext *context = module.getContext();
   Type pointer = LLVM::LLVMPointerType::get(context),
        index = IndexType::get(context);
@@ -53,76 +190,20 @@ func::FuncOp KernelLibrary::getQuantizeRow(bool scaled) {
   if (scaled)
     types.push_back(pointer);
   types.append({pointer, index});
-  return getOrCreate(
-      scaled ? "kern_quantize_scaled" : "kern_quantize", types,
-      [&](Emitter &e, ValueRange args) {
-        Value x = args[0], t = scaled ? args[1] : Value(),
-              q = args[args.size() - 2], columns = args.back();
-        int64_t lanes = std::min<int64_t>(target.lanes(), 16),
-                parts = kInputGroup / lanes;
-        Type bytes = VectorType::get({lanes}, e.getI8Type()),
-             words = VectorType::get({lanes}, e.getI32Type());
-        // All columns of a group, or what is left of them.
-        auto group = [&](Value unit, Value left) {
-          Value begin = e.mul(unit, kInputGroup);
-          Emitter::Values values;
-          for (int64_t p = 0; p < parts; ++p) {
-            auto read = [&](Value base) {
-              Value from = e.at(base, e.add(begin, p * lanes));
-              if (!left)
-                return e.load(e.vectorType(lanes), from);
-              Value count = e.sub(e.toInt32(left), e.splatInt(0, p * lanes));
-              return e.loadMasked(lanes, from, e.mask(lanes, count));
-            };
-            Value value = read(x);
-            values.push_back(t ? e.mul(value, read(t)) : value);
-          }
-          Value most;
-          for (Value value : values) {
-            Value size = e.create<LLVM::FAbsOp>(value);
-            most = most ? e.max(most, size) : size;
-          }
-          Value largest = e.reduceMax(most);
-          Value scale = e.mul(largest, e.f32(1.0 / 127));
-          Value some = e.less(e.f32(0), largest);
-          Value inverse = e.create<arith::SelectOp>(
-              some, e.create<arith::DivFOp>(e.f32(127), largest), e.f32(0));
-          Value factor = e.broadcast(inverse, lanes),
-                magic = e.splat(lanes, 0x1.8p23);
-          Value to = e.at(q, e.mul(unit, kInputGroupBytes), 1);
-          Value sums[2] = {};
-          for (int64_t p = 0; p < parts; ++p) {
-            // Rounds to the nearest, halves to even: a sum of that size has no
-            // bits behind the point.
-            Value code = e.create<arith::FPToSIOp>(
-                words, e.sub(e.add(e.mul(values[p], factor), magic), magic));
-            // Rounding of the reciprocal may give one more than 127.
-            code = e.create<arith::MaxSIOp>(
-                e.create<arith::MinSIOp>(code, e.splatInt(lanes, 127)),
-                e.splatInt(lanes, -127));
-            e.store(e.create<arith::TruncIOp>(bytes, code),
-                    e.at(to, p * lanes, 1), 1);
-            Value &sum = sums[p >= parts / 2];
-            sum = sum ? e.add(sum, code) : code;
-          }
-          Value first = e.create<vector::ReductionOp>(
-              vector::CombiningKind::ADD, sums[0]);
-          Value second = e.create<vector::ReductionOp>(
-              vector::CombiningKind::ADD, sums[1]);
-          Value all = e.add(first, second), zero = e.splatInt(0, 0);
-          e.store(scale, e.at(to, kInputScale, 1));
-          for (auto [i, sum] :
-               llvm::enumerate(ArrayRef<Value>{all, first, second})) {
-            Value real = e.create<arith::SIToFPOp>(e.getF32Type(), sum);
-            e.store(e.mul(real, scale), e.at(to, kInputScaledSums + 4 * i, 1));
-            e.store(e.sub(zero, sum), e.at(to, kInputNegatedSums + 4 * i, 1));
-          }
-        };
-        Value whole = e.floorDiv(columns, e.index(kInputGroup));
-        e.loop(e.index(0), whole, 1, [&](Value unit) { group(unit, Value()); });
-        Value left = e.sub(columns, e.mul(whole, kInputGroup));
-        e.ifThen(e.less(e.index(0), left), [&] { group(whole, left); });
-      });
+  std::string name = scaled ? "kern_quantize_scaled" : "kern_quantize";
+  return getOrCreate(name + getSuffix(activations).str(), types,
+                     [&](Emitter &e, ValueRange args) {
+                       Value x = args[0], t = scaled ? args[1] : Value(),
+                             q = args[args.size() - 2], columns = args.back();
+                       RowBuilder row(e, target, activations);
+                       Value whole = e.floorDiv(columns, e.index(kInputGroup));
+                       e.loop(e.index(0), whole, 1, [&](Value unit) {
+                         row.addGroup(x, t, q, unit, Value());
+                       });
+                       Value left = e.sub(columns, e.mul(whole, kInputGroup));
+                       e.ifThen(e.less(e.index(0), left),
+                                [&] { row.addGroup(x, t, q, whole, left); });
+                     });
 }
 
 //===----------------------------------------------------------------------===//
@@ -137,7 +218,9 @@ class TileBuilder {
 public:
   TileBuilder(Emitter &e, const Target &target, const QuantizedShape &shape,
               int64_t rows, Value x)
-      : e(e), shape(shape), codes(e, target, shape), input(x), rows(rows) {
+      : e(e), shape(shape), codes(e, target, shape), places(shape.activations),
+        input(x), sharesSums(QuantizedEmitter::addsHighBytes(target)),
+        rows(rows) {
     lanes = codes.lanes;
     columns = codes.columns;
   }
@@ -179,11 +262,16 @@ public:
   }
 
 private:
+  /// A number of the input in every lane.
+  Value readInput(Type type, Value line, int64_t place) {
+    return e.broadcast(e.load(type, e.at(line, place, 1)), lanes);
+  }
+
   /// Adds 32 columns: one group of the matrix, or two halves.
   void addUnit(Value stored, Value unit,
                ArrayRef<const QuantizedEmitter::Chains *> parts,
                Emitter::Values &sums) {
-    Value offset = e.mul(unit, kInputGroupBytes);
+    Value offset = e.mul(unit, shape.inputGroupBytes());
     Emitter::Values lines;
     for (int64_t i = 0; i < rows; ++i)
       lines.push_back(i ? e.at(lines[0], i * shape.panelBytes(), 1)
@@ -194,46 +282,21 @@ private:
       // Which of the three sums of the input belongs to this part.
       int64_t which = parts.size() == 1 ? 0 : 1 + part;
       for (unsigned term = 0; term < shape.format.terms.size(); ++term) {
-        int64_t shift = codes.getOffsetShift(term);
-        Emitter::Values dots;
-        for (int64_t i = 0; i < rows; ++i)
-          for (int64_t c = 0; c < columns; ++c) {
-            if (shift < 0) {
-              dots.push_back(e.splatInt(lanes, 0));
-              continue;
-            }
-            Value sum =
-                e.load(e.getI32Type(),
-                       e.at(lines[i], kInputNegatedSums + 4 * which, 1));
-            Value wide = e.broadcast(sum, lanes);
-            dots.push_back(
-                shift ? e.create<arith::ShLIOp>(wide, e.splatInt(lanes, shift))
-                      : wide);
-          }
-        for (int64_t s = 0; s < steps; ++s) {
-          int64_t step = part * steps + s;
-          Emitter::Values levels;
-          for (int64_t c = 0; c < columns; ++c)
-            levels.push_back(codes.emitLevels(pieces, step, c, term));
-          for (int64_t i = 0; i < rows; ++i) {
-            Value four =
-                e.load(e.getI32Type(), e.at(lines[i], step * kStepColumns, 1));
-            Value wide = e.broadcast(four, lanes);
-            for (int64_t c = 0; c < columns; ++c) {
-              Value &dot = dots[i * columns + c];
-              dot = codes.emitDot4(dot, levels[c], wide,
-                                   codes.getLargestLevel(term));
-            }
-          }
-        }
+        int64_t first = part * steps;
+        Emitter::Values dots =
+            shape.activations == Activations::F32
+                ? multiplyReals(pieces, first, first + steps, term, lines)
+                : multiplyCodes(pieces, first, first + steps, term, lines,
+                                which);
         for (int64_t i = 0; i < rows; ++i) {
-          Value scale = e.broadcast(
-              e.load(e.getF32Type(), e.at(lines[i], kInputScale, 1)), lanes);
+          Value scale;
+          if (shape.activations != Activations::F32)
+            scale = readInput(e.getF32Type(), lines[i], places.scale);
           for (int64_t c = 0; c < columns; ++c) {
             Value &sum = sums[i * columns + c];
-            Value real = e.create<arith::SIToFPOp>(e.vectorType(lanes),
-                                                   dots[i * columns + c]);
-            sum = e.fma(real, e.mul(chains->scales[term][c], scale), sum);
+            Value factor = chains->scales[term][c];
+            sum = e.fma(dots[i * columns + c],
+                        scale ? e.mul(factor, scale) : factor, sum);
           }
         }
       }
@@ -241,9 +304,7 @@ private:
         continue;
       for (int64_t i = 0; i < rows; ++i) {
         Value sum =
-            e.broadcast(e.load(e.getF32Type(),
-                               e.at(lines[i], kInputScaledSums + 4 * which, 1)),
-                        lanes);
+            readInput(e.getF32Type(), lines[i], places.scaledSums + 4 * which);
         for (int64_t c = 0; c < columns; ++c) {
           Value &out = sums[i * columns + c];
           out = e.fma(chains->minimum[c], sum, out);
@@ -252,10 +313,95 @@ private:
     }
   }
 
+  /// Sums of code times level over the k-steps [first, last), as reals.
+  Emitter::Values multiplyCodes(const QuantizedEmitter::Pieces &pieces,
+                                int64_t first, int64_t last, unsigned term,
+                                ArrayRef<Value> lines, int64_t which) {
+    int64_t shift = codes.getOffsetShift(term),
+            largest = codes.getLargestLevel(term);
+    bool wide = shape.activations == Activations::I16;
+    // Sums of high bytes, where they need their own.
+    Emitter::Values dots, highDots;
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t c = 0; c < columns; ++c) {
+        if (wide && !sharesSums)
+          highDots.push_back(e.splatInt(lanes, 0));
+        if (shift < 0) {
+          dots.push_back(e.splatInt(lanes, 0));
+          continue;
+        }
+        Value sum =
+            readInput(e.getI32Type(), lines[i], places.negatedSums + 4 * which);
+        dots.push_back(
+            shift ? e.create<arith::ShLIOp>(sum, e.splatInt(lanes, shift))
+                  : sum);
+      }
+    for (int64_t step = first; step < last; ++step) {
+      Emitter::Values levels = emitLevels(pieces, step, term);
+      for (int64_t i = 0; i < rows; ++i) {
+        int64_t place = step * kStepColumns;
+        Value bytes = readInput(e.getI32Type(), lines[i], place), low;
+        if (wide)
+          low = readInput(e.getI32Type(), lines[i], kInputGroup + place);
+        for (int64_t c = 0; c < columns; ++c) {
+          Value &dot = dots[i * columns + c];
+          if (wide) {
+            Value &high = sharesSums ? dot : highDots[i * columns + c];
+            high = codes.emitDot4(high, levels[c], bytes, largest, sharesSums);
+          }
+          dot = codes.emitDot4(dot, levels[c], wide ? low : bytes, largest);
+        }
+      }
+    }
+    for (auto [i, dot] : llvm::enumerate(dots)) {
+      if (!highDots.empty())
+        dot = e.add(dot,
+                    e.create<arith::ShLIOp>(highDots[i], e.splatInt(lanes, 8)));
+      dot = e.create<arith::SIToFPOp>(e.vectorType(lanes), dot);
+    }
+    return dots;
+  }
+
+  /// The same of an input that is not rounded.
+  Emitter::Values multiplyReals(const QuantizedEmitter::Pieces &pieces,
+                                int64_t first, int64_t last, unsigned term,
+                                ArrayRef<Value> lines) {
+    Emitter::Values dots(rows * columns, e.splat(lanes, 0));
+    for (int64_t step = first; step < last; ++step) {
+      Emitter::Values levels = emitLevels(pieces, step, term);
+      for (int64_t byte = 0; byte < kStepColumns; ++byte) {
+        Emitter::Values reals;
+        for (Value level : levels)
+          reals.push_back(
+              codes.emitLevel(level, byte, term, e.vectorType(lanes)));
+        for (int64_t i = 0; i < rows; ++i) {
+          Value x = readInput(e.getF32Type(), lines[i],
+                              (step * kStepColumns + byte) * 4);
+          for (int64_t c = 0; c < columns; ++c) {
+            Value &dot = dots[i * columns + c];
+            dot = e.fma(reals[c], x, dot);
+          }
+        }
+      }
+    }
+    return dots;
+  }
+
+  Emitter::Values emitLevels(const QuantizedEmitter::Pieces &pieces,
+                             int64_t step, unsigned term) {
+    Emitter::Values levels;
+    for (int64_t c = 0; c < columns; ++c)
+      levels.push_back(codes.emitLevels(pieces, step, c, term));
+    return levels;
+  }
+
   Emitter &e;
   const QuantizedShape &shape;
   QuantizedEmitter codes;
+  InputPlaces places;
   Value input;
+  /// Whether products of high and low bytes go to one sum.
+  bool sharesSums;
   int64_t rows, lanes, columns;
 };
 
@@ -271,7 +417,8 @@ func::FuncOp KernelLibrary::getQuantizedTile(const QuantizedShape &shape,
   Type pointer = LLVM::LLVMPointerType::get(context),
        index = IndexType::get(context);
   return getOrCreate(
-      getKernelName(shape) + "_m" + std::to_string(rows),
+      getKernelName(shape) + getSuffix(shape.activations).str() + "_m" +
+          std::to_string(rows),
       {pointer, pointer, pointer, index, index, index, index},
       [&](Emitter &e, ValueRange args) {
         Value x = args[0], tile = args[1], y = args[2], ldy = args[3],
@@ -333,16 +480,16 @@ func::FuncOp KernelLibrary::getQuantizedLinear(const QuantizedShape &shape,
     types.push_back(pointer);
   types.append(
       {pointer, index, index, index, index, index, index, index, index});
-  SmallVector<int64_t> tiles =
-      getQuantizedRowTiles(target, shape.layout.tileRows);
+  SmallVector<int64_t> tiles = getQuantizedRowTiles(target, shape);
   llvm::SmallDenseMap<int64_t, func::FuncOp> kernels;
   for (int64_t tile : tiles)
     kernels[tile] = getQuantizedTile(shape, tile);
   int64_t lanes = std::min(target.lanes(), shape.layout.tileRows),
           tileRows = shape.layout.tileRows;
   return getOrCreate(
-      getKernelName(shape) + (bias ? "_bias" : ""), types,
-      [&](Emitter &e, ValueRange args) {
+      getKernelName(shape) + getSuffix(shape.activations).str() +
+          (bias ? "_bias" : ""),
+      types, [&](Emitter &e, ValueRange args) {
         Value x = args[0], ldx = args[1], w = args[2],
               b = bias ? args[3] : Value();
         ValueRange rest = args.drop_front(bias ? 4 : 3);
@@ -360,8 +507,7 @@ func::FuncOp KernelLibrary::getQuantizedLinear(const QuantizedShape &shape,
         });
         int64_t pieceUnits =
             shape.cutsRecords() ? 1 : shape.layout.record.units;
-        int64_t perStep =
-            std::max<int64_t>(1, QuantizedShape::kStepUnits / pieceUnits);
+        int64_t perStep = std::max<int64_t>(1, shape.stepUnits() / pieceUnits);
         Value total = shape.hasTail() ? e.add(whole, 1) : whole;
         Value steps = e.ceilDiv(total, e.index(perStep));
         e.loop(e.index(0), steps, 1, [&](Value step) {
@@ -375,10 +521,10 @@ func::FuncOp KernelLibrary::getQuantizedLinear(const QuantizedShape &shape,
             Value input =
                 e.at(x,
                      e.add(e.mul(row, ldx),
-                           e.mul(from, pieceUnits * kInputGroupBytes)),
+                           e.mul(from, pieceUnits * shape.inputGroupBytes())),
                      1);
             if (tile > 1) {
-              Value words = e.mul(units, kInputGroupBytes / 4);
+              Value words = e.mul(units, shape.inputGroupBytes() / 4);
               e.loop(e.index(0), e.index(tile), 1, [&](Value i) {
                 e.copy(lanes, e.at(input, e.mul(ldx, i), 1),
                        e.at(panel, e.mul(i, shape.panelBytes()), 1), words);
@@ -406,12 +552,16 @@ func::FuncOp KernelLibrary::getQuantizedLinear(const QuantizedShape &shape,
 }
 
 SmallVector<int64_t> llmc::getQuantizedRowTiles(const Target &target,
-                                                int64_t tileRows) {
-  int64_t columns = std::max<int64_t>(1, tileRows / target.lanes());
-  // For each row and register of columns an integer and a real sum; a few
-  // registers for levels, scales and masks.
-  int64_t most = std::clamp<int64_t>(
-      (target.registers - 2 * columns - 3) / (2 * columns), 1, 12);
+                                                const QuantizedShape &shape) {
+  int64_t columns =
+      std::max<int64_t>(1, shape.layout.tileRows / target.lanes());
+  // For each row and register of columns a real sum and one or two sums of
+  // products; a few registers for levels, scales and masks.
+  bool twoSums = shape.activations == Activations::I16 &&
+                 !QuantizedEmitter::addsHighBytes(target);
+  int64_t most = std::clamp<int64_t>((target.registers - 2 * columns - 3) /
+                                         ((twoSums ? 3 : 2) * columns),
+                                     1, 12);
   SmallVector<int64_t> tiles;
   for (int64_t tile : {12, 8, 4, 2, 1})
     if (tile <= most)

@@ -332,15 +332,19 @@ Value QuantizedEmitter::lookUp(Value codes, ArrayRef<uint8_t> table) {
   return cast(result, VectorType::get({lanes}, e.getI32Type()));
 }
 
-Value QuantizedEmitter::emitValue(const Chains &chains, Value levels,
-                                  int64_t byte, unsigned term, Value before) {
+Value QuantizedEmitter::emitLevel(Value levels, int64_t byte, unsigned term,
+                                  Type type) {
   Value level =
       byte ? Value(e.create<arith::ShRUIOp>(levels, word(8 * byte))) : levels;
   level = e.create<arith::AndIOp>(level, word(0xff));
   if (int64_t shift = getOffsetShift(term); shift >= 0)
     level = e.sub(level, word(int64_t(1) << shift));
-  Value real =
-      e.create<arith::SIToFPOp>(chains.scales[term][0].getType(), level);
+  return e.create<arith::SIToFPOp>(type, level);
+}
+
+Value QuantizedEmitter::emitValue(const Chains &chains, Value levels,
+                                  int64_t byte, unsigned term, Value before) {
+  Value real = emitLevel(levels, byte, term, chains.scales[term][0].getType());
   Value product = e.mul(real, chains.scales[term][0]);
   return before ? e.add(before, product) : product;
 }
@@ -350,7 +354,7 @@ Value QuantizedEmitter::emitValue(const Chains &chains, Value levels,
 //===----------------------------------------------------------------------===//
 
 Value QuantizedEmitter::emitDot4(Value sum, Value levels, Value inputs,
-                                 int64_t largest) {
+                                 int64_t largest, bool high) {
   auto words = VectorType::get({lanes}, e.getI32Type());
   auto bytes = VectorType::get({lanes * 4}, e.getI8Type());
   auto halves = VectorType::get({lanes * 2}, e.getI16Type());
@@ -367,12 +371,12 @@ Value QuantizedEmitter::emitDot4(Value sum, Value levels, Value inputs,
                                      : "llvm.x86.sse2.pmadd.wd";
       return intrinsic(name, words, {cast(a, halves), cast(b, halves)});
     };
-    // Two products of at most 127 * largest must fit 15 bits and the sign.
-    if (2 * 127 * largest <= 32767 && bits >= 256) {
+    // Two products of at most 128 * largest must fit 15 bits and the sign.
+    if (2 * 128 * largest <= 32767 && bits >= 256) {
       Value two = intrinsic(bits == 512 ? "llvm.x86.avx512.pmaddubs.w.512"
                                         : "llvm.x86.avx2.pmadd.ub.sw",
                             halves, {cast(levels, bytes), cast(inputs, bytes)});
-      return e.add(sum, pairs(two, word(0x00010001)));
+      return e.add(sum, pairs(two, word(high ? 0x01000100 : 0x00010001)));
     }
     // Even and odd bytes as numbers of sixteen bits.
     auto shift = [&](Value value, int64_t count, bool left) -> Value {
@@ -385,8 +389,13 @@ Value QuantizedEmitter::emitDot4(Value sum, Value levels, Value inputs,
     Value even = e.create<arith::AndIOp>(levels, word(0x00ff00ff));
     Value odd = e.create<arith::AndIOp>(
         e.create<arith::ShRUIOp>(levels, word(8)), word(0x00ff00ff));
-    Value evenInputs = shift(shift(inputs, 8, true), 8, false);
-    Value oddInputs = shift(inputs, 8, false);
+    Value evenInputs = shift(inputs, 8, true), oddInputs;
+    if (high) {
+      oddInputs = e.create<arith::AndIOp>(inputs, word(0xff00ff00));
+    } else {
+      evenInputs = shift(evenInputs, 8, false);
+      oddInputs = shift(inputs, 8, false);
+    }
     return e.add(e.add(sum, pairs(even, evenInputs)), pairs(odd, oddInputs));
   }
   case DotUnit::Sdot:

@@ -227,8 +227,11 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
   }
 
   void expand(Emitter &e, KernelLibrary &library, kern::QuantizeOp op) {
-    func::FuncOp kernel = library.getQuantizeRow(bool(op.getFactors()));
-    int64_t columns = op.getInput().getType().getShape().back();
+    int64_t columns = op.getInput().getType().getShape().back(),
+            bytes = op.getInit().getType().getShape().back();
+    // Both are verified.
+    func::FuncOp kernel = library.getQuantizeRow(
+        *kern::findActivations(columns, bytes), bool(op.getFactors()));
     Value rows = extents(e, op.getInput(), 1);
     Value items = e.ceilDiv(rows, e.index(kQuantizedRowsPerItem));
     Value factors = op.getFactors() ? pointer(e, op.getFactors()) : Value();
@@ -240,8 +243,7 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
         SmallVector<Value> operands{e.at(from, e.mul(row, distance))};
         if (factors)
           operands.push_back(factors);
-        operands.push_back(
-            e.at(to, e.mul(row, kern::getQuantizedRowBytes(columns)), 1));
+        operands.push_back(e.at(to, e.mul(row, bytes), 1));
         operands.push_back(e.index(columns));
         e.create<func::CallOp>(kernel, operands);
       });
@@ -259,20 +261,20 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
   void expand(Emitter &e, KernelLibrary &library, kern::QuantizedLinearOp op) {
     pack::TensorType type = op.getWeight().getType();
     QuantizedShape shape = getShape(type);
+    int64_t rowBytes = op.getInput().getType().getShape().back();
+    // The two are verified.
+    shape.activations = *kern::findActivations(type.getColumns(), rowBytes);
     func::FuncOp kernel = library.getQuantizedLinear(shape, bool(op.getBias()));
     int64_t blocks = shape.layout.tiles;
     int64_t groups = llvm::divideCeil(blocks, kTilesPerItem);
-    int64_t tile =
-        getQuantizedRowTiles(library.getTarget(), shape.layout.tileRows)
-            .front();
+    int64_t tile = getQuantizedRowTiles(library.getTarget(), shape).front();
     Value rows = extents(e, op.getInput(), 1);
     Value from = pointer(e, op.getInput()), weight = pointer(e, op.getWeight()),
           to = pointer(e, op.getInit());
     Value bias = op.getBias() ? pointer(e, op.getBias()) : Value();
     Value distance = rowDistance(e, op.getInit());
     auto product = [&](Piece row, Piece block) {
-      SmallVector<Value> operands{
-          from, e.index(kern::getQuantizedRowBytes(type.getColumns())), weight};
+      SmallVector<Value> operands{from, e.index(rowBytes), weight};
       if (bias)
         operands.push_back(bias);
       operands.append({to, distance, e.index(shape.wholePieces()),

@@ -99,16 +99,17 @@ struct LowerToKern : llmc::impl::LowerToKernPassBase<LowerToKern> {
   }
 
   /// The quantized input of a product; products of one input, with the same
-  /// factors, share it.
+  /// factors and activations, share it.
   Value quantize(pack::LinearOp linear, ValueRange extents) {
-    Value &result =
-        quantized[{linear.getInput(), linear.getFactors(), linear->getBlock()}];
+    kern::Activations activations = getActivations(linear);
+    Value &result = quantized[{linear.getInput(), linear.getFactors(),
+                               activations, linear->getBlock()}];
     if (result)
       return result;
     auto input = cast<RankedTensorType>(linear.getInput().getType());
     SmallVector<int64_t> shape(input.getShape());
-    shape.back() =
-        kern::getQuantizedRowBytes(linear.getWeight().getType().getColumns());
+    shape.back() = kern::getInputRowBytes(
+        linear.getWeight().getType().getColumns(), activations);
     OpBuilder builder(linear);
     auto type = RankedTensorType::get(shape, builder.getI8Type());
     Value init =
@@ -118,6 +119,13 @@ struct LowerToKern : llmc::impl::LowerToKernPassBase<LowerToKern> {
                                  linear.getInput(), linear.getFactors(), init)
             .getResult();
     return result;
+  }
+
+  static kern::Activations getActivations(pack::LinearOp linear) {
+    std::optional<Type> type = linear.getActivations();
+    if (!type || type->isInteger(8))
+      return kern::Activations::I8;
+    return type->isF32() ? kern::Activations::F32 : kern::Activations::I16;
   }
 
   Value lower(Operation *op, ValueRange extents,
@@ -157,7 +165,8 @@ struct LowerToKern : llmc::impl::LowerToKernPassBase<LowerToKern> {
         .getResult();
   }
 
-  llvm::DenseMap<std::tuple<Value, Value, Block *>, Value> quantized;
+  llvm::DenseMap<std::tuple<Value, Value, kern::Activations, Block *>, Value>
+      quantized;
 };
 
 } // namespace

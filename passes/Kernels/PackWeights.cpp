@@ -110,13 +110,17 @@ struct PackWeights : llmc::impl::PackWeightsPassBase<PackWeights> {
       symbols.insert(target, std::next(weight->getIterator()));
     }
     target.setType(type);
+    auto activations =
+        type.isQuantized()
+            ? weight->getAttrOfType<TypeAttr>(pack::PackDialect::kActivations)
+            : TypeAttr();
     for (nn::GetOp get : gets) {
       OpBuilder builder(get);
       Value value =
           nn::GetOp::create(builder, get.getLoc(), type, target.getSymName());
       for (OpOperand &use : llvm::make_early_inc_range(get->getUses()))
         if (readsPacked(use))
-          replace(use.getOwner(), value);
+          replace(use.getOwner(), value, activations);
       if (get->use_empty())
         get->erase();
       if (value.use_empty())
@@ -132,7 +136,7 @@ struct PackWeights : llmc::impl::PackWeightsPassBase<PackWeights> {
            product.getLhs().getType() == product.getType();
   }
 
-  void replace(Operation *op, Value weight) {
+  void replace(Operation *op, Value weight, TypeAttr activations) {
     OpBuilder builder(op);
     auto linear = dyn_cast<nn::LinearOp>(op);
     if (!linear) {
@@ -153,7 +157,7 @@ struct PackWeights : llmc::impl::PackWeightsPassBase<PackWeights> {
     }
     Value result =
         pack::LinearOp::create(builder, op->getLoc(), linear.getType(), input,
-                               weight, linear.getBias(), factors);
+                               weight, linear.getBias(), factors, activations);
     op->getResult(0).replaceAllUsesWith(result);
     op->erase();
     if (factors && product->use_empty())

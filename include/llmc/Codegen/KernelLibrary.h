@@ -16,6 +16,7 @@
 #define LLMC_CODEGEN_KERNELLIBRARY_H
 
 #include "llmc/Codegen/Emitter.h"
+#include "llmc/Dialect/Kern/KernOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/SymbolTable.h"
@@ -64,10 +65,9 @@ public:
   /// pairs (time, query head of the group), time major.
   mlir::func::FuncOp getAttention(const AttentionShape &shape);
 
-  /// (x, [factors], q, columns): one row in signed bytes with a scale for each
-  /// 32 columns (Quantized.cpp); with `scaled`, x times a factor for each
-  /// column.
-  mlir::func::FuncOp getQuantizeRow(bool scaled);
+  /// (x, [factors], q, columns): one row as kernels of compressed matrices read
+  /// it (Quantized.cpp); with `scaled`, x times a factor for each column.
+  mlir::func::FuncOp getQuantizeRow(kern::Activations activations, bool scaled);
 
   /// (q, bytes between its rows, w, y, ldy, equal pieces of a matrix row, bytes
   /// of a tile, N, row begin, row end, block begin, block end): as getLinear,

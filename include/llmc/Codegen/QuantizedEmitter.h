@@ -16,15 +16,22 @@
 
 namespace llmc {
 
-/// Where the numbers of a group of a quantized input are (see the top of
-/// Quantized.cpp).
-constexpr int64_t kInputScale = 32, kInputScaledSums = 36,
-                  kInputNegatedSums = 48;
+/// Where the numbers of a group of an input row are, behind its columns (see the
+/// top of Quantized.cpp).
+struct InputPlaces {
+  int64_t scale, scaledSums, negatedSums;
+
+  explicit constexpr InputPlaces(kern::Activations activations)
+      : scale(kern::kInputGroup * static_cast<int64_t>(activations)),
+        scaledSums(scale + 4), negatedSums(scale + 16) {}
+};
 
 /// What a kernel over a compressed matrix is specialized for.
 struct QuantizedShape {
   FormatDescription format;
   PackedLayout layout;
+  /// What the input of a product is.
+  kern::Activations activations = kern::Activations::I8;
 
   static llvm::Expected<QuantizedShape> create(llvm::StringRef format,
                                                int64_t rows, int64_t columns,
@@ -46,22 +53,24 @@ struct QuantizedShape {
   /// Tells apart the kernels of one format, by all that they are made for beside
   /// it: how the last record differs.
   std::string getVariant() const;
+  int64_t inputGroupBytes() const {
+    return kern::getInputGroupBytes(activations);
+  }
+  /// Groups of 32 input columns that one step in k covers: twelve rows of them
+  /// take 24 KiB of the first-level cache.
+  int64_t stepUnits() const { return 2048 / inputGroupBytes(); }
   /// Bytes between two rows of an input tile on the stack: a cache line more
   /// than a multiple of the distance of cache sets.
   int64_t panelBytes() const {
     int64_t most = cutsRecords() ? 1 : layout.record.units;
-    return std::max<int64_t>(kStepUnits, most) * kern::kInputGroupBytes + 64;
+    return std::max<int64_t>(stepUnits(), most) * inputGroupBytes() + 64;
   }
-
-  /// Groups of 32 input columns that one step in k covers: twelve rows of them
-  /// take 24 KiB of the first-level cache.
-  static constexpr int64_t kStepUnits = 32;
 };
 
 /// Numbers of input rows for which a tile fits the registers, descending, one
 /// last.
 llvm::SmallVector<int64_t> getQuantizedRowTiles(const Target &target,
-                                                int64_t tileRows);
+                                                const QuantizedShape &shape);
 
 class QuantizedEmitter {
 public:
@@ -99,14 +108,22 @@ public:
   /// The largest value of a byte of emitLevels.
   int64_t getLargestLevel(unsigned term) const;
 
+  /// Byte `byte` of emitLevels as the level itself, a real of type `type`.
+  mlir::Value emitLevel(mlir::Value levels, int64_t byte, unsigned term,
+                        mlir::Type type);
   /// Of byte `byte` of emitLevels: `before` + scale * level, in f64.
   mlir::Value emitValue(const Chains &chains, mlir::Value levels, int64_t byte,
                         unsigned term, mlir::Value before);
 
   /// sum + the dot products of four bytes in each lane, `levels` unsigned and
-  /// at most `largest`, `inputs` signed and no less than -127.
+  /// at most `largest`, `inputs` signed. With `high`, 256 times the products,
+  /// where addsHighBytes().
   mlir::Value emitDot4(mlir::Value sum, mlir::Value levels, mlir::Value inputs,
-                       int64_t largest);
+                       int64_t largest, bool high = false);
+  /// Whether one sum can take the products of both bytes of a number.
+  static bool addsHighBytes(const Target &target) {
+    return target.dot == DotUnit::Madd;
+  }
 
 private:
   /// The codes of a k-step in the bytes of each lane.

@@ -38,6 +38,8 @@ struct PlacedWeight {
   TensorRole role = TensorRole::Other;
   /// `#pack.method` of a compressed weight, else null.
   mlir::Attribute method;
+  /// What inputs of products with a compressed weight are, "i16"; empty for i8.
+  std::string activations;
   /// Why a matrix is not compressed; empty where nobody would ask.
   std::string kept;
   CompressionOutcome outcome;

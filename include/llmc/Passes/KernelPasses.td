@@ -18,7 +18,8 @@ def PackWeightsPass : Pass<"llmc-pack-weights", "::mlir::ModuleOp"> {
     `pack.linear` and `pack.gather`. All uses of one weight share one packed
     tensor. A weight that is also used otherwise keeps its dense form beside the
     packed one, which is then called NAME.packed. Where the weight has a
-    `pack.method`, the packed tensor has that method's format. Refuses nothing:
+    `pack.method`, the packed tensor has that method's format, and products with it
+    the `pack.activations` of the weight. Refuses nothing:
     what is not such a matrix stays. A module pass, since weights are symbols of
     the module.
 

@@ -68,3 +68,17 @@ func.func private @method_c1() attributes {pack.method = #pack.method<"rtn", "bf
 // -----
 // expected-error @+1 {{expected text for the setting 'turns' but got 4 : i64}}
 func.func private @method_c2() attributes {pack.method = #pack.method<"hqq", "u4g64", {turns = 4}>}
+
+// -----
+func.func @linear_c5(%x: tensor<2x4xf32>, %w: !pack.tensor<8x4, #pack.quantized<"u4g32">, #pack.rows<16>>) {
+  // expected-error @+1 {{'pack.linear' op expected 'activations' of i8, i16 or f32 but got 'f16'}}
+  %0 = pack.linear %x, %w {activations = f16} : (tensor<2x4xf32>, !pack.tensor<8x4, #pack.quantized<"u4g32">, #pack.rows<16>>) -> tensor<2x8xf32>
+  return
+}
+
+// -----
+func.func @linear_c5_dense(%x: tensor<2x4xf32>, %w: !pack.tensor<8x4, #pack.dense<f32>, #pack.rows<16>>) {
+  // expected-error @+1 {{'pack.linear' op expected no 'activations' for the format #pack.dense<f32>}}
+  %0 = pack.linear %x, %w {activations = f32} : (tensor<2x4xf32>, !pack.tensor<8x4, #pack.dense<f32>, #pack.rows<16>>) -> tensor<2x8xf32>
+  return
+}

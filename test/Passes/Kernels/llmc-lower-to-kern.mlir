@@ -41,3 +41,23 @@ func.func @cache(%q: tensor<?x4x8xf32>, %k: tensor<2x?x8xf32> {nn.state = 1 : i6
   %2 = nn.cached_attention %q, %0, %1 at %p {scale = 0.5 : f64, window = 3 : i64} : (tensor<?x4x8xf32>, tensor<2x?x8xf32>, tensor<2x?x8xf32>, index) -> tensor<?x4x8xf32>
   return %2, %0, %1 : tensor<?x4x8xf32>, tensor<2x?x8xf32>, tensor<2x?x8xf32>
 }
+
+!q = !pack.tensor<8x70, #pack.quantized<"u4g32">, #pack.rows<16>>
+
+// Products of one input share its codes if they want the same.
+// CHECK-LABEL: func.func @activations
+func.func @activations(%x: tensor<3x70xf32>, %a: !q, %b: !q, %c: !q, %d: !q) -> (tensor<3x8xf32>, tensor<3x8xf32>, tensor<3x8xf32>, tensor<3x8xf32>) {
+  // CHECK: %[[I8:.*]] = kern.quantize {{.*}} -> tensor<3x192xi8>
+  // CHECK: kern.quantized_linear ins(%[[I8]],
+  %0 = pack.linear %x, %a : (tensor<3x70xf32>, !q) -> tensor<3x8xf32>
+  // CHECK: %[[I16:.*]] = kern.quantize {{.*}} -> tensor<3x384xi8>
+  // CHECK: kern.quantized_linear ins(%[[I16]],
+  %1 = pack.linear %x, %b {activations = i16} : (tensor<3x70xf32>, !q) -> tensor<3x8xf32>
+  // CHECK-NOT: kern.quantize ins
+  // CHECK: kern.quantized_linear ins(%[[I8]],
+  %2 = pack.linear %x, %c {activations = i8} : (tensor<3x70xf32>, !q) -> tensor<3x8xf32>
+  // CHECK: %[[F32:.*]] = kern.quantize {{.*}} -> tensor<3x576xi8>
+  // CHECK: kern.quantized_linear ins(%[[F32]],
+  %3 = pack.linear %x, %d {activations = f32} : (tensor<3x70xf32>, !q) -> tensor<3x8xf32>
+  return %0, %1, %2, %3 : tensor<3x8xf32>, tensor<3x8xf32>, tensor<3x8xf32>, tensor<3x8xf32>
+}

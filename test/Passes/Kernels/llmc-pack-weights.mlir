@@ -24,6 +24,9 @@ nn.weight @integers : tensor<8x4xi64> from #nn.key<"n" : tensor<8x4xi64>>
 // CHECK: nn.weight @quantized : !pack.tensor<8x64, #pack.quantized<"u4g64.f16">, #pack.rows<16>> from #nn.key<"q" : tensor<8x64xf32>> {pack.method = #pack.method<"rtn", "u4g64.f16">}
 nn.weight @quantized : tensor<8x64xf32> from #nn.key<"q" : tensor<8x64xf32>> {pack.method = #pack.method<"rtn", "u4g64.f16">}
 
+// CHECK: nn.weight @wide : !pack.tensor
+nn.weight @wide : tensor<8x64xf32> from #nn.key<"v" : tensor<8x64xf32>> {pack.activations = i16, pack.method = #pack.method<"rtn", "u4g64.f16">}
+
 // CHECK-LABEL: func.func @linear
 func.func @linear(%x: tensor<?x4xf32>, %b: tensor<8xf32>) -> tensor<?x8xf32> {
   // CHECK: %[[W:.*]] = nn.get @w : !pack.tensor
@@ -71,6 +74,14 @@ func.func @stays(%w: tensor<8x4xf32>, %i: tensor<?xi64>) -> (tensor<2x8xf32>, te
 func.func @method(%x: tensor<?x64xf32>) -> tensor<?x8xf32> {
   // CHECK: pack.linear %{{.*}}, %{{.*}} : (tensor<?x64xf32>, !pack.tensor<8x64, #pack.quantized<"u4g64.f16">, #pack.rows<16>>) -> tensor<?x8xf32>
   %w = nn.get @quantized : tensor<8x64xf32>
+  %0 = nn.linear %x, %w : (tensor<?x64xf32>, tensor<8x64xf32>) -> tensor<?x8xf32>
+  return %0 : tensor<?x8xf32>
+}
+
+// CHECK-LABEL: func.func @activations
+func.func @activations(%x: tensor<?x64xf32>) -> tensor<?x8xf32> {
+  // CHECK: pack.linear %{{.*}}, %{{.*}} {activations = i16} : (tensor<?x64xf32>, !pack.tensor<
+  %w = nn.get @wide : tensor<8x64xf32>
   %0 = nn.linear %x, %w : (tensor<?x64xf32>, tensor<8x64xf32>) -> tensor<?x8xf32>
   return %0 : tensor<?x8xf32>
 }

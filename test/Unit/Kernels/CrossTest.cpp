@@ -3,12 +3,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Products whose every number is an integer that f32 holds exactly, so that no
-// order of additions can change them: inputs of up to 127 in groups that have a
-// 127, and scales of one. They are compiled for aarch64 and riscv64, linked to a
-// program without a C library (generated code calls nothing), run by qemu, and
-// compared with this machine's and with integer arithmetic, byte by byte; and
-// appending to a cache of bytes, likewise. (The vectors of riscv64 are left out:
-// qemu 7.2 stops in an assertion of its own.)
+// order of additions can change them: inputs of up to 127 (or, in codes of 16
+// bits, 32639) in groups that have that number, and scales of one. They are
+// compiled for aarch64 and riscv64, linked to a program without a C library
+// (generated code calls nothing), run by qemu, and compared with this machine's
+// and with integer arithmetic, byte by byte; and appending to a cache of bytes,
+// likewise. (The vectors of riscv64 are left out: qemu 7.2 stops in an assertion
+// of its own.)
 //
 //===----------------------------------------------------------------------===//
 #include "KernelTestUtils.h"
@@ -36,6 +37,7 @@ namespace {
 struct Case {
   int64_t m, n, k;
   enum Kind { Dense, Quantized, Append } kind;
+  kern::Activations activations;
   std::string type; ///< of the packed weight
   std::vector<float> x;
   std::vector<char> weight;
@@ -44,15 +46,17 @@ struct Case {
 
   /// Of a quantized row, or of one in the cache.
   int64_t rowBytes() const {
-    return kind == Append ? k + 4 : kern::getQuantizedRowBytes(k);
+    return kind == Append ? k + 4 : kern::getInputRowBytes(k, activations);
   }
 };
 
-std::vector<float> makeInput(int64_t m, int64_t k, std::mt19937 &random) {
+/// `largest` in every group, and smaller numbers that use both bytes of a code.
+std::vector<float> makeInput(int64_t m, int64_t k, std::mt19937 &random,
+                             int largest = 127, int others = 127) {
   std::vector<float> x(m * k);
   for (int64_t i = 0; i < m * k; ++i)
-    x[i] =
-        i % k % 32 == 0 ? 127 : static_cast<float>(int(random() % 255) - 127);
+    x[i] = static_cast<float>(
+        i % k % 32 == 0 ? largest : int(random() % (2 * others + 1)) - others);
   return x;
 }
 
@@ -72,12 +76,16 @@ std::vector<float> multiply(const std::vector<float> &x,
   return y;
 }
 
-Case quantizedCase(const std::string &format, int64_t m, int64_t n, int64_t k) {
+Case quantizedCase(const std::string &format, int64_t m, int64_t n, int64_t k,
+                   kern::Activations activations = kern::Activations::I8) {
   std::mt19937 random(k);
   QuantizedMatrix matrix = makeMatrix(format, n, k, random, [] { return 1.f; });
   std::vector<float> decoded(n * k);
   decodeRows(matrix, 0, n, llvm::MutableArrayRef<float>(decoded));
-  Case result{m, n, k, Case::Quantized, "", makeInput(m, k, random), {}, {}};
+  std::vector<float> x = activations == kern::Activations::I16
+                             ? makeInput(m, k, random, 32639, 900)
+                             : makeInput(m, k, random);
+  Case result{m, n, k, Case::Quantized, activations, "", std::move(x), {}, {}};
   result.type = llvm::formatv("!pack.tensor<{0}x{1}, #pack.quantized<\"{2}\">, "
                               "#pack.rows<16>>",
                               n, k, format);
@@ -104,7 +112,15 @@ Case denseCase(bool half, int64_t m, int64_t n, int64_t k) {
     std::copy(values.begin() + begin * k, values.begin() + end * k, out);
     return llvm::Error::success();
   };
-  Case result{m, n, k, Case::Dense, "", makeInput(m, k, random), {}, {}};
+  Case result{m,
+              n,
+              k,
+              Case::Dense,
+              kern::Activations::F32,
+              "",
+              makeInput(m, k, random),
+              {},
+              {}};
   result.type = llvm::formatv("!pack.tensor<{0}x{1}, #pack.dense<{2}>, "
                               "#pack.rows<16>>",
                               n, k, half ? "bf16" : "f32");
@@ -119,9 +135,15 @@ Case denseCase(bool half, int64_t m, int64_t n, int64_t k) {
 /// codes are the numbers.
 Case appendCase(int64_t tokens, int64_t channels) {
   std::mt19937 random(channels);
-  Case result{tokens,       1,  channels,
-              Case::Append, "", makeInput(tokens, channels, random),
-              {0},          {}};
+  Case result{tokens,
+              1,
+              channels,
+              Case::Append,
+              kern::Activations::I8,
+              "",
+              makeInput(tokens, channels, random),
+              {0},
+              {}};
   result.cache.resize(tokens * result.rowBytes());
   for (int64_t t = 0; t < tokens; ++t) {
     const float one = 1;
@@ -138,10 +160,13 @@ Case appendCase(int64_t tokens, int64_t channels) {
 std::vector<Case> makeCases(size_t count) {
   std::vector<std::function<Case()>> all = {
       [] { return quantizedCase("u4g32", 7, 35, 96); },
+      [] { return quantizedCase("u4g32", 3, 19, 70, kern::Activations::I16); },
       [] { return denseCase(false, 7, 37, 65); },
       [] { return appendCase(21, 20); },
       [] { return quantizedCase("i8g32.f32", 5, 37, 96); },
       [] { return quantizedCase("nl4", 13, 18, 64); },
+      [] { return quantizedCase("i8g32", 5, 18, 64, kern::Activations::I16); },
+      [] { return quantizedCase("u4g32", 3, 19, 70, kern::Activations::F32); },
       [] { return denseCase(true, 3, 20, 96); },
       [] { return quantizedCase("i8g32", 2, 16, 70); },
       [] { return quantizedCase("ternary", 1, 40, 300); },
@@ -382,11 +407,11 @@ TEST_P(CrossTest, TheSameIntegers) {
 INSTANTIATE_TEST_SUITE_P(
     Machines, CrossTest,
     ::testing::Values(Machine{"neon", "aarch64-linux-gnu", "", "",
-                              "qemu-aarch64", "max", 5},
+                              "qemu-aarch64", "max", 8},
                       Machine{"dotprod", "aarch64-linux-gnu", "neoverse-n1", "",
-                              "qemu-aarch64", "max", 11},
+                              "qemu-aarch64", "max", 14},
                       Machine{"scalar", "riscv64-linux-gnu", "generic-rv64",
-                              "+m,+a,+f,+d,+c", "qemu-riscv64", "rv64", 1}),
+                              "+m,+a,+f,+d,+c", "qemu-riscv64", "rv64", 2}),
     [](const auto &info) { return std::string(info.param.name); });
 
 } // namespace

@@ -3,8 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // For formats of every kind and shapes that leave tails everywhere: random codes
-// and scales, multiplied with a quantized input, against the reference decoder
-// in double precision; rows must have the same bits whatever is beside them;
+// and scales, multiplied with inputs of 8 and 16 bits and of f32, against the
+// reference decoder in double precision; rows must have the same bits whatever is beside them;
 // gathered rows are what the reference decodes, to the last bit.
 //
 //===----------------------------------------------------------------------===//
@@ -21,6 +21,7 @@
 
 using namespace llmc;
 using namespace llmc::test;
+using kern::Activations;
 
 namespace {
 
@@ -50,7 +51,8 @@ class QuantizedTest : public KernelFixture {
 protected:
   using QuantizeFn = void (*)(float *x, float *t, char *q, int64_t m,
                               int64_t begin, int64_t end);
-  std::unique_ptr<Jit> compileQuantize(int64_t k, bool factors) {
+  std::unique_ptr<Jit> compileQuantize(int64_t k, bool factors,
+                                       Activations activations) {
     return compile(llvm::formatv(
         R"(func.func @run(%rx: {0}, %t: memref<{1}xf32>, %rq: {0}, %m: index, %begin: index, %end: index) {{
   %c0 = arith.constant 0 : index
@@ -59,14 +61,15 @@ protected:
   kern.quantize ins(%x{3} : memref<?x{1}xf32>{4}) outs(%q : memref<?x{2}xi8>)
   return
 })",
-        kRaw, k, kern::getQuantizedRowBytes(k), factors ? ", %t" : "",
+        kRaw, k, kern::getInputRowBytes(k, activations), factors ? ", %t" : "",
         factors ? llvm::formatv(", memref<{0}xf32>", k).str() : ""));
   }
 
   using LinearFn = void (*)(char *q, char *w, float *b, float *y, int64_t m,
                             int64_t begin, int64_t end);
   std::unique_ptr<Jit> compileLinear(const std::string &format, int64_t n,
-                                     int64_t k, bool bias) {
+                                     int64_t k, bool bias,
+                                     Activations activations) {
     return compile(llvm::formatv(
         R"(func.func @run(%rq: {0}, %rw: {0}, %b: memref<{1}xf32>, %ry: {0}, %m: index, %begin: index, %end: index) {{
   %c0 = arith.constant 0 : index
@@ -76,20 +79,40 @@ protected:
   kern.quantized_linear ins(%q, %w{4} : memref<?x{2}xi8>, {3}{5}) outs(%y : memref<?x{1}xf32>)
   return
 })",
-        kRaw, n, kern::getQuantizedRowBytes(k), typeText(format, n, k),
+        kRaw, n, kern::getInputRowBytes(k, activations), typeText(format, n, k),
         bias ? ", %b" : "",
         bias ? llvm::formatv(", memref<{0}xf32>", n).str() : ""));
   }
 };
 
-/// x as the codes and scales of a quantized row say.
-std::vector<double> decodeInput(const char *row, int64_t k) {
+template <typename T> T readAt(const char *from) {
+  T value;
+  std::memcpy(&value, from, sizeof(T));
+  return value;
+}
+
+/// Column `i` of a group: a code, or the number itself.
+double readColumn(const char *group, int64_t i, Activations activations) {
+  switch (activations) {
+  case Activations::I8:
+    return static_cast<int8_t>(group[i]);
+  case Activations::I16:
+    return 256 * static_cast<int8_t>(group[i]) +
+           static_cast<int8_t>(group[32 + i]);
+  case Activations::F32:
+    return readAt<float>(group + 4 * i);
+  }
+  return NAN;
+}
+
+/// x as the row of a kernel says.
+std::vector<double> decodeInput(const char *row, int64_t k,
+                                Activations activations) {
   std::vector<double> values(k);
   for (int64_t i = 0; i < k; ++i) {
-    const char *group = row + i / 32 * 64;
-    float scale;
-    std::memcpy(&scale, group + kInputScale, 4);
-    values[i] = double(static_cast<int8_t>(group[i % 32])) * scale;
+    const char *group = row + i / 32 * kern::getInputGroupBytes(activations);
+    values[i] = readColumn(group, i % 32, activations) *
+                readAt<float>(group + InputPlaces(activations).scale);
   }
   return values;
 }
@@ -97,51 +120,67 @@ std::vector<double> decodeInput(const char *row, int64_t k) {
 TEST_P(QuantizedTest, InputsAreNearAndTheirSumsExact) {
   std::mt19937 random(1);
   std::normal_distribution<float> normal(0, 3);
-  for (int64_t k : {1, 31, 32, 70, 576})
-    for (bool factors : {false, true}) {
-      SCOPED_TRACE(llvm::formatv("{0} columns, factors {1}", k, factors).str());
-      auto jit = compileQuantize(k, factors);
-      ASSERT_TRUE(jit);
-      auto run = reinterpret_cast<QuantizeFn>(jit->lookup("run"));
-      int64_t m = 11, bytes = kern::getQuantizedRowBytes(k);
-      Aligned<float> x(m * k), t(k);
-      Aligned<char> q(m * bytes, 0x33);
-      for (int64_t i = 0; i < m * k; ++i)
-        x[i] = i / k == 3 ? 0 : normal(random);
-      for (int64_t i = 0; i < k; ++i)
-        t[i] = 0.5f + i % 3;
-      run(x.data(), t.data(), q.data(), m, 0, kAll);
-      EXPECT_TRUE(q.guarded());
-      for (int64_t r = 0; r < m; ++r) {
-        std::vector<double> decoded = decodeInput(q.data() + r * bytes, k);
-        for (int64_t g = 0; g * 32 < k; ++g) {
-          const char *group = q.data() + r * bytes + g * 64;
-          float scale, scaled[3];
-          int32_t negated[3], sums[3] = {};
-          std::memcpy(&scale, group + kInputScale, 4);
-          std::memcpy(scaled, group + kInputScaledSums, 12);
-          std::memcpy(negated, group + kInputNegatedSums, 12);
-          float largest = 0;
-          for (int64_t i = 0; i < 32; ++i) {
-            int code = static_cast<int8_t>(group[i]);
-            sums[0] += code;
-            sums[1 + i / 16] += code;
-            if (g * 32 + i >= k) {
-              EXPECT_EQ(code, 0);
-              continue;
+  for (Activations activations : kern::kActivations)
+    for (int64_t k : {1, 31, 32, 70, 576})
+      for (bool factors : {false, true}) {
+        SCOPED_TRACE(llvm::formatv("{0} bytes, {1} columns, factors {2}",
+                                   int(activations), k, factors)
+                         .str());
+        auto jit = compileQuantize(k, factors, activations);
+        ASSERT_TRUE(jit);
+        auto run = reinterpret_cast<QuantizeFn>(jit->lookup("run"));
+        int64_t m = 11, bytes = kern::getInputRowBytes(k, activations);
+        InputPlaces places(activations);
+        bool coded = activations != Activations::F32;
+        Aligned<float> x(m * k), t(k);
+        Aligned<char> q(m * bytes, 0x33);
+        // A row of zeros, and one whose reciprocals are no numbers.
+        for (int64_t i = 0; i < m * k; ++i)
+          x[i] = i / k == 3 ? 0 : i / k == 4 ? 1e-42f : normal(random);
+        for (int64_t i = 0; i < k; ++i)
+          t[i] = 0.5f + i % 3;
+        run(x.data(), t.data(), q.data(), m, 0, kAll);
+        EXPECT_TRUE(q.guarded());
+        for (int64_t r = 0; r < m; ++r) {
+          const char *row = q.data() + r * bytes;
+          std::vector<double> decoded = decodeInput(row, k, activations);
+          for (int64_t g = 0; g * 32 < k; ++g) {
+            const char *group = row + g * kern::getInputGroupBytes(activations);
+            float scale = readAt<float>(group + places.scale), largest = 0;
+            double sums[3] = {}, sizes[3] = {};
+            for (int64_t i = 0; i < 32; ++i) {
+              double code = readColumn(group, i, activations);
+              for (int64_t which : {int64_t(0), 1 + i / 16}) {
+                sums[which] += code;
+                sizes[which] += std::abs(code);
+              }
+              if (g * 32 + i >= k) {
+                EXPECT_EQ(code, 0);
+                continue;
+              }
+              float value =
+                  x[r * k + g * 32 + i] * (factors ? t[g * 32 + i] : 1);
+              largest = std::max(largest, std::abs(value));
+              EXPECT_NEAR(decoded[g * 32 + i], value,
+                          coded ? scale * 0.505f + 1e-30f : 0);
             }
-            float value = x[r * k + g * 32 + i] * (factors ? t[g * 32 + i] : 1);
-            largest = std::max(largest, std::abs(value));
-            EXPECT_NEAR(decoded[g * 32 + i], value, scale * 0.5001f);
-          }
-          EXPECT_FLOAT_EQ(scale, largest / 127);
-          for (int i = 0; i < 3; ++i) {
-            EXPECT_EQ(negated[i], -sums[i]);
-            EXPECT_FLOAT_EQ(scaled[i], scale * static_cast<float>(sums[i]));
+            if (coded)
+              EXPECT_FLOAT_EQ(
+                  scale,
+                  largest / (activations == Activations::I8 ? 127 : 32639));
+            for (int i = 0; i < 3; ++i) {
+              float scaled = readAt<float>(group + places.scaledSums + 4 * i);
+              if (!coded) {
+                EXPECT_NEAR(scaled, sums[i], 1e-6 * sizes[i]);
+                continue;
+              }
+              EXPECT_EQ(readAt<int32_t>(group + places.negatedSums + 4 * i),
+                        -sums[i]);
+              EXPECT_FLOAT_EQ(scaled, scale * static_cast<float>(sums[i]));
+            }
           }
         }
       }
-    }
 }
 
 TEST_P(QuantizedTest, ProductsAgreeWithTheReference) {
@@ -165,10 +204,12 @@ TEST_P(QuantizedTest, ProductsAgreeWithTheReference) {
         {"i4g32.f32", 5, 40},       {"u4g32.f16r-u8.mf16r-i8", 37, 500},
         {"u4g32.f16.zu4", 37, 500}, {"u8g64.f32.zi8", 20, 300},
         {"i4g32.e8m0", 20, 70},     {"i4g16.f32r-ue4m3", 20, 90}}) {
-    // Every format on one processor, one of each kind on the others.
-    if (GetParam() != quantizedProcessors().back() &&
-        !llvm::is_contained({"u4g32", "i8g32", "nl4", "u4row", "q6_k"},
-                            llvm::StringRef(format)))
+    // Every format on one processor, one of each kind on the others and with
+    // wider inputs.
+    bool common =
+        llvm::is_contained({"u4g32", "i8g32", "nl4", "u4row", "q6_k", "u4g16"},
+                           llvm::StringRef(format));
+    if (GetParam() != quantizedProcessors().back() && !common)
       continue;
     bool bias = n % 2;
     SCOPED_TRACE(llvm::formatv("{0} {1}x{2}", format, n, k).str());
@@ -181,45 +222,52 @@ TEST_P(QuantizedTest, ProductsAgreeWithTheReference) {
     std::vector<double> decoded(n * k);
     decodeRows(matrix, 0, n, llvm::MutableArrayRef<double>(decoded));
 
-    auto quantize = compileQuantize(k, false);
-    auto linear = compileLinear(format, n, k, bias);
-    ASSERT_TRUE(quantize && linear);
-    auto toBytes = reinterpret_cast<QuantizeFn>(quantize->lookup("run"));
-    auto run = reinterpret_cast<LinearFn>(linear->lookup("run"));
-    constexpr int64_t most = 131;
-    int64_t rowBytes = kern::getQuantizedRowBytes(k);
-    Aligned<float> x(most * k), b(n), whole(most * n, -1);
-    Aligned<char> q(most * rowBytes);
-    for (int64_t i = 0; i < most * k; ++i)
-      x[i] = normal(random);
-    for (int64_t i = 0; i < n; ++i)
-      b[i] = normal(random);
-    toBytes(x.data(), nullptr, q.data(), most, 0, kAll);
-    run(q.data(), weight.data(), b.data(), whole.data(), most, 0, kAll);
-    EXPECT_TRUE(whole.guarded());
-    for (int64_t m = 0; m < most; ++m) {
-      std::vector<double> input = decodeInput(q.data() + m * rowBytes, k);
-      for (int64_t i = 0; i < n; ++i) {
-        double sum = bias ? b[i] : 0, size = std::abs(sum);
-        for (int64_t j = 0; j < k; ++j) {
-          double term = input[j] * decoded[i * k + j];
-          sum += term;
-          size += std::abs(term);
+    for (Activations activations : kern::kActivations) {
+      if (activations != Activations::I8 && !common)
+        continue;
+      SCOPED_TRACE(
+          llvm::formatv("activations of {0} bytes", int(activations)).str());
+      auto quantize = compileQuantize(k, false, activations);
+      auto linear = compileLinear(format, n, k, bias, activations);
+      ASSERT_TRUE(quantize && linear);
+      auto toBytes = reinterpret_cast<QuantizeFn>(quantize->lookup("run"));
+      auto run = reinterpret_cast<LinearFn>(linear->lookup("run"));
+      constexpr int64_t most = 131;
+      int64_t rowBytes = kern::getInputRowBytes(k, activations);
+      Aligned<float> x(most * k), b(n), whole(most * n, -1);
+      Aligned<char> q(most * rowBytes);
+      for (int64_t i = 0; i < most * k; ++i)
+        x[i] = normal(random);
+      for (int64_t i = 0; i < n; ++i)
+        b[i] = normal(random);
+      toBytes(x.data(), nullptr, q.data(), most, 0, kAll);
+      run(q.data(), weight.data(), b.data(), whole.data(), most, 0, kAll);
+      EXPECT_TRUE(whole.guarded());
+      for (int64_t m = 0; m < most; ++m) {
+        std::vector<double> input =
+            decodeInput(q.data() + m * rowBytes, k, activations);
+        for (int64_t i = 0; i < n; ++i) {
+          double sum = bias ? b[i] : 0, size = std::abs(sum);
+          for (int64_t j = 0; j < k; ++j) {
+            double term = input[j] * decoded[i * k + j];
+            sum += term;
+            size += std::abs(term);
+          }
+          ASSERT_NEAR(whole[m * n + i], sum, 4e-6 * size)
+              << "row " << m << " column " << i;
         }
-        ASSERT_NEAR(whole[m * n + i], sum, 4e-6 * size)
-            << "row " << m << " column " << i;
       }
-    }
-    for (int64_t m : {1, 2, 3, 5, 7, 11, 12, 13, 20, 25, 130}) {
-      Aligned<float> y(m * n, -1), split(m * n, -1);
-      run(q.data(), weight.data(), b.data(), y.data(), m, 0, kAll);
-      EXPECT_TRUE(y.guarded());
-      EXPECT_EQ(0, std::memcmp(y.data(), whole.data(), m * n * sizeof(float)))
-          << m << " rows";
-      run(q.data(), weight.data(), b.data(), split.data(), m, kPart, kAll);
-      run(q.data(), weight.data(), b.data(), split.data(), m, 0, kPart);
-      EXPECT_EQ(0, std::memcmp(split.data(), y.data(), m * n * sizeof(float)))
-          << m << " rows in two parts";
+      for (int64_t m : {1, 2, 3, 5, 7, 11, 12, 13, 20, 25, 130}) {
+        Aligned<float> y(m * n, -1), split(m * n, -1);
+        run(q.data(), weight.data(), b.data(), y.data(), m, 0, kAll);
+        EXPECT_TRUE(y.guarded());
+        EXPECT_EQ(0, std::memcmp(y.data(), whole.data(), m * n * sizeof(float)))
+            << m << " rows";
+        run(q.data(), weight.data(), b.data(), split.data(), m, kPart, kAll);
+        run(q.data(), weight.data(), b.data(), split.data(), m, 0, kPart);
+        EXPECT_EQ(0, std::memcmp(split.data(), y.data(), m * n * sizeof(float)))
+            << m << " rows in two parts";
+      }
     }
 
     // Rows as they are.

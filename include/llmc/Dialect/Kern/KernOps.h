@@ -8,7 +8,6 @@
 
 #include "llmc/Dialect/Pack/PackOps.h"
 #include "mlir/Interfaces/DestinationStyleOpInterface.h"
-#include "llvm/Support/MathExtras.h"
 
 #include "llmc/Dialect/Kern/KernDialect.h.inc"
 
@@ -21,13 +20,28 @@ namespace llmc::kern {
 constexpr int64_t kKeyBlock = 16;
 /// Positions of a cache that one partial softmax covers.
 constexpr int64_t kChunk = 256;
-/// Columns of a group of a quantized row, and bytes that it takes.
-constexpr int64_t kInputGroup = 32, kInputGroupBytes = 64;
+/// Columns of a group of an input row that `kern.quantize` made.
+constexpr int64_t kInputGroup = 32;
 
-/// Bytes of a quantized row of `columns` columns.
-inline int64_t getQuantizedRowBytes(int64_t columns) {
-  return llvm::divideCeil(columns, kInputGroup) * kInputGroupBytes;
+/// What the columns of such a row are; the number is the bytes of one.
+enum class Activations : int64_t { I8 = 1, I16 = 2, F32 = 4 };
+constexpr Activations kActivations[] = {Activations::I8, Activations::I16,
+                                        Activations::F32};
+
+/// Bytes that a group takes: its columns, a scale and sums, in cache lines.
+constexpr int64_t getInputGroupBytes(Activations activations) {
+  return (kInputGroup * static_cast<int64_t>(activations) + 32 + 63) / 64 * 64;
 }
+
+/// Bytes of a row of `columns` columns.
+constexpr int64_t getInputRowBytes(int64_t columns, Activations activations) {
+  return (columns + kInputGroup - 1) / kInputGroup *
+         getInputGroupBytes(activations);
+}
+
+/// What a row of that many columns and bytes holds; empty where the two do not
+/// fit.
+std::optional<Activations> findActivations(int64_t columns, int64_t bytes);
 
 } // namespace llmc::kern
 

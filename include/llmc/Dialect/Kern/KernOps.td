@@ -70,13 +70,15 @@ def Kern_LinearOp : Kern_Op<"linear"> {
 }
 
 def Kern_QuantizeOp : Kern_Op<"quantize"> {
-  let summary = "Rows in signed bytes";
+  let summary = "Rows as the kernels of compressed matrices read them";
   let description = [{
-    Each 32 columns of a row of `input` (times `factors`) become a cache line:
-    32 codes about `x / s` for a scale `s`, `s`, and sums of the codes. `init` is
-    for the kernels alone.
+    Each 32 columns of a row of `input` (times `factors`) become cache lines: 32
+    codes about `x / s` for a scale `s`, `s`, and sums of the codes. How many bytes
+    the row of `init` has tells what a code is: 64 for each 32 columns, 8 bits;
+    128, 16 bits; 192, the numbers themselves in f32. `init` is for the kernels
+    alone.
 
-    [C1] `init` has the extents of `input` but for the last: 64 for each 32 columns
+    [C1] `init` has the extents of `input` but for the last: 64, 128 or 192 for each 32 columns
     [C2] `factors` has rank 1 and as many entries as `input` has columns
 
     ```mlir
@@ -93,10 +95,10 @@ def Kern_QuantizeOp : Kern_Op<"quantize"> {
 def Kern_QuantizedLinearOp : Kern_Op<"quantized_linear"> {
   let summary = "Product of quantized rows with a compressed matrix";
   let description = [{
-    As `kern.linear`, of rows that `kern.quantize` made. Dot products are exact
-    integers; groups of columns are added in their order.
+    As `kern.linear`, of rows that `kern.quantize` made. Dot products of codes are
+    exact integers; groups of columns are added in their order.
 
-    [C1] `input` and `init` agree but for the last extent: bytes of a quantized row, and rows of `weight`
+    [C1] `input` and `init` agree but for the last extent: bytes of a row as `kern.quantize` makes it, and rows of `weight`
     [C2] `bias` has rank 1 and as many entries as the weight has rows
     [C3] the format of `weight` is quantized
 

@@ -28,6 +28,9 @@ def Pack_Dialect : Dialect {
   let extraClassDeclaration = [{
     /// The attribute of an `nn.weight` that is to be compressed: #pack.method.
     static constexpr llvm::StringLiteral kMethod = "pack.method";
+    /// What the inputs of products with an `nn.weight` are, as the attribute
+    /// `activations` of `pack.linear`.
+    static constexpr llvm::StringLiteral kActivations = "pack.activations";
     /// What there is to say about how an `nn.weight` is compressed, as text.
     static constexpr llvm::StringLiteral kNote = "pack.note";
     /// Why an `nn.weight` is not compressed, as text.

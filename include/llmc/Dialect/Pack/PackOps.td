@@ -33,21 +33,28 @@ def Pack_LinearOp : Pack_Op<"linear", [AttrSizedOperandSegments]> {
     no factors are ones. A method that divides the columns of a matrix before it
     rounds them leaves their factors here.
 
+    A quantized weight is multiplied with an input in groups of 32 columns, each
+    with a scale: `activations` of i8, which is what stands for none, or i16, or
+    f32, where the input stays as it is. A row of the result does not depend on the
+    rows beside it.
+
     [C1] the input has rank 1 or more and as many columns as the weight
     [C2] `bias` has rank 1 and as many entries as the weight has rows
     [C3] the element types are the compute type of the weight's format
     [C4] `factors` has rank 1 and as many entries as the weight has columns
+    [C5] `activations` is i8, i16 or f32, and the format of the weight is quantized
 
     ```mlir
     %1 = pack.linear %x, %w : (tensor<?x64xf32>, !pack.tensor<172x64, #pack.dense<f32>, #pack.rows<32>>) -> tensor<?x172xf32>
     ```
   }];
   let arguments = (ins AnyRankedTensor:$input, Pack_TensorType:$weight, Optional<AnyRankedTensor>:$bias,
-                   Optional<AnyRankedTensor>:$factors);
+                   Optional<AnyRankedTensor>:$factors, OptionalAttr<TypeAttr>:$activations);
   let assemblyFormat = [{
     $input `,` $weight (`,` $bias^)? (`factors` `(` $factors^ `)`)? attr-dict `:`
     functional-type(operands, results)
   }];
+  let hasVerifier = 1;
 }
 
 def Pack_GatherOp : Pack_Op<"gather"> {
