@@ -63,6 +63,9 @@ static llvm::Expected<PlacedWeight> describeWeight(nn::WeightOp op) {
   weight.type = op.getType();
   weight.source = op.getSource();
   weight.method = op->getAttr(pack::PackDialect::kMethod);
+  if (auto inputs =
+          op->getAttrOfType<TypeAttr>(pack::PackDialect::kActivations))
+    llvm::raw_string_ostream(weight.activations) << inputs.getValue();
   if (auto kept = op->getAttrOfType<StringAttr>(pack::PackDialect::kKept))
     weight.kept = kept.getValue().str();
   if (auto note = op->getAttrOfType<StringAttr>(pack::PackDialect::kNote))
@@ -371,6 +374,9 @@ std::vector<LedgerLine> llmc::buildLedger(const WeightFile &file) {
       line.format = method.getFormat().str();
       line.method = method.getName().str();
       line.note = weight.outcome.note;
+      if (!weight.activations.empty())
+        line.note = "inputs in " + weight.activations +
+                    (line.note.empty() ? "" : "; " + line.note);
       line.relativeError = weight.outcome.relativeError;
       line.seconds = weight.outcome.seconds;
     }

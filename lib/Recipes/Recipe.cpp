@@ -145,6 +145,8 @@ private:
         readUse(entry.getValue(), value, rule);
       else if (key == "method")
         rule.method = value;
+      else if (key == "activations")
+        readActivations(entry.getValue(), value, rule);
       else if (key == "format")
         rule.format = value;
       else if (key == "bits")
@@ -176,6 +178,21 @@ private:
     else
       fail(node, "expected 'gather' or 'linear' after 'read' but got '" +
                      value + "'");
+  }
+
+  void readActivations(yaml::Node *node, StringRef value, QuantizeRule &rule) {
+    static constexpr std::pair<StringLiteral, ActivationRule> kNames[] = {
+        {"auto", ActivationRule::Auto},
+        {"i8", ActivationRule::I8},
+        {"i16", ActivationRule::I16},
+        {"f32", ActivationRule::F32}};
+    for (const auto &[name, meaning] : kNames)
+      if (value == name) {
+        rule.activations = meaning;
+        return;
+      }
+    fail(node, "expected auto, i8, i16 or f32 after 'activations' but got '" +
+                   value + "'");
   }
 
   void checkRule(const yaml::Node &node, QuantizeRule &rule) {

@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "llmc/Dialect/NN/NNOps.h"
+#include "FoldScale.h"
 #include "llmc/Dialect/Pack/PackOps.h"
 #include "llmc/Passes/KernelPasses.h"
 #include "llmc/Passes/QuantizePasses.h"
@@ -26,6 +26,8 @@ namespace {
 /// How the code reads a weight.
 struct Reads {
   unsigned uses = 0;
+  /// Whether a product has a gated product as its input.
+  bool gated = false;
   /// The op that needs the numbers themselves; empty if there is none.
   StringRef other;
 };
@@ -54,10 +56,13 @@ struct AssignMethods : llmc::impl::AssignMethodsPassBase<AssignMethods> {
     module.walk([&](nn::GetOp get) {
       Reads &entry = reads[get.getWeightAttr().getAttr()];
       for (OpOperand &use : get->getUses())
-        if (unsigned how = classify(use))
+        if (unsigned how = classify(use)) {
           entry.uses |= how;
-        else
+          auto linear = dyn_cast<nn::LinearOp>(use.getOwner());
+          entry.gated |= linear && findGatedProduct(linear.getInput());
+        } else {
           entry.other = use.getOwner()->getName().getStringRef();
+        }
     });
     SymbolTable symbols(module);
     unsigned matrices = 0, fitting = 0;
@@ -108,7 +113,23 @@ struct AssignMethods : llmc::impl::AssignMethodsPassBase<AssignMethods> {
                       pack::MethodAttr::get(
                           builder.getContext(), rule->method, rule->format,
                           buildSettings(builder, rule->settings)));
+    if (Type inputs = getActivations(*rule, how, builder);
+        inputs && weight->hasAttr(pack::PackDialect::kMethod))
+      weight->setAttr(pack::PackDialect::kActivations, TypeAttr::get(inputs));
     return true;
+  }
+
+  /// What inputs are rounded to, where it is not i8.
+  static Type getActivations(const QuantizeRule &rule, const Reads &how,
+                             Builder &builder) {
+    if (!(how.uses & kReadByLinear))
+      return {};
+    if (rule.activations == ActivationRule::F32)
+      return builder.getF32Type();
+    if (rule.activations == ActivationRule::I16 ||
+        (rule.activations == ActivationRule::Auto && how.gated))
+      return builder.getIntegerType(16);
+    return {};
   }
 
   /// Keeps the codes of a weight that comes compressed.

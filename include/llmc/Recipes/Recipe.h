@@ -9,7 +9,10 @@
 //     quantize:
 //       - {read: gather, method: mse, format: i8g32}
 //       - {match: "layers\\.0\\.", method: keep}
-//       - {method: sinq, bits: 4, group: 64, quantizer: mse}
+//       - {method: sinq, bits: 4, group: 64, quantizer: mse, activations: i16}
+//
+// `activations` says to what kernels round the input of a product with the matrix:
+// i8 or i16, in groups of 32 with a scale each, f32 for not at all, or auto.
 //
 // Rules are tried in order; the first that fits a weight decides. A weight that
 // no rule fits stays as it is. What a recipe says is checked when it is read:
@@ -31,6 +34,16 @@ namespace llmc {
 /// by row, by index.
 enum WeightUse : unsigned { kReadByLinear = 1, kReadByGather = 2 };
 
+/// What the input of a product with a compressed matrix is rounded to.
+enum class ActivationRule {
+  /// i16 where it is a gated product, which can have outliers of hundreds of
+  /// times its deviation; else i8.
+  Auto,
+  I8,
+  I16,
+  F32
+};
+
 /// The method that leaves a weight as the model has it: compressed where it came
 /// compressed, else in f32.
 inline constexpr llvm::StringLiteral kKeepMethod = "keep";
@@ -46,6 +59,7 @@ struct QuantizeRule {
   std::string method;
   /// The long name of the format; empty with `keep`.
   std::string format;
+  ActivationRule activations = ActivationRule::Auto;
   /// Options of the method, as written.
   std::vector<std::pair<std::string, std::string>> settings;
 

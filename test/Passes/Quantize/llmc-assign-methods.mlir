@@ -8,9 +8,12 @@
 // RUN: echo 'quantize: [{read: gather, method: rtn, bits: 4, group: 32, zero: free}]' > %t.yaml
 // RUN: llmc-opt %s -split-input-file -llmc-assign-methods=recipe=%t.yaml | FileCheck %s --check-prefix=TABLES
 // RUN: llmc-opt %s -split-input-file -llmc-assign-methods=recipe=keep | FileCheck %s --check-prefix=KEEP
+// RUN: echo 'quantize: [{match: "^w$|down", method: rtn, bits: 4, group: 32, activations: f32}, {method: rtn, bits: 4, group: 32, activations: i8}]' > %t.yaml
+// RUN: llmc-opt %s -split-input-file -llmc-assign-methods=recipe=%t.yaml | FileCheck %s --check-prefix=RULES
 // UNKNOWN: error: unknown recipe 'w9'; expected one of f32,
-// NONE: fits none of the 5 matrices of this model
+// NONE: fits none of the 7 matrices of this model
 
+// RULES: nn.weight @w {{.*}} {pack.activations = f32, pack.method = #pack.method<"rtn", "u4g32">}
 // CHECK: nn.weight @w {{.*}} {pack.method = #pack.method<"mse", "i8g32">}
 // TABLES: nn.weight @w {{.*}} {pack.kept = "no rule of the recipe fits"}
 nn.weight @w : tensor<8x32xf32> from #nn.key<"w" : tensor<8x32xf32>>
@@ -29,6 +32,21 @@ nn.weight @gamma : tensor<32xf32> from #nn.key<"g" : tensor<32xf32>>
 // KEEP: nn.weight @w {{.*}} {pack.kept = "the recipe keeps it as it comes, but it is not stored as codes and scales"}
 // KEEP: nn.weight @codes {{.*}} {pack.method = #pack.method<"keep", "i8g16.f32">}
 nn.weight @codes : tensor<8x32xf32> from #nn.dequant<#nn.dense<dense<3> : tensor<8x32xi8>>, #nn.dense<dense<0.5> : tensor<8x2xf32>>, 0, [1, 16]>
+
+// A gated product is what it reads.
+// CHECK: nn.weight @down {{.*}} {pack.activations = i16, pack.method = #pack.method<"mse", "i8g32">}
+// RULES: nn.weight @down {{.*}} {pack.activations = f32,
+nn.weight @down : tensor<8x32xf32> from #nn.key<"d" : tensor<8x32xf32>>
+// RULES: nn.weight @low {{.*}} {pack.method
+nn.weight @low : tensor<8x32xf32> from #nn.key<"l" : tensor<8x32xf32>>
+func.func @gated(%g: tensor<?x32xf32>, %u: tensor<?x32xf32>) -> (tensor<?x8xf32>, tensor<?x8xf32>) {
+  %p = nn.mul %g, %u : (tensor<?x32xf32>, tensor<?x32xf32>) -> tensor<?x32xf32>
+  %d = nn.get @down : tensor<8x32xf32>
+  %l = nn.get @low : tensor<8x32xf32>
+  %0 = nn.linear %p, %d : (tensor<?x32xf32>, tensor<8x32xf32>) -> tensor<?x8xf32>
+  %1 = nn.linear %p, %l : (tensor<?x32xf32>, tensor<8x32xf32>) -> tensor<?x8xf32>
+  return %0, %1 : tensor<?x8xf32>, tensor<?x8xf32>
+}
 
 func.func @main(%x: tensor<?x32xf32>, %h: tensor<?x32xf16>, %i: tensor<?xi64>) -> (tensor<?x8xf32>, tensor<?x8xf32>, tensor<8x32xf32>, tensor<?x8xf16>, tensor<?x8xf32>) {
   %w = nn.get @w : tensor<8x32xf32>

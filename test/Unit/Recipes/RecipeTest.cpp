@@ -29,7 +29,7 @@ TEST(Recipe, TakesTheFirstRuleThatFits) {
             "  - {read: gather, method: mse, format: q8_0}\n"
             "  - {match: 'mlp\\.', method: rtn, bits: 3, group: 32}\n"
             "  - {match: q_proj$, method: sinq, bits: 4, "
-            "quantizer: mse}\n");
+            "quantizer: mse, activations: i16}\n");
   EXPECT_EQ(recipe.summary, "two rules");
   ASSERT_EQ(recipe.quantize.size(), 3u);
   const QuantizeRule *rule =
@@ -45,6 +45,8 @@ TEST(Recipe, TakesTheFirstRuleThatFits) {
   EXPECT_EQ(rule->format, "u4g64");
   ASSERT_EQ(rule->settings.size(), 1u);
   EXPECT_EQ(rule->settings[0].second, "mse");
+  EXPECT_EQ(rule->activations, ActivationRule::I16);
+  EXPECT_EQ(recipe.quantize[1].activations, ActivationRule::Auto);
   EXPECT_FALSE(recipe.find("layers.0.q_proj.x", kReadByLinear));
 }
 
@@ -96,6 +98,9 @@ TEST(Recipe, ErrorsNameTheLineAndTheRemedy) {
             "recipe 'r', line 2: expected 'gather' or 'linear' after 'read' "
             "but "
             "got 'conv'"},
+           {"quantize:\n  - {method: keep, activations: i4}",
+            "recipe 'r', line 2: expected auto, i8, i16 or f32 after "
+            "'activations' but got 'i4'"},
            {"quantize:\n  - {match: '(', method: rtn, bits: 4}",
             "recipe 'r', line 2: '(' is no regular expression"},
            {"quantize:\n  - {method: rtn, bits: 4, group: 32, zero: maybe}",
