@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from comparison import figures, ggml_formats, gguf_files
+from comparison import figures, ggml_formats, gguf_files, numpy_llama
 from comparison.processes import PeerError, environment, output_of
 
 STORIES = "stories15M.bin", "stories15M.tokenizer.bin"
@@ -38,12 +38,20 @@ def options_of(root: Path) -> argparse.Namespace:
                         "[f32,q4_0,q4_k_m,iq4_nl]")
     parser.add_argument("--ggml", default="", metavar="TYPES", help="formats of ggml that the weights go through and back, like q4_k,iq4_nl, "
                         "and then f32 by llmc; q4_k/q8_0 names that of the embedding, too")
+    parser.add_argument("--numpy", default="", metavar="KINDS", help="roundings of stories15M, or another tied Llama model, that NumPy computes "
+                        "apart from llmc, beside llmc's own: sinq/u4g32,rtn/u3g32; f32 is the model as it is")
     parser.add_argument("--peer-python", type=Path, default=root / "build/venv-bench/bin/python", metavar="FILE",
                         help="a Python with llama-cpp-python [that of benchmarks/compare]")
     parser.add_argument("--json", type=Path, default=root / "build/bench/quality.json", metavar="FILE",
                         help="where everything measured goes [build/bench/quality.json]")
     options = parser.parse_args()
     options.recipes = options.recipes.split(",")
+    options.numpy = options.numpy.split(",") if options.numpy else []
+    try:
+        for kind in options.numpy:
+            kind == "f32" or numpy_llama.parse(kind)
+    except ValueError as error:
+        parser.error(str(error))
     unknown = [k for k in options.kinds.split(",") if k not in gguf_files.FLOATS and k not in gguf_files.TYPES]
     if options.gguf and unknown:
         parser.error(f"expected kinds of {', '.join([*gguf_files.FLOATS, *gguf_files.TYPES])} but got '{unknown[0]}'")
@@ -95,7 +103,9 @@ def row_of(result: dict, numbers: int) -> list[str]:
         text = f"{scale * found['value']:.{digits}f}"
         return text + (f" [{scale * found['low']:.{digits}f}, {scale * found['high']:.{digits}f}]" if "low" in found else "")
 
-    return [result["recipe"], f"{size / 1e6:.1f}", f"{8 * size / numbers:.2f}", f"{eval_['perplexity']['value']:.4f}",
+    sizes = [f"{size / 1e6:.1f}", f"{8 * size / numbers:.2f}"] if size is not None else ["-", "-"]
+    name = result["recipe"]
+    return [Path(name).stem if name.endswith((".yaml", ".yml")) else name, *sizes, f"{eval_['perplexity']['value']:.4f}",
             interval("excess", 100, 3), interval("kl_mean", 1, 5), interval("kl_p99_9", 1, 3),
             interval("same_top1", 100, 2), f"{result['compile_seconds']:.1f}" if result["compile_seconds"] is not None else "-"]
 
@@ -126,19 +136,45 @@ def through_ggml(options, kind: str, reference: Path, work: Path) -> dict:
     return {"compile_seconds": None, "info": {**made["info"], "weight_bytes": size}, "eval": evaluated(options, made["bundle"], reference)}
 
 
+def scored_ids(options, first: dict) -> list[int]:
+    """The tokens of the text that llmc scored."""
+    from tokenizers import Tokenizer
+    tokenizer = Tokenizer.from_file(str(options.model / "tokenizer.json"))
+    return tokenizer.encode(options.text.read_text(encoding="utf-8"), add_special_tokens=False).ids[:first["text_tokens"]]
+
+
+def by_numpy(options, first: dict) -> list[dict]:
+    """Results of NumPy's roundings, against its f32, on the tokens that llmc scored."""
+    say(f"evaluating by NumPy: {', '.join(options.numpy)}")
+    bos = json.loads((options.model / "config.json").read_text(encoding="utf-8"))["bos_token_id"]
+    found = numpy_llama.evaluate(options.model, options.numpy, scored_ids(options, first), first["protocol"], bos)
+    return [{"recipe": f"numpy {kind}", "compile_seconds": None, "info": {"weight_bytes": None}, "eval": eval_} for kind, eval_ in found.items()]
+
+
+def recipes_like_numpy(options, work: Path) -> list[Path]:
+    """Recipes of llmc for the same roundings, with inputs of 16 and of 8 bits."""
+    files = {}
+    for kind in options.numpy:
+        for activations in ("i16", "i8"):
+            if kind != "f32":
+                text = numpy_llama.recipe(kind, activations)
+                name = f"{kind.replace('-joint', '').replace('/', '-')}-{activations}.yaml"
+                files[work / name] = text
+    for file, text in files.items():
+        file.write_text(text, encoding="utf-8")
+    return list(files)
+
+
 def peers(options, first: dict, work: Path) -> list[dict]:
     """Results of llama.cpp's formats, against its f32, on the tokens that llmc scored."""
     import numpy as np
-    from tokenizers import Tokenizer
 
     def failed(reason: str) -> list[dict]:
         return [{"recipe": f"llama.cpp {kind}", "reason": reason} for kind in options.kinds.split(",")]
 
     if not options.peer_python.exists():
         return failed(f"expected a Python with llama-cpp-python at {options.peer_python}: benchmarks/compare makes it, or give --peer-python")
-    tokenizer = Tokenizer.from_file(str(options.model / "tokenizer.json"))
-    ids = tokenizer.encode(options.text.read_text(encoding="utf-8"), add_special_tokens=False).ids[:first["text_tokens"]]
-    np.save(work / "quality-ids.npy", np.array(ids))
+    np.save(work / "quality-ids.npy", np.array(scored_ids(options, first)))
     say(f"evaluating llama.cpp: {options.kinds}")
     command = [options.peer_python, "-m", "comparison.llama_quality", options.gguf, options.kinds, "f32", work / "quality-ids.npy",
                json.dumps(first["protocol"]), options.threads or first["threads"], work / "gguf"]
@@ -181,13 +217,14 @@ def main(root: Path) -> int:
         options.model = options.model or stories(root, options, work)
         reference = compiled(options, options.reference, work)
         results = []
-        for recipe in options.recipes:
+        for recipe in [*options.recipes, *map(str, recipes_like_numpy(options, work))]:
             results.append(attempt(recipe, lambda: by_recipe(options, recipe, reference, work)))
         for kind in options.ggml.split(",") if options.ggml else []:
             results.append(attempt(f"ggml {kind}", lambda: through_ggml(options, kind, reference["bundle"], work)))
-        if options.gguf:
+        if options.gguf or options.numpy:
             done = [r["eval"] for r in results if "eval" in r] or [evaluated(options, reference["bundle"], reference["bundle"])]
-            results += peers(options, done[0], work)
+            results += by_numpy(options, done[0]) if options.numpy else []
+            results += peers(options, done[0], work) if options.gguf else []
     except (PeerError, subprocess.TimeoutExpired, OSError, ValueError) as error:
         say(f"error: {error}")
         return 1

@@ -20,7 +20,7 @@ BUILD = Path(os.environ.get("LLMC_BUILD", ROOT / "build"))
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import test_eval
-from comparison import ggml_formats, llama_quality, quality
+from comparison import ggml_formats, llama_quality, numpy_llama, quality
 
 EVAL = {"perplexity": {"value": 5.5, "low": 5.4, "high": 5.6}, "excess": {"value": 0.01234, "low": -0.001, "high": 0.02},
         "kl_mean": {"value": 0.0042, "low": 0.004, "high": 0.005}, "kl_p99_9": {"value": 0.25}, "same_top1": {"value": 0.975},
@@ -117,7 +117,67 @@ class ThroughGgml(unittest.TestCase):
             ggml_formats.round_trip(Encoder, np.zeros((3, 11), np.float32), "q4_0")
 
 
+class Roundings(unittest.TestCase):
+    """The reference that llmc's methods are held against."""
+
+    def test_scale_of_columns(self):
+        # A tile whose scales were computed by hand of the published procedure.
+        i, j = np.mgrid[:6, :8]
+        tile = 0.05 * np.sin(1 + 3.7 * i + 2.3 * j + 0.9 * i * j) * (1 + 0.5 * i) * np.where(j == 5, 4, 1)
+        wanted = [.982919, 1.034538, 1.276670, .740818, 1.417472, 5.294070, 1.490531, 1.182715]
+        np.testing.assert_allclose(numpy_llama.even_out(tile), wanted, atol=1e-6)
+
+    def test_codes(self):
+        matrix = np.array([[0, 1, 2, 3, 10, 10.4, 11, 13], [-3, 0, 1.4, 0, 0, 0, 0, 0]])
+        # Steps of 1 and 0.5 f16; the zero of the second row's first group is on a code.
+        rounded = numpy_llama.round_groups(matrix, 2, 4)
+        np.testing.assert_allclose(rounded[0], [0, 1, 2, 3, 10, 10, 11, 13], rtol=1e-3)
+        self.assertEqual(rounded[1, 1], 0)
+        np.testing.assert_array_equal(rounded[1, 4:], 0)
+        signed = numpy_llama.round_signed(np.array([[127, -63.4, 0.5, 1.5]]), 4)
+        np.testing.assert_array_equal(signed, [[127, -63, 0, 2]])
+
+    def test_scales_are_shared_where_they_should_be(self):
+        rng = np.random.default_rng(5)
+        pair = [rng.standard_normal((24, 32)) * np.exp(rng.standard_normal(32)) for _ in range(2)]
+        alone, joint, plain = (numpy_llama.round_matrices(f"{kind}/u4g16", pair) for kind in ("sinq", "sinq-joint", "rtn"))
+        errors = [sum(np.square(a - b).sum() for a, b in zip(pair, each)) for each in (alone, joint, plain)]
+        self.assertLess(errors[0], errors[2])
+        self.assertFalse(np.array_equal(alone[0], joint[0]))
+        self.assertTrue(np.array_equal(alone[0], numpy_llama.round_matrices("sinq-joint/u4g16", pair[:1])[0]))
+
+    def test_names(self):
+        for kind in ("sinq", "sinq/u4", "awq/u4g32", "rtn/u9g32", "rtn/u4g0"):
+            with self.assertRaisesRegex(ValueError, "expected a kind such as sinq/u4g32"):
+                numpy_llama.parse(kind)
+
+
 class Run(unittest.TestCase):
+    def test_numpy(self):
+        sys.path.insert(0, str(ROOT / "test/Scripts"))
+        import llama2c_file
+
+        with tempfile.TemporaryDirectory() as home:
+            home = Path(home)
+            llama2c_file.make(home / "m.bin")
+            llama2c_file.make_tokenizer(home / "t.bin")
+            run = [sys.executable, ROOT / "scripts/convert/llama2c_to_onnx.py", home / "m.bin", "--tokenizer", home / "t.bin", "-o", home / "m"]
+            subprocess.run(list(map(str, run)), check=True, capture_output=True)
+            command = [sys.executable, ROOT / "benchmarks/quality", "--llmc", BUILD / "bin/llmc", "--model", home / "m", "--text", ROOT / "LICENSE",
+                       "--max-tokens", 200, "--recipes", "f32", "--numpy", "f32,rtn/u4g16", "--json", home / "quality.json"]
+            done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            content = json.loads((home / "quality.json").read_text(encoding="utf-8"))
+            names = ["f32", "rtn-u4g16-i16.yaml", "rtn-u4g16-i8.yaml", "numpy f32", "numpy rtn/u4g16"]
+            self.assertEqual([Path(r["recipe"]).name if r["recipe"].endswith(".yaml") else r["recipe"] for r in content["results"]], names)
+            ours, wide, narrow, theirs, rounded = (r["eval"] for r in content["results"])
+            self.assertEqual(ours["scored_tokens"], theirs["scored_tokens"])
+            self.assertAlmostEqual(ours["perplexity"]["value"] / theirs["perplexity"]["value"], 1, 5)
+            # The same roundings, apart from where a scale in f16 moves a code.
+            self.assertGreater(rounded["kl_mean"]["value"], 0)
+            self.assertAlmostEqual(wide["kl_mean"]["value"] / rounded["kl_mean"]["value"], 1, 1)
+            self.assertGreater(abs(narrow["kl_mean"]["value"] - wide["kl_mean"]["value"]), 0)
+
     def test_tiny(self):
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "quality.json"
