@@ -317,8 +317,7 @@ private:
   Emitter::Values multiplyCodes(const QuantizedEmitter::Pieces &pieces,
                                 int64_t first, int64_t last, unsigned term,
                                 ArrayRef<Value> lines, int64_t which) {
-    int64_t shift = codes.getOffsetShift(term),
-            largest = codes.getLargestLevel(term);
+    int64_t shift = codes.getOffsetShift(term);
     bool wide = shape.activations == Activations::I16;
     // Sums of high bytes, where they need their own.
     Emitter::Values dots, highDots;
@@ -347,9 +346,9 @@ private:
           Value &dot = dots[i * columns + c];
           if (wide) {
             Value &high = sharesSums ? dot : highDots[i * columns + c];
-            high = codes.emitDot4(high, levels[c], bytes, largest, sharesSums);
+            high = codes.emitDot4(high, levels[c], bytes, term, sharesSums);
           }
-          dot = codes.emitDot4(dot, levels[c], wide ? low : bytes, largest);
+          dot = codes.emitDot4(dot, levels[c], wide ? low : bytes, term);
         }
       }
     }
@@ -555,13 +554,13 @@ SmallVector<int64_t> llmc::getQuantizedRowTiles(const Target &target,
                                                 const QuantizedShape &shape) {
   int64_t columns =
       std::max<int64_t>(1, shape.layout.tileRows / target.lanes());
-  // For each row and register of columns a real sum and one or two sums of
-  // products; a few registers for levels, scales and masks.
+  // For each row and register of columns one or two sums of products; the sums
+  // of groups may lie in memory, which is touched once for each group. Registers
+  // for the levels of each column, for an input, a product, a scale and a mask.
   bool twoSums = shape.activations == Activations::I16 &&
                  !QuantizedEmitter::addsHighBytes(target);
-  int64_t most = std::clamp<int64_t>((target.registers - 2 * columns - 3) /
-                                         ((twoSums ? 3 : 2) * columns),
-                                     1, 12);
+  int64_t most = std::clamp<int64_t>(
+      (target.registers - columns - 4) / ((twoSums ? 2 : 1) * columns), 1, 12);
   SmallVector<int64_t> tiles;
   for (int64_t tile : {12, 8, 4, 2, 1})
     if (tile <= most)

@@ -273,9 +273,20 @@ Value QuantizedEmitter::emitCodes(const Pieces &pieces, int64_t step,
   return codes;
 }
 
+bool QuantizedEmitter::isSigned(unsigned term) const {
+  int lowest = shape.format.getLowestLevel(term);
+  if (row || lowest >= 0 || lanes != 8 || target.dot != DotUnit::Madd ||
+      shape.activations != kern::Activations::I8)
+    return false;
+  // Without signs, two products may not fit sixteen bits.
+  int64_t largest = shape.format.getHighestLevel(term) +
+                    (int64_t(1) << llvm::Log2_32_Ceil(-lowest));
+  return 2 * 128 * largest > 32767;
+}
+
 int64_t QuantizedEmitter::getOffsetShift(unsigned term) const {
   int lowest = shape.format.getLowestLevel(term);
-  if (lowest >= 0)
+  if (lowest >= 0 || isSigned(term))
     return -1;
   return llvm::Log2_32_Ceil(static_cast<uint32_t>(-lowest));
 }
@@ -294,6 +305,13 @@ Value QuantizedEmitter::emitLevels(const Pieces &pieces, int64_t step,
           added = shift < 0 ? 0 : int64_t(1) << shift;
   if (levels.table.empty()) {
     int64_t offset = levels.offset + added;
+    if (isSigned(term)) {
+      auto bytes = VectorType::get({lanes * 4}, e.getI8Type());
+      Value by = e.create<arith::ConstantOp>(
+          SplatElementsAttr::get(bytes, static_cast<int8_t>(offset)));
+      return cast(e.create<arith::AddIOp>(cast(codes, bytes), by),
+                  VectorType::get({lanes}, e.getI32Type()));
+    }
     // No byte carries into the next: levels and `added` fit eight bits.
     return offset ? e.create<arith::AddIOp>(codes, word(offset * 0x01010101))
                   : codes;
@@ -354,7 +372,8 @@ Value QuantizedEmitter::emitValue(const Chains &chains, Value levels,
 //===----------------------------------------------------------------------===//
 
 Value QuantizedEmitter::emitDot4(Value sum, Value levels, Value inputs,
-                                 int64_t largest, bool high) {
+                                 unsigned term, bool high) {
+  int64_t largest = getLargestLevel(term);
   auto words = VectorType::get({lanes}, e.getI32Type());
   auto bytes = VectorType::get({lanes * 4}, e.getI8Type());
   auto halves = VectorType::get({lanes * 2}, e.getI16Type());
@@ -371,6 +390,17 @@ Value QuantizedEmitter::emitDot4(Value sum, Value levels, Value inputs,
                                      : "llvm.x86.sse2.pmadd.wd";
       return intrinsic(name, words, {cast(a, halves), cast(b, halves)});
     };
+    // Signs go from the levels to the inputs, which are not -128; a level of
+    // -128 is right as a magnitude without sign.
+    if (isSigned(term)) {
+      Value magnitudes = e.create<LLVM::AbsOp>(bytes, cast(levels, bytes),
+                                               /*is_int_min_poison=*/false);
+      Value turned = intrinsic("llvm.x86.avx2.psign.b", bytes,
+                               {cast(inputs, bytes), cast(levels, bytes)});
+      Value two =
+          intrinsic("llvm.x86.avx2.pmadd.ub.sw", halves, {magnitudes, turned});
+      return e.add(sum, pairs(two, word(0x00010001)));
+    }
     // Two products of at most 128 * largest must fit 15 bits and the sign.
     if (2 * 128 * largest <= 32767 && bits >= 256) {
       Value two = intrinsic(bits == 512 ? "llvm.x86.avx512.pmaddubs.w.512"

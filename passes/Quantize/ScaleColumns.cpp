@@ -82,6 +82,7 @@ struct ScaleColumns : llmc::impl::ScaleColumnsPassBase<ScaleColumns> {
       }
     });
     llvm::EquivalenceClasses<StringAttr> joined;
+    // By input and options; formats may differ.
     llvm::DenseMap<std::pair<Value, Attribute>, StringAttr> first;
     for (auto &[name, linears] : readers) {
       auto weight = symbols.lookup<nn::WeightOp>(name);
@@ -93,7 +94,7 @@ struct ScaleColumns : llmc::impl::ScaleColumnsPassBase<ScaleColumns> {
       joined.insert(name);
       for (nn::LinearOp linear : linears) {
         auto [place, isNew] =
-            first.try_emplace({linear.getInput(), method}, name);
+            first.try_emplace({linear.getInput(), method.getSettings()}, name);
         if (!isNew)
           joined.unionSets(place->second, name);
       }

@@ -100,9 +100,11 @@ public:
   Pieces loadPieces(mlir::Value unit);
 
   /// For a k-step: the levels of four columns in the bytes of each lane, less
-  /// the lowest power of two that makes them unsigned.
+  /// the lowest power of two that makes them unsigned, or signed as they are.
   mlir::Value emitLevels(const Pieces &pieces, int64_t step, int64_t column,
                          unsigned term);
+  /// Whether dot products take the levels of a term with their signs.
+  bool isSigned(unsigned term) const;
   /// What emitLevels added is 2^shift; -1: nothing.
   int64_t getOffsetShift(unsigned term) const;
   /// The largest value of a byte of emitLevels.
@@ -115,11 +117,11 @@ public:
   mlir::Value emitValue(const Chains &chains, mlir::Value levels, int64_t byte,
                         unsigned term, mlir::Value before);
 
-  /// sum + the dot products of four bytes in each lane, `levels` unsigned and
-  /// at most `largest`, `inputs` signed. With `high`, 256 times the products,
-  /// where addsHighBytes().
+  /// sum + the dot products of four bytes in each lane, `levels` those of
+  /// `term`, `inputs` signed, and no less than -127 where isSigned(term). With
+  /// `high`, 256 times the products, where addsHighBytes().
   mlir::Value emitDot4(mlir::Value sum, mlir::Value levels, mlir::Value inputs,
-                       int64_t largest, bool high = false);
+                       unsigned term, bool high = false);
   /// Whether one sum can take the products of both bytes of a number.
   static bool addsHighBytes(const Target &target) {
     return target.dot == DotUnit::Madd;
