@@ -77,11 +77,7 @@ llvm::Error BundleFolder::begin(llvm::StringRef place) {
   auto settled = settle(place);
   if (!settled)
     return settled.takeError();
-  return beginBeside(*settled);
-}
-
-llvm::Error BundleFolder::beginBeside(llvm::StringRef file) {
-  final = file.str();
+  final = *settled;
   llvm::StringRef parent = path::parent_path(final);
   if (!parent.empty())
     if (std::error_code code = fs::create_directories(parent))

@@ -311,7 +311,8 @@ private:
   }
 
   int exportModel() {
-    if (llvm::Error error = place.beginBeside(request.output))
+    // A folder of that name is never made: its files are renamed out of it.
+    if (llvm::Error error = place.begin(request.output + ".parts"))
       return fail(MachineAtFault, llvm::toString(std::move(error)));
     auto expect = [&](int64_t bytes) { progress.expect(bytes); };
     auto done = [&](int64_t bytes) { progress.add(bytes); };

@@ -374,7 +374,7 @@ Error Writer::write(Export &item) {
     line.note = outcome.note;
     lines.push_back(std::move(line));
     if (request.done)
-      request.done(line.bytesBefore);
+      request.done(lines.back().bytesBefore);
   }
   whole.block = item.block;
   int64_t rows = whole.rows, columns = whole.columns,

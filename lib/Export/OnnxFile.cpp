@@ -155,11 +155,11 @@ static StringRef findName(ArrayRef<char> bytes, Span message) {
 
 std::vector<StringRef> OnnxFile::build() {
   std::vector<StringRef> graph;
-  auto field = [&](uint64_t number, std::string body) {
+  auto field = [&](uint64_t number, StringRef body) {
     graph.push_back(keep(Message().text(number, body).bytes));
   };
-  for (std::string &node : first)
-    field(kGraphNode, std::move(node));
+  for (const std::string &node : first)
+    field(kGraphNode, node);
   size_t node = 0, initializer = 0;
   for (const WireField &old : graphFields) {
     bool isMessage = old.kind == kBytesKind;
@@ -183,8 +183,8 @@ std::vector<StringRef> OnnxFile::build() {
     }
     graph.push_back(view(old.whole));
   }
-  for (std::string &tensor : added)
-    field(kGraphInitializer, std::move(tensor));
+  for (const std::string &tensor : added)
+    field(kGraphInitializer, tensor);
 
   uint64_t size = 0;
   for (StringRef piece : graph)
@@ -192,10 +192,11 @@ std::vector<StringRef> OnnxFile::build() {
   std::string head;
   appendVarint(head, kModelGraph << 3 | kBytesKind);
   appendVarint(head, size);
+  StringRef begin = keep(std::move(head));
   std::vector<StringRef> pieces;
   for (const WireField &old : modelFields) {
     if (isGraph(old)) {
-      pieces.push_back(keep(std::move(head)));
+      pieces.push_back(begin);
       pieces.insert(pieces.end(), graph.begin(), graph.end());
     } else {
       pieces.push_back(view(old.whole));

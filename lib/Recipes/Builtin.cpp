@@ -45,7 +45,6 @@ quantize:
      R"(summary: linear layers at 4 bits, tables at 8, as GGUF has them
 quantize:
   - {read: gather, method: mse, format: q8_0}
-  - {match: "o_proj", method: mse, format: q4_0}
   - {method: sinq, quantizer: mse, format: q4_0}
 )"},
 };

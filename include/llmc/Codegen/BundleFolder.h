@@ -42,10 +42,6 @@ public:
   /// are made: they must not take the signals.
   llvm::Error begin(llvm::StringRef place);
 
-  /// The same for files that shall stand beside each other, of which `file` is
-  /// one: they are renamed out of the folder, and it is never published.
-  llvm::Error beginBeside(llvm::StringRef file);
-
   /// The path of a file of the bundle while it is written.
   std::string path(llvm::StringRef file) const;
 
