@@ -13,13 +13,13 @@
 #include "Jit.h"
 #include "llmc/Codegen/QuantizedEmitter.h"
 #include "llmc/Codegen/Target.h"
+#include "llmc/Support/SplitMix.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <algorithm>
 #include <cstdlib>
 #include <functional>
-#include <random>
 #include <sys/mman.h>
 #include <thread>
 #include <time.h>
@@ -51,9 +51,9 @@ float *allocate(size_t count) {
   }
   madvise(memory, bytes, MADV_HUGEPAGE);
   float *data = static_cast<float *>(memory);
-  std::minstd_rand random(1);
+  SplitMix random;
   for (size_t i = 0; i < count; ++i)
-    data[i] = static_cast<int32_t>(random() % 2001 - 1000) * 1e-3f;
+    data[i] = static_cast<float>(random.unit() * 2 - 1);
   return data;
 }
 
