@@ -72,6 +72,9 @@ static constexpr OptionSpec kSinqOptions[] = {
     {"robust", OptionType::Flag, "true", 0, 0, "",
      "measure in units of the median row and leave out constant rows and "
      "columns; false is the published procedure"},
+    {"share", OptionType::Flag, "false", 0, 0, "",
+     "matrices with one input get one column scale, which a norm before them "
+     "can take up; false is more exact and multiplies the input of each"},
     {"kurtosis", OptionType::Real, "0", 0, 1e6, "",
      "a matrix whose kurtosis is above this gets no column scale (a normal "
      "distribution has 3); 0 is no limit"},

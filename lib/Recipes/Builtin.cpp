@@ -45,7 +45,7 @@ quantize:
      R"(summary: linear layers at 4 bits, tables at 8, as GGUF has them
 quantize:
   - {read: gather, method: mse, format: q8_0}
-  - {method: sinq, quantizer: mse, format: q4_0}
+  - {method: sinq, quantizer: mse, share: true, format: q4_0}
 )"},
 };
 

@@ -2,8 +2,9 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Matrices with one input get one scale together. Classes of such matrices are
-// taken from the last to the first in the order of the code, so that the rows of
+// A matrix gets a scale of its own, or one together with all that have the same
+// input: such a class of matrices can hand it to a norm, but a shared scale evens
+// out each of them less well. Classes are taken from the last to the first in the order of the code, so that the rows of
 // a producer have been scaled before its own columns are looked at.
 //
 //===----------------------------------------------------------------------===//
@@ -92,6 +93,11 @@ struct ScaleColumns : llmc::impl::ScaleColumnsPassBase<ScaleColumns> {
       if (!method || method.getName() != "sinq" || excluded.contains(name))
         continue;
       joined.insert(name);
+      auto share = method.getSettings()
+                       ? method.getSettings().getAs<StringAttr>("share")
+                       : StringAttr();
+      if (!share || share.getValue() != "true")
+        continue;
       for (nn::LinearOp linear : linears) {
         auto [place, isNew] =
             first.try_emplace({linear.getInput(), method.getSettings()}, name);

@@ -16,7 +16,7 @@ from td import ROOT
 OPT = Path(os.environ.get("LLMC_BUILD", ROOT / "build")) / "bin/llmc-opt"
 K, F, N = 48, 80, 24  # residual stream, width of the gated layer, outputs
 H, G, D, T = 6, 2, 16, 5  # heads, heads of values, size of a head, rows of the input
-METHOD = '{pack.method = #pack.method<"sinq", "u4g16">}'
+METHOD = '{pack.method = #pack.method<"sinq", "u4g16", {share = "true"}>}'
 
 
 def dense(values: np.ndarray) -> str:

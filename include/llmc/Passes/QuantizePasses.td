@@ -40,8 +40,9 @@ def ScaleColumnsPass : Pass<"llmc-scale-columns", "::mlir::ModuleOp"> {
   let summary = "Even out the columns of matrices whose method asks for it";
   let description = [{
     For matrices of the method sinq (arXiv 2509.22944, section 2) that nothing but
-    `nn.linear` reads: those with one input get one scale t of its columns. The
-    matrices are divided by t and their input is multiplied by it; where what
+    `nn.linear` reads: each gets a scale t of its columns, or all with one input
+    get one where the setting `share` is true. The matrices are divided by t and
+    their input is multiplied by it; where what
     makes the input can take t up exactly (a norm, the linear side of a gated
     product, or the values of attention), the multiplication vanishes, unless
     `fold` is false; where query heads share a head of values, their columns then

@@ -15,9 +15,9 @@
 // CHECK: nn.weight @gamma : tensor<8xf32> from #nn.scale<#nn.dense<{{.*}}>, #nn.dense<{{.*}}>, 0, false>
 nn.weight @gamma : tensor<8xf32> from #nn.dense<dense<1.0> : tensor<8xf32>>
 // CHECK: nn.weight @q : tensor<4x8xf32> from #nn.scale<#nn.dense<{{.*}}>, #nn.dense<{{.*}}>, 1, true> {pack.method
-nn.weight @q : tensor<4x8xf32> from #nn.dense<dense<[[1.,2.,3.,4.,5.,6.,7.,80.],[2.,1.,0.,4.,5.,-6.,7.,-60.],[1.,-2.,3.,4.,-5.,6.,7.,40.],[1.,1.,1.,4.,0.,6.,7.,-80.]]> : tensor<4x8xf32>> {pack.method = #pack.method<"sinq", "u4g16">}
+nn.weight @q : tensor<4x8xf32> from #nn.dense<dense<[[1.,2.,3.,4.,5.,6.,7.,80.],[2.,1.,0.,4.,5.,-6.,7.,-60.],[1.,-2.,3.,4.,-5.,6.,7.,40.],[1.,1.,1.,4.,0.,6.,7.,-80.]]> : tensor<4x8xf32>> {pack.method = #pack.method<"sinq", "u4g16", {share = "true"}>}
 // CHECK: nn.weight @k : tensor<4x8xf32> from #nn.scale<
-nn.weight @k : tensor<4x8xf32> from #nn.dense<dense<[[1.,2.,3.,4.,5.,6.,7.,80.],[2.,1.,0.,4.,5.,-6.,7.,-60.],[1.,-2.,3.,4.,-5.,6.,7.,40.],[1.,1.,1.,4.,0.,6.,7.,-80.]]> : tensor<4x8xf32>> {pack.method = #pack.method<"sinq", "u4g16">}
+nn.weight @k : tensor<4x8xf32> from #nn.dense<dense<[[1.,2.,3.,4.,5.,6.,7.,80.],[2.,1.,0.,4.,5.,-6.,7.,-60.],[1.,-2.,3.,4.,-5.,6.,7.,40.],[1.,1.,1.,4.,0.,6.,7.,-80.]]> : tensor<4x8xf32>> {pack.method = #pack.method<"sinq", "u4g16", {share = "true"}>}
 // CHECK-NOT: .columns
 // CHECK-LABEL: func.func @norm
 func.func @norm(%x: tensor<?x8xf32>) -> (tensor<?x4xf32>, tensor<?x4xf32>) {
@@ -39,7 +39,7 @@ func.func @norm(%x: tensor<?x8xf32>) -> (tensor<?x4xf32>, tensor<?x4xf32>) {
 nn.weight @gamma : tensor<8xf32> from #nn.dense<dense<1.0> : tensor<8xf32>>
 // CHECK: nn.weight @q.columns : tensor<8xf32> from #nn.dense<
 // CHECK: nn.weight @q : tensor<4x8xf32> from #nn.scale<
-nn.weight @q : tensor<4x8xf32> from #nn.dense<dense<[[1.,2.,3.,4.,5.,6.,7.,80.],[2.,1.,0.,4.,5.,-6.,7.,-60.],[1.,-2.,3.,4.,-5.,6.,7.,40.],[1.,1.,1.,4.,0.,6.,7.,-80.]]> : tensor<4x8xf32>> {pack.method = #pack.method<"sinq", "u4g16">}
+nn.weight @q : tensor<4x8xf32> from #nn.dense<dense<[[1.,2.,3.,4.,5.,6.,7.,80.],[2.,1.,0.,4.,5.,-6.,7.,-60.],[1.,-2.,3.,4.,-5.,6.,7.,40.],[1.,1.,1.,4.,0.,6.,7.,-80.]]> : tensor<4x8xf32>> {pack.method = #pack.method<"sinq", "u4g16", {share = "true"}>}
 // CHECK-LABEL: func.func @other_reader
 func.func @other_reader(%x: tensor<?x8xf32>) -> (tensor<?x4xf32>, tensor<?x8xf32>) {
   %g = nn.get @gamma : tensor<8xf32>
@@ -63,7 +63,7 @@ nn.weight @up : tensor<8x4xf32> from #nn.dense<dense<0.25> : tensor<8x4xf32>>
 // CHECK: nn.weight @bias : tensor<8xf32> from #nn.scale<#nn.dense<{{.*}}>, #nn.dense<{{.*}}>, 0, false>
 nn.weight @bias : tensor<8xf32> from #nn.dense<dense<1.0> : tensor<8xf32>>
 // CHECK: nn.weight @down : tensor<4x8xf32> from #nn.scale<
-nn.weight @down : tensor<4x8xf32> from #nn.dense<dense<[[1.,2.,3.,4.,5.,6.,7.,80.],[2.,1.,0.,4.,5.,-6.,7.,-60.],[1.,-2.,3.,4.,-5.,6.,7.,40.],[1.,1.,1.,4.,0.,6.,7.,-80.]]> : tensor<4x8xf32>> {pack.method = #pack.method<"sinq", "u4g16">}
+nn.weight @down : tensor<4x8xf32> from #nn.dense<dense<[[1.,2.,3.,4.,5.,6.,7.,80.],[2.,1.,0.,4.,5.,-6.,7.,-60.],[1.,-2.,3.,4.,-5.,6.,7.,40.],[1.,1.,1.,4.,0.,6.,7.,-80.]]> : tensor<4x8xf32>> {pack.method = #pack.method<"sinq", "u4g16", {share = "true"}>}
 // CHECK-LABEL: func.func @gated
 func.func @gated(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
   %wg = nn.get @gate : tensor<8x4xf32>
@@ -142,4 +142,23 @@ func.func @kept(%x: tensor<?x4xf32>, %s: tensor<?x8xf32>) -> tensor<?x4xf32> {
   // CHECK: nn.mul %[[P]]
   %0 = nn.linear %p, %wd : (tensor<?x8xf32>, tensor<4x8xf32>) -> tensor<?x4xf32>
   return %0 : tensor<?x4xf32>
+}
+
+// -----
+// Without `share` each matrix has a scale of its own.
+// CHECK: nn.weight @gate.columns : tensor<8xf32> from #nn.dense<
+// CHECK: nn.weight @up.columns : tensor<8xf32> from #nn.dense<
+nn.weight @gate : tensor<4x8xf32> from #nn.dense<dense<[[1.,2.,3.,4.,5.,6.,7.,80.],[2.,1.,0.,4.,5.,-6.,7.,-60.],[1.,-2.,3.,4.,-5.,6.,7.,40.],[1.,1.,1.,4.,0.,6.,7.,-80.]]> : tensor<4x8xf32>> {pack.method = #pack.method<"sinq", "u4g16">}
+nn.weight @up : tensor<4x8xf32> from #nn.dense<dense<[[80.,2.,3.,4.,5.,6.,7.,1.],[-60.,1.,0.,4.,5.,-6.,7.,2.],[40.,-2.,3.,4.,-5.,6.,7.,1.],[-80.,1.,1.,4.,0.,6.,7.,1.]]> : tensor<4x8xf32>> {pack.method = #pack.method<"sinq", "u4g16">}
+// CHECK-LABEL: func.func @own
+func.func @own(%x: tensor<?x8xf32>) -> (tensor<?x4xf32>, tensor<?x4xf32>) {
+  %g = nn.get @gate : tensor<4x8xf32>
+  %u = nn.get @up : tensor<4x8xf32>
+  // CHECK: %[[GATE:.*]] = nn.mul %{{.*}}, %{{.*}} : (tensor<?x8xf32>, tensor<8xf32>)
+  // CHECK: %[[UP:.*]] = nn.mul %{{.*}}, %{{.*}} : (tensor<?x8xf32>, tensor<8xf32>)
+  // CHECK: nn.linear
+  %0 = nn.linear %x, %g : (tensor<?x8xf32>, tensor<4x8xf32>) -> tensor<?x4xf32>
+  // CHECK: nn.linear
+  %1 = nn.linear %x, %u : (tensor<?x8xf32>, tensor<4x8xf32>) -> tensor<?x4xf32>
+  return %0, %1 : tensor<?x4xf32>, tensor<?x4xf32>
 }
