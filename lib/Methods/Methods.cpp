@@ -6,6 +6,7 @@
 #include "RowQuantizer.h"
 #include "Tasks.h"
 #include "llmc/Methods/Sinkhorn.h"
+#include "llmc/Support/Vectorized.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/CheckedArithmetic.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -362,6 +363,35 @@ double ReconstructionError::getRelative() const {
   return squaredError > 0 ? std::sqrt(squaredError / squaredNorm) : 0;
 }
 
+/// Adds what up to sixteen numbers are off, each in its lane.
+static inline void addLanes(const float *original, const float *decoded,
+                            int64_t count, double *errors, double *squares,
+                            double *largest) {
+  for (int64_t i = 0; i < count; ++i) {
+    double value = original[i], error = value - decoded[i];
+    double size = error < 0 ? -error : error;
+    errors[i] += error * error;
+    squares[i] += value * value;
+    largest[i] = size > largest[i] ? size : largest[i];
+  }
+}
+
+/// Adds what a row is off.
+LLMC_VECTORIZED
+static void addErrors(const float *original, const float *decoded,
+                      int64_t count, ReconstructionError &sum) {
+  double errors[16] = {}, squares[16] = {}, largest[16] = {};
+  int64_t at = 0;
+  for (; at + 16 <= count; at += 16)
+    addLanes(original + at, decoded + at, 16, errors, squares, largest);
+  addLanes(original + at, decoded + at, count - at, errors, squares, largest);
+  for (int i = 0; i < 16; ++i) {
+    sum.squaredError += errors[i];
+    sum.squaredNorm += squares[i];
+    sum.largest = largest[i] > sum.largest ? largest[i] : sum.largest;
+  }
+}
+
 ReconstructionError llmc::measureError(const MatrixView &weight,
                                        const QuantizedMatrix &matrix,
                                        ParallelFor parallelFor) {
@@ -375,12 +405,7 @@ ReconstructionError llmc::measureError(const MatrixView &weight,
          row < std::min(weight.rows, (index + 1) * kRows); ++row) {
       weight.read(row, 0, columns, original.data());
       decodeRows(matrix, row, row + 1, decoded);
-      for (int64_t k = 0; k < columns; ++k) {
-        double value = original[k], error = value - decoded[k];
-        part.squaredError += error * error;
-        part.squaredNorm += value * value;
-        part.largest = std::max(part.largest, std::abs(error));
-      }
+      addErrors(original.data(), decoded.data(), columns, part);
     }
     return Error::success();
   };
