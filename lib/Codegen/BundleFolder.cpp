@@ -19,6 +19,7 @@
 #include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <tuple>
 #include <unistd.h>
 
 using namespace llmc;
@@ -49,7 +50,7 @@ static bool isEmptyFolder(const std::string &place) {
 BundleFolder::~BundleFolder() {
   if (!partial.empty()) {
     std::lock_guard<std::mutex> guard(naming);
-    fs::remove_directories(partial);
+    std::ignore = fs::remove_directories(partial);
   }
   stopWatching();
   if (descriptor >= 0)
@@ -73,7 +74,7 @@ llvm::Expected<std::string> BundleFolder::settle(llvm::StringRef place) {
   return name;
 }
 
-llvm::Error BundleFolder::begin(llvm::StringRef place) {
+llvm::Error BundleFolder::begin(llvm::StringRef place, llvm::StringRef key) {
   auto settled = settle(place);
   if (!settled)
     return settled.takeError();
@@ -90,8 +91,44 @@ llvm::Error BundleFolder::begin(llvm::StringRef place) {
     partial.clear();
     return error;
   }
+  if (llvm::Error error = openJournal(key))
+    return error;
   watchSignals();
   return llvm::Error::success();
+}
+
+/// What an unfinished bundle keeps.
+static constexpr llvm::StringLiteral kJournal = "journal",
+                                     kWeights = "weights.safetensors";
+
+llvm::Error BundleFolder::openJournal(llvm::StringRef key) {
+  bool known = false;
+  if (!key.empty()) {
+    auto opened = journal.open(path(kJournal), key);
+    if (!opened)
+      return opened.takeError();
+    known = *opened;
+  }
+  // What else an earlier run left, or all of it if it was another run.
+  std::error_code code;
+  for (fs::directory_iterator at(partial, code), end; at != end && !code;
+       at.increment(code)) {
+    llvm::StringRef left = at->path(), name = path::filename(left);
+    if (!key.empty() && (name == kJournal || (known && name == kWeights)))
+      continue;
+    if (fs::is_directory(left))
+      std::ignore = fs::remove_directories(left);
+    else
+      std::ignore = fs::remove(left);
+  }
+  return llvm::Error::success();
+}
+
+std::string BundleFolder::keepWork() {
+  std::lock_guard<std::mutex> guard(naming);
+  if (!journal.holdsWork())
+    return "";
+  return std::exchange(partial, "");
 }
 
 llvm::Error BundleFolder::lock() {
@@ -118,16 +155,6 @@ llvm::Error BundleFolder::lock() {
     ::close(descriptor);
     descriptor = -1;
   }
-  // What a killed compiler left.
-  std::error_code code;
-  for (fs::directory_iterator at(partial, code), end; at != end && !code;
-       at.increment(code)) {
-    std::string left = at->path();
-    if (fs::is_directory(left))
-      fs::remove_directories(left);
-    else
-      fs::remove(left);
-  }
   return llvm::Error::success();
 }
 
@@ -138,6 +165,8 @@ std::string BundleFolder::path(llvm::StringRef file) const {
 llvm::Error BundleFolder::publish() {
   {
     std::lock_guard<std::mutex> guard(naming);
+    journal.close();
+    std::ignore = fs::remove(path(kJournal));
     // The old bundle is locked before it takes the name of the new one, so that
     // nobody begins to write into it while it is removed.
     int old = ::open(final.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -153,7 +182,7 @@ llvm::Error BundleFolder::publish() {
         if (code)
           return fileError("cannot replace", final, code);
       } else {
-        fs::remove_directories(partial);
+        std::ignore = fs::remove_directories(partial);
         ::close(old);
       }
     } else if (::rename(partial.c_str(), final.c_str())) {
@@ -195,10 +224,18 @@ void BundleFolder::watchSignals() {
     if (sources[0].revents & POLLIN &&
         ::read(signals, &info, sizeof(info)) == sizeof(info)) {
       naming.lock();
+      if (!partial.empty() && journal.holdsWork()) {
+        // A progress line may stand on a terminal.
+        std::string text = ::isatty(STDERR_FILENO) ? "\r\x1b[K" : "";
+        text += "llmc: note: stopped; what is done stays in '" + partial +
+                "', and the same command goes on from there\n";
+        (void)!::write(STDERR_FILENO, text.data(), text.size());
+        partial.clear();
+      }
       // Others still write; what they add meanwhile goes in the next round.
       for (int round = 0; round < 8 && !partial.empty() && fs::exists(partial);
            ++round)
-        fs::remove_directories(partial);
+        std::ignore = fs::remove_directories(partial);
       ::signal(info.ssi_signo, SIG_DFL);
       pthread_sigmask(SIG_UNBLOCK, &taken, nullptr);
       ::raise(info.ssi_signo);

@@ -14,14 +14,25 @@
 using namespace mlir;
 using namespace llmc;
 
+using Clock = std::chrono::steady_clock;
+
+/// Seconds since `start`, which becomes now.
+static double lap(Clock::time_point &start) {
+  auto now = Clock::now();
+  return std::chrono::duration<double>(now - std::exchange(start, now)).count();
+}
+
 /// What a method makes of the weight: its matrix, and how far it is off.
 static llvm::Expected<QuantizedMatrix>
 compress(StringRef name, Attribute source, int64_t rows, int64_t columns,
          pack::MethodAttr method, const WeightStore &store,
-         ParallelFor parallel, CompressionOutcome &outcome) {
+         ParallelFor parallel, CompressionOutcome &outcome,
+         WorkSeconds &seconds) {
+  auto clock = Clock::now();
   auto values = readMatrix(store, source, parallel);
   if (!values)
     return values.takeError();
+  seconds.reading += lap(clock);
   MethodRequest request;
   request.weight = {name, values->data(), RealType::F32,
                     rows, columns,        columns};
@@ -33,10 +44,12 @@ compress(StringRef name, Attribute source, int64_t rows, int64_t columns,
   if (!result)
     return result.takeError();
   result->matrix.columnScale.clear();
+  seconds.compressing += lap(clock);
   outcome.relativeError =
       measureError(request.weight, result->matrix, parallel).getRelative();
   if (!result->note.empty())
     outcome.note = std::move(result->note);
+  seconds.checking += lap(clock);
   return std::move(result->matrix);
 }
 
@@ -63,14 +76,14 @@ llvm::Expected<QuantizedMatrix>
 llmc::compressWeight(StringRef name, Attribute source, int64_t rows,
                      int64_t columns, pack::MethodAttr method,
                      const WeightStore &store, ParallelFor parallelFor,
-                     CompressionOutcome &outcome) {
-  auto started = std::chrono::steady_clock::now();
-  auto matrix = method.getName() == kKeepMethod
-                    ? readKept(name, source, method, store, outcome)
-                    : compress(name, source, rows, columns, method, store,
-                               parallelFor, outcome);
-  outcome.seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - started)
-          .count();
+                     CompressionOutcome &outcome, WorkSeconds *seconds) {
+  auto started = Clock::now();
+  WorkSeconds unasked;
+  auto matrix =
+      method.getName() == kKeepMethod
+          ? readKept(name, source, method, store, outcome)
+          : compress(name, source, rows, columns, method, store, parallelFor,
+                     outcome, seconds ? *seconds : unasked);
+  outcome.seconds = lap(started);
   return matrix;
 }

@@ -4,21 +4,14 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Codegen/WeightFile.h"
-#include "WriteQuantized.h"
 #include "llmc/Codegen/Conventions.h"
 #include "llmc/Dialect/NN/NNOps.h"
 #include "llmc/Dialect/Pack/PackOps.h"
 #include "llmc/Formats/Layout.h"
 #include "llmc/Runtime/Safetensors.h"
-#include "llmc/Support/Hash.h"
 #include "llmc/Weights/WeightStore.h"
 
 #include "llvm/Support/JSON.h"
-#include "llvm/Support/ThreadPool.h"
-#include <fcntl.h>
-#include <mutex>
-#include <sys/mman.h>
-#include <unistd.h>
 
 using namespace mlir;
 using namespace llmc;
@@ -149,9 +142,7 @@ llvm::Expected<WeightFile> llmc::placeWeights(ModuleOp module) {
   return file;
 }
 
-/// The header: its length in 8 bytes, JSON, and spaces up to a multiple of the
-/// page size, so that the data section is aligned in a map.
-static std::string buildHeader(const WeightFile &file) {
+std::string llmc::buildWeightHeader(const WeightFile &file) {
   std::string text;
   llvm::raw_string_ostream stream(text);
   llvm::json::OStream json(stream);
@@ -188,162 +179,6 @@ static std::string buildHeader(const WeightFile &file) {
   for (unsigned i = 0; i != 8; ++i)
     header += static_cast<char>(length >> (8 * i));
   return header + text;
-}
-
-/// Rows of a source in f32 or the element type of `storage`, `count` of them
-/// padded with zeros, column by column: [columns][count].
-static llvm::Error packBlock(const PlacedWeight &weight, pack::TensorType type,
-                             const WeightStore &store, int64_t block,
-                             std::vector<char> &rows, char *out) {
-  int64_t count = type.getLayout().getCount(), columns = type.getColumns();
-  int64_t begin = block * count;
-  int64_t end = std::min(begin + count, type.getRows());
-  auto storage =
-      cast<pack::DenseAttr>(Attribute(type.getFormat())).getStorage();
-  auto source = weight.source;
-  auto sourceType = nn::getSourceType(
-      source, [&] { return emitError(UnknownLoc::get(type.getContext())); });
-  if (sourceType && sourceType.getElementType() != storage)
-    source = nn::CastSourceAttr::get(type.getContext(), source, storage);
-  size_t width = storage.getIntOrFloatBitWidth() / 8;
-  rows.resize((end - begin) * columns * width);
-  if (llvm::Error error = store.readRows(source, begin, end, rows))
-    return error;
-  auto interleave = [&](auto zero) {
-    using Element = decltype(zero);
-    auto *from = reinterpret_cast<const Element *>(rows.data());
-    auto *to = reinterpret_cast<Element *>(out);
-    int64_t valid = end - begin;
-    // Tiles of 16 columns keep the lines of all rows in the first-level cache.
-    for (int64_t c0 = 0; c0 < columns; c0 += 16) {
-      int64_t c1 = std::min(c0 + 16, columns);
-      for (int64_t r = 0; r < valid; ++r)
-        for (int64_t c = c0; c < c1; ++c)
-          to[c * count + r] = from[r * columns + c];
-      for (int64_t r = valid; r < count; ++r)
-        for (int64_t c = c0; c < c1; ++c)
-          to[c * count + r] = zero;
-    }
-  };
-  if (width == 4)
-    interleave(uint32_t(0));
-  else
-    interleave(uint16_t(0));
-  return llvm::Error::success();
-}
-
-namespace {
-
-/// A file of known size, mapped for writing.
-class OutputMap {
-public:
-  ~OutputMap() {
-    if (base != MAP_FAILED)
-      ::munmap(base, size);
-    if (descriptor >= 0)
-      ::close(descriptor);
-  }
-
-  llvm::Error open(StringRef path, size_t bytes) {
-    size = bytes;
-    descriptor = ::open(path.str().c_str(),
-                        O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (descriptor < 0)
-      return error("cannot create", path);
-    // Space is reserved now: a full disk is an error here, not a signal later.
-    if (int code = ::posix_fallocate(descriptor, 0, bytes)) {
-      errno = code;
-      return error("no space for", path);
-    }
-    base = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-                  descriptor, 0);
-    if (base == MAP_FAILED)
-      return error("cannot map", path);
-    return llvm::Error::success();
-  }
-
-  char *data() { return static_cast<char *>(base); }
-
-private:
-  static llvm::Error error(const Twine &what, StringRef path) {
-    std::error_code code(errno, std::generic_category());
-    return llvm::createStringError(code,
-                                   what + " '" + path + "': " + code.message());
-  }
-  int descriptor = -1;
-  void *base = MAP_FAILED;
-  size_t size = 0;
-};
-
-} // namespace
-
-llvm::Error llmc::writeWeightFile(WeightFile &file, const WeightStore &store,
-                                  StringRef path, unsigned threads,
-                                  llvm::function_ref<void(int64_t)> written) {
-  std::string header = buildHeader(file);
-  file.fileBytes = header.size() + file.dataBytes;
-  OutputMap output;
-  if (llvm::Error error = output.open(path, file.fileBytes))
-    return error;
-  std::copy(header.begin(), header.end(), output.data());
-  char *data = output.data() + header.size();
-
-  std::mutex mutex;
-  llvm::Error failure = llvm::Error::success();
-  auto report = [&](llvm::Error error) {
-    if (!error)
-      return;
-    std::lock_guard<std::mutex> lock(mutex);
-    failure = llvm::joinErrors(std::move(failure), std::move(error));
-  };
-  // Tasks of about 4 MB, so that one large matrix does not hold up the rest.
-  llvm::DefaultThreadPool pool(llvm::hardware_concurrency(threads));
-  for (PlacedWeight &weight : file.weights) {
-    char *out = data + weight.offset;
-    auto packed = dyn_cast<pack::TensorType>(weight.type);
-    if (packed && packed.isQuantized())
-      continue;
-    if (!packed) {
-      pool.async([&, out] {
-        report(store.readSource(weight.source,
-                                llvm::MutableArrayRef(out, weight.bytes)));
-        written(llvm::alignTo(weight.bytes, kAlignment));
-      });
-      continue;
-    }
-    int64_t blocks = weight.shape[0];
-    int64_t blockBytes = weight.bytes / std::max<int64_t>(1, blocks);
-    int64_t perTask =
-        std::max<int64_t>(1, (4 << 20) / std::max<int64_t>(1, blockBytes));
-    for (int64_t begin = 0; begin < blocks; begin += perTask) {
-      int64_t end = std::min(begin + perTask, blocks);
-      pool.async([&, out, packed, blockBytes, begin, end] {
-        std::vector<char> rows;
-        for (int64_t block = begin; block < end; ++block)
-          report(packBlock(weight, packed, store, block, rows,
-                           out + block * blockBytes));
-        written((end - begin) * blockBytes);
-      });
-    }
-  }
-  pool.wait();
-  Workers workers(threads);
-  for (PlacedWeight &weight : file.weights) {
-    auto packed = dyn_cast<pack::TensorType>(weight.type);
-    if (!packed || !packed.isQuantized())
-      continue;
-    size_t size = llvm::alignTo(weight.bytes, kAlignment);
-    llvm::MutableArrayRef<char> out(data + weight.offset, size);
-    report(writeQuantized(weight, store, workers, out));
-    written(size);
-  }
-  if (failure)
-    return failure;
-  for (PlacedWeight &weight : file.weights)
-    pool.async(
-        [&] { weight.hash = hashText(data + weight.offset, weight.bytes); });
-  pool.wait();
-  return llvm::Error::success();
 }
 
 int64_t PlacedWeight::countNumbers() const {
@@ -383,4 +218,11 @@ std::vector<LedgerLine> llmc::buildLedger(const WeightFile &file) {
     lines.push_back(std::move(line));
   }
   return lines;
+}
+
+void WorkSeconds::add(const WorkSeconds &other, double part) {
+  reading += part * other.reading;
+  compressing += part * other.compressing;
+  checking += part * other.checking;
+  writing += part * other.writing;
 }

@@ -6,16 +6,21 @@
 #ifndef LLMC_CODEGEN_WRITEQUANTIZED_H
 #define LLMC_CODEGEN_WRITEQUANTIZED_H
 
+#include "OutputFile.h"
 #include "llmc/Codegen/WeightFile.h"
-#include "llmc/Methods/Matrix.h"
+#include "llmc/Support/ParallelFor.h"
 
 namespace llmc {
 
-/// Reads a weight of a quantized type, compresses it with its method, and packs
-/// it into `out`, `weight.bytes` bytes of zeros. Holds the matrix in f32 and its
-/// codes while it works. Fills in what the weight's `outcome` says.
+class WeightStore;
+
+/// Reads a weight of a quantized type, compresses it with its method, packs it
+/// and writes it at `place` of the file. Holds the matrix in f32 with its codes
+/// and scales while it works, and then these with the packed bytes. Fills in the
+/// weight's `outcome` and `hash`, and adds to `seconds`.
 llvm::Error writeQuantized(PlacedWeight &weight, const WeightStore &store,
-                           Workers &workers, llvm::MutableArrayRef<char> out);
+                           ParallelFor parallel, const OutputFile &output,
+                           int64_t place, WorkSeconds &seconds);
 
 } // namespace llmc
 

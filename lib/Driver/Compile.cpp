@@ -10,12 +10,14 @@
 //===----------------------------------------------------------------------===//
 #include "CompilePlan.h"
 #include "Progress.h"
+#include "RunKey.h"
 #include "llmc/Codegen/Bundle.h"
 #include "llmc/Codegen/Conventions.h"
 #include "llmc/Codegen/Emit.h"
 #include "llmc/Codegen/Packaging.h"
 #include "llmc/Codegen/Pipeline.h"
 #include "llmc/Codegen/Target.h"
+#include "llmc/Codegen/WriteWeights.h"
 #include "llmc/Dialect/NN/NNOps.h"
 #include "llmc/Dialect/Pack/PackOps.h"
 #include "llmc/Driver/CompileRequest.h"
@@ -61,12 +63,22 @@ constexpr int64_t kDefaultChunk = 512;
 /// Context of a model whose files name none.
 constexpr int64_t kDefaultContext = 2048;
 
-class Compilation {
+class Compilation : ColumnScaleClient {
 public:
   explicit Compilation(const CompileRequest &request)
       : request(request), progress(request.progress && !request.quiet) {}
 
   int run() {
+    int code = compile();
+    if (code == MachineAtFault)
+      if (std::string kept = place.keepWork(); !kept.empty())
+        llvm::errs() << "llmc: note: what is done stays in '" << kept
+                     << "', and the same command goes on from there\n";
+    return code;
+  }
+
+private:
+  int compile() {
     registerAllDialects(registry);
     context.appendDialectRegistry(registry);
     context.loadAllAvailableDialects();
@@ -101,7 +113,12 @@ public:
       return code;
     if (request.emit == "nn")
       return printModule();
-    if (int code = step("compress", [&] { return compress(); }))
+    if (int code = step("choose methods", [&] { return assignMethods(); }))
+      return code;
+    if (hasWeights())
+      if (int code = beginFolder())
+        return code;
+    if (int code = step("even out columns", [&] { return scaleColumns(); }))
       return code;
     if (isExport())
       return step("write " + request.emit, [&] { return exportModel(); });
@@ -119,17 +136,9 @@ public:
         return code;
       return printDryRun();
     }
-    bool hasWeights = request.emit == "bundle" || request.emit == "exe" ||
-                      request.emit == "lib";
-    if (hasWeights) {
-      std::string output = request.emit == "bundle"
-                               ? request.output
-                               : getBundleOfProgram(request.output);
-      if (llvm::Error error = place.begin(output))
-        return fail(ModelAtFault, llvm::toString(std::move(error)));
+    if (hasWeights())
       if (int code = step("write weights", [&] { return writeWeights(); }))
         return code;
-    }
     if (int code = step("place memory", [&] { return bufferize(); }))
       return code;
     if (int code = step("convert", [&] { return convert(); }))
@@ -139,12 +148,11 @@ public:
     llvm::SmallVector<char, 0> code;
     if (int exit = step("emit code", [&] { return emit(code); }))
       return exit;
-    if (!hasWeights)
+    if (!hasWeights())
       return writeOutput(llvm::StringRef(code.data(), code.size()));
     return step("write " + request.emit, [&] { return finish(code); });
   }
 
-private:
   const CompileRequest &request;
   DialectRegistry registry;
   MLIRContext context;
@@ -160,6 +168,8 @@ private:
   std::optional<LanguageModelInfo> languageModel;
   bool reported = false;
   Progress progress;
+  /// Of the scales of columns.
+  double reading = 0, evening = 0;
 
   int fail(ExitCode code, const llvm::Twine &message) {
     progress.clear();
@@ -295,24 +305,23 @@ private:
     return Done;
   }
 
-  int compress() {
+  /// Whether the weights of the model are written.
+  bool hasWeights() const {
+    return !request.dryRun && (request.emit == "bundle" ||
+                               request.emit == "exe" || request.emit == "lib");
+  }
+
+  int assignMethods() {
     return runPasses(
         [&](OpPassManager &pm) {
           pm.addPass(createAssignMethodsPass(recipe, *model.weights));
-          pm.addPass(createScaleColumnsPass(*model.weights, countThreads(),
-                                            /*fold=*/request.emit != "onnx"));
-          if (request.kv != "f32") {
-            EncodeCachesPassOptions caches;
-            caches.format = request.kv;
-            pm.addNestedPass<func::FuncOp>(createEncodeCachesPass(caches));
-          }
         },
         "compress");
   }
 
   int exportModel() {
     // A folder of that name is never made: its files are renamed out of it.
-    if (llvm::Error error = place.begin(request.output + ".parts"))
+    if (llvm::Error error = place.begin(request.output + ".parts", ""))
       return fail(MachineAtFault, llvm::toString(std::move(error)));
     auto expect = [&](int64_t bytes) { progress.expect(bytes); };
     auto done = [&](int64_t bytes) { progress.add(bytes); };
@@ -342,6 +351,45 @@ private:
     if (!request.quiet)
       llvm::errs() << printTable({model.file, recipe.name, "", *lines});
     return Done;
+  }
+
+  /// From here on there is work that may be kept.
+  int beginFolder() {
+    std::string output = request.emit == "bundle"
+                             ? request.output
+                             : getBundleOfProgram(request.output);
+    std::string key = computeRunKey(*model.module, *model.weights, target);
+    if (llvm::Error error = place.begin(output, key))
+      return fail(ModelAtFault, llvm::toString(std::move(error)));
+    return Done;
+  }
+
+  int scaleColumns() {
+    return runPasses(
+        [&](OpPassManager &pm) {
+          pm.addPass(createScaleColumnsPass(*model.weights, countThreads(),
+                                            *this,
+                                            /*fold=*/request.emit != "onnx"));
+          if (request.kv != "f32") {
+            EncodeCachesPassOptions caches;
+            caches.format = request.kv;
+            pm.addNestedPass<func::FuncOp>(createEncodeCachesPass(caches));
+          }
+        },
+        "compress");
+  }
+
+  void expect(int64_t bytes) override { progress.expect(bytes); }
+  void advance(int64_t bytes, double readSeconds, double evenSeconds) override {
+    progress.add(bytes);
+    reading += readSeconds;
+    evening += evenSeconds;
+  }
+  const ColumnScale *recall(StringRef first) override {
+    return place.getJournal().findScale(first);
+  }
+  void remember(StringRef first, const ColumnScale &scale) override {
+    place.getJournal().addScale(first, scale);
   }
 
   int packAndOutline() {
@@ -417,9 +465,46 @@ private:
     progress.expect(weightFile.dataBytes);
     if (llvm::Error error = writeWeightFile(
             weightFile, *model.weights, place.path("weights.safetensors"),
-            countThreads(), [&](int64_t bytes) { progress.add(bytes); }))
-      return fail(MachineAtFault, llvm::toString(std::move(error)));
+            countThreads(), place.getJournal(),
+            [&](int64_t bytes) { progress.add(bytes); })) {
+      ExitCode code = ModelAtFault;
+      std::string text;
+      llvm::handleAllErrors(
+          std::move(error), [&](const llvm::ErrorInfoBase &info) {
+            if (info.convertToErrorCode() != llvm::inconvertibleErrorCode())
+              code = MachineAtFault;
+            text += (text.empty() ? "" : "\n") + info.message();
+          });
+      return fail(code, text);
+    }
+    progress.clear();
+    tellOfWeights();
     return Done;
+  }
+
+  /// What an earlier run had done, and where the time went.
+  void tellOfWeights() const {
+    if (request.quiet)
+      return;
+    auto mega = [](int64_t bytes) { return static_cast<double>(bytes) / 1e6; };
+    if (weightFile.reusedTensors)
+      llvm::errs() << llvm::formatv(
+          "llmc: went on from an earlier run: {0} of {1} tensors, {2:f1} of "
+          "{3:f1} MB, were done\n",
+          weightFile.reusedTensors, weightFile.weights.size(),
+          mega(weightFile.reusedBytes), mega(weightFile.dataBytes));
+    if (!request.timing && !request.verbose)
+      return;
+    const WorkSeconds &seconds = weightFile.seconds;
+    std::pair<const char *, double> parts[] = {
+        {"columns: reading", reading},
+        {"columns: evening", evening},
+        {"weights: reading", seconds.reading},
+        {"weights: method", seconds.compressing},
+        {"weights: errors", seconds.checking},
+        {"weights: writing", seconds.writing}};
+    for (auto [name, time] : parts)
+      llvm::errs() << llvm::formatv("llmc:   {0,-20} {1,8:f3} s\n", name, time);
   }
 
   int bufferize() {

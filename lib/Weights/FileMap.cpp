@@ -56,8 +56,13 @@ Expected<std::unique_ptr<FileMap>> FileMap::map(int file, std::string name,
     }
   }
   close(file);
-  return std::unique_ptr<FileMap>(
-      new FileMap(std::move(name), static_cast<const char *>(data), size));
+  std::string stamp = (Twine(info.st_size) + " " + Twine(info.st_mtim.tv_sec) +
+                       "." + Twine(info.st_mtim.tv_nsec) + " " +
+                       Twine(info.st_ino) + " " + Twine(info.st_dev))
+                          .str();
+  return std::unique_ptr<FileMap>(new FileMap(std::move(name), std::move(stamp),
+                                              static_cast<const char *>(data),
+                                              size));
 }
 
 FileMap::~FileMap() {

@@ -17,15 +17,18 @@ llmc::forParts(ParallelFor parallelFor, int64_t count, int64_t perPart,
                llvm::function_ref<llvm::Error(int64_t, int64_t)> body) {
   perPart = std::max<int64_t>(1, perPart);
   int64_t parts = llvm::divideCeil(count, perPart);
-  std::vector<std::string> failures(parts);
+  std::vector<std::pair<std::string, std::error_code>> failures(parts);
   parallelFor(parts, [&](int64_t part) {
     int64_t begin = part * perPart;
-    if (llvm::Error error = body(begin, std::min(count, begin + perPart)))
-      failures[part] = llvm::toString(std::move(error));
+    llvm::handleAllErrors(
+        body(begin, std::min(count, begin + perPart)),
+        [&](const llvm::ErrorInfoBase &error) {
+          failures[part] = {error.message(), error.convertToErrorCode()};
+        });
   });
-  for (const std::string &text : failures)
-    if (!text.empty())
-      return llvm::createStringError(text);
+  for (const auto &[text, code] : failures)
+    if (code)
+      return llvm::createStringError(code, llvm::Twine(text));
   return llvm::Error::success();
 }
 

@@ -128,6 +128,13 @@ Expected<std::string> WeightStore::hash(StringRef key) const {
   return hashText((*entry)->bytes.data(), (*entry)->bytes.size());
 }
 
+std::string WeightStore::describeFiles() const {
+  std::string text;
+  for (const std::unique_ptr<FileMap> &file : files)
+    text += (file->identity() + "\n").str();
+  return text;
+}
+
 void WeightStore::dropPages() const {
   for (const std::unique_ptr<FileMap> &file : files)
     if (!file->bytes().empty())

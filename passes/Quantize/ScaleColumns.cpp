@@ -7,6 +7,9 @@
 // out each of them less well. Classes are taken from the last to the first in the order of the code, so that the rows of
 // a producer have been scaled before its own columns are looked at.
 //
+// One class is in memory at a time, in f32, and pages of the model's files are
+// given back as it goes on.
+//
 //===----------------------------------------------------------------------===//
 #include "FoldScale.h"
 #include "llmc/Dialect/Pack/PackOps.h"
@@ -17,6 +20,7 @@
 
 #include "llvm/ADT/EquivalenceClasses.h"
 #include "llvm/ADT/MapVector.h"
+#include <chrono>
 
 namespace llmc {
 #define GEN_PASS_DEF_SCALECOLUMNSPASS
@@ -28,16 +32,32 @@ using namespace llmc;
 
 namespace {
 
+/// Bytes of matrices after which pages of files are given back.
+constexpr int64_t kDropBytes = 256 << 20;
+
 /// Matrices that read the same values, wherever they are read.
 struct ColumnClass {
   SmallVector<nn::WeightOp> weights;
   SmallVector<nn::LinearOp> linears;
+
+  StringRef getName() const {
+    return nn::WeightOp(weights.front()).getSymName();
+  }
+  /// Of all numbers in f32.
+  int64_t countBytes() const {
+    int64_t bytes = 0;
+    for (nn::WeightOp weight : weights)
+      bytes += cast<RankedTensorType>(weight.getType()).getNumElements() *
+               static_cast<int64_t>(sizeof(float));
+    return bytes;
+  }
 };
 
 struct ScaleColumns : llmc::impl::ScaleColumnsPassBase<ScaleColumns> {
   using ScaleColumnsPassBase::ScaleColumnsPassBase;
-  ScaleColumns(const WeightStore &store, unsigned threadCount, bool mayFold)
-      : store(&store) {
+  ScaleColumns(const WeightStore &store, unsigned threadCount,
+               ColumnScaleClient &client, bool mayFold)
+      : store(&store), client(&client) {
     threads = threadCount;
     fold = mayFold;
   }
@@ -48,23 +68,37 @@ struct ScaleColumns : llmc::impl::ScaleColumnsPassBase<ScaleColumns> {
     WeightStore none;
     Workers workers(threads);
     SmallVector<ColumnClass> classes = collect(module, symbols);
+    int64_t bytes = 0, held = 0;
+    for (const ColumnClass &members : classes)
+      bytes += members.countBytes();
+    if (client)
+      client->expect(bytes);
     for (ColumnClass &members : llvm::reverse(classes)) {
       std::optional<ScaleFold> makers;
       if (fold)
         makers = ScaleFold::find(symbols, members.linears);
       SharedColumns shared = makers ? makers->getShared() : SharedColumns();
-      auto scale = compute(members, shared, store ? *store : none, workers);
+      auto scale = find(members, shared, store ? *store : none, workers);
       if (!scale) {
         members.weights.front().emitError(llvm::toString(scale.takeError()));
         return signalPassFailure();
       }
-      if (scale->empty())
-        continue;
-      divideColumns(members, shared, *scale);
-      if (makers)
-        makers->apply(*scale);
-      else
-        multiplyInputs(symbols, members, *scale);
+      if (!scale->note.empty())
+        for (nn::WeightOp weight : members.weights)
+          weight->setAttr(pack::PackDialect::kNote,
+                          StringAttr::get(weight.getContext(), scale->note));
+      if (!scale->factors.empty()) {
+        divideColumns(members, shared, scale->factors);
+        if (makers)
+          makers->apply(scale->factors);
+        else
+          multiplyInputs(symbols, members, scale->factors);
+      }
+      held += members.countBytes();
+      if (store && held >= kDropBytes) {
+        store->dropPages();
+        held = 0;
+      }
     }
   }
 
@@ -120,12 +154,40 @@ struct ScaleColumns : llmc::impl::ScaleColumnsPassBase<ScaleColumns> {
     return result;
   }
 
-  /// A scale for each of the shared columns; empty where the method's options
-  /// forbid one.
-  llvm::Expected<std::vector<float>> compute(const ColumnClass &members,
-                                             SharedColumns shared,
-                                             const WeightStore &weights,
-                                             Workers &workers) {
+  /// The scale of the columns, remembered or computed.
+  llvm::Expected<ColumnScale> find(const ColumnClass &members,
+                                   SharedColumns shared,
+                                   const WeightStore &weights,
+                                   Workers &workers) {
+    if (!client) {
+      double reading, evening;
+      return compute(members, shared, weights, workers, reading, evening);
+    }
+    nn::WeightOp first = members.weights.front();
+    size_t columns =
+        cast<RankedTensorType>(first.getType()).getDimSize(1) / shared.repeats;
+    const ColumnScale *known = client->recall(members.getName());
+    if (known && (known->factors.empty() || known->factors.size() == columns)) {
+      client->advance(members.countBytes(), 0, 0);
+      return *known;
+    }
+    double reading = 0, evening = 0;
+    auto scale = compute(members, shared, weights, workers, reading, evening);
+    if (!scale)
+      return scale;
+    client->remember(members.getName(), *scale);
+    client->advance(members.countBytes(), reading, evening);
+    return scale;
+  }
+
+  llvm::Expected<ColumnScale> compute(const ColumnClass &members,
+                                      SharedColumns shared,
+                                      const WeightStore &weights,
+                                      Workers &workers, double &reading,
+                                      double &evening) {
+    using Clock = std::chrono::steady_clock;
+    using Seconds = std::chrono::duration<double>;
+    auto start = Clock::now();
     auto method = members.weights.front()->getAttrOfType<pack::MethodAttr>(
         pack::PackDialect::kMethod);
     std::vector<std::vector<float>> values;
@@ -142,13 +204,16 @@ struct ScaleColumns : llmc::impl::ScaleColumnsPassBase<ScaleColumns> {
       views.push_back({weight.getSymName(), values.back().data(), RealType::F32,
                        type.getDimSize(0) * shared.repeats, columns, columns});
     }
-    std::string note;
-    auto scale = computeSharedScale(views, method.getFormat(),
-                                    pack::getSettings(method), workers, note);
-    if (!note.empty())
-      for (nn::WeightOp weight : members.weights)
-        weight->setAttr(pack::PackDialect::kNote,
-                        StringAttr::get(weight.getContext(), note));
+    auto read = Clock::now();
+    ColumnScale scale;
+    auto factors =
+        computeSharedScale(views, method.getFormat(), pack::getSettings(method),
+                           workers, scale.note);
+    if (!factors)
+      return factors.takeError();
+    scale.factors = std::move(*factors);
+    reading = Seconds(read - start).count();
+    evening = Seconds(Clock::now() - read).count();
     return scale;
   }
 
@@ -215,12 +280,14 @@ struct ScaleColumns : llmc::impl::ScaleColumnsPassBase<ScaleColumns> {
   }
 
   const WeightStore *store = nullptr;
+  ColumnScaleClient *client = nullptr;
 };
 
 } // namespace
 
 std::unique_ptr<Pass> llmc::createScaleColumnsPass(const WeightStore &store,
                                                    unsigned threads,
+                                                   ColumnScaleClient &client,
                                                    bool fold) {
-  return std::make_unique<ScaleColumns>(store, threads, fold);
+  return std::make_unique<ScaleColumns>(store, threads, client, fold);
 }

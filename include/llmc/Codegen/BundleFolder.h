@@ -6,6 +6,7 @@
 #ifndef LLMC_CODEGEN_BUNDLEFOLDER_H
 #define LLMC_CODEGEN_BUNDLEFOLDER_H
 
+#include "llmc/Codegen/Journal.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 #include <csignal>
@@ -22,11 +23,14 @@ llvm::Error fileError(const llvm::Twine &what, llvm::StringRef path,
 /// Writes a whole file.
 llvm::Error writeFile(llvm::StringRef path, llvm::StringRef bytes);
 
-/// The folder of a bundle under construction. It stands hidden beside the final
-/// place, under a name of its own, and takes the final name in one step when
-/// all is written; an older bundle stays until that moment. Whatever ends the
-/// work earlier removes it: an error, Ctrl-C or SIGTERM; after SIGKILL the next
-/// compilation to the same place does.
+/// The folder of a bundle under construction, `.NAME.llmc-partial` beside NAME. It
+/// takes the final name in one step when all is written; an older bundle stays
+/// until that moment.
+///
+/// What ends the work earlier leaves it or removes it. It stays, for the same run
+/// to go on from, after SIGKILL; and after SIGINT, SIGTERM, SIGHUP and errors of
+/// the machine, if its journal holds what took work. Errors of the model remove
+/// it. A run of another key, to the same place, begins with an empty one.
 class BundleFolder {
 public:
   BundleFolder() = default;
@@ -38,9 +42,16 @@ public:
   /// where something other than a bundle or an empty folder stands.
   static llvm::Expected<std::string> settle(llvm::StringRef place);
 
-  /// Refuses what `settle` does, and a place that another llmc is writing. To be called before threads
-  /// are made: they must not take the signals.
-  llvm::Error begin(llvm::StringRef place);
+  /// Refuses what `settle` does, and a place that another llmc is writing. `key`
+  /// stands for all that the weights depend on; without one nothing is kept for a
+  /// later run. To be called before threads are made: they must not take the
+  /// signals.
+  llvm::Error begin(llvm::StringRef place, llvm::StringRef key);
+
+  Journal &getJournal() { return journal; }
+
+  /// Leaves the folder, if there is work in it: "" or where it is.
+  std::string keepWork();
 
   /// The path of a file of the bundle while it is written.
   std::string path(llvm::StringRef file) const;
@@ -50,10 +61,12 @@ public:
 
 private:
   llvm::Error lock();
+  llvm::Error openJournal(llvm::StringRef key);
   void watchSignals();
   void stopWatching();
 
   std::string final, partial;
+  Journal journal;
   /// The folder that is written, locked; -1: none.
   int descriptor = -1;
   /// Held while names change, and by the watcher from the signal to the end of

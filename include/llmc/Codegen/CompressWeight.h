@@ -16,12 +16,12 @@ namespace llmc {
 /// method `keep` it takes the codes that the source has. Columns have been
 /// scaled as they should be: the source says how, and the result has no column
 /// scale. Holds the matrix in f32 and its codes while it works. Errors name the
-/// weight. Fills in `outcome`.
+/// weight. Fills in `outcome`, and adds to `seconds` if it is not null.
 llvm::Expected<QuantizedMatrix>
 compressWeight(llvm::StringRef name, mlir::Attribute source, int64_t rows,
                int64_t columns, pack::MethodAttr method,
                const WeightStore &store, ParallelFor parallelFor,
-               CompressionOutcome &outcome);
+               CompressionOutcome &outcome, WorkSeconds *seconds = nullptr);
 
 } // namespace llmc
 

@@ -12,19 +12,17 @@
 
 #include "llmc/Report/Ledger.h"
 #include "mlir/IR/BuiltinOps.h"
-#include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/Support/Error.h"
 #include <string>
 #include <vector>
 
 namespace llmc {
 
-class WeightStore;
-
 /// What compressing a weight came to; known after writing.
 struct CompressionOutcome {
   /// sqrt(sum of squared differences / sum of squares).
   double relativeError = 0;
+  /// Of reading, compressing and measuring.
   double seconds = 0;
   /// What the method had to say. May be empty.
   std::string note;
@@ -57,25 +55,32 @@ struct PlacedWeight {
   int64_t countNumbers() const;
 };
 
+/// Seconds that parts of the work took, as a clock on the wall sees them.
+struct WorkSeconds {
+  double reading = 0, compressing = 0, checking = 0, writing = 0;
+
+  /// Adds `part` of another one.
+  void add(const WorkSeconds &other, double part = 1);
+};
+
 struct WeightFile {
   std::vector<PlacedWeight> weights;
   int64_t dataBytes = 0;
   /// Header and data; known after writing.
   int64_t fileBytes = 0;
+  /// What an earlier run had finished, and the time for compressed weights;
+  /// known after writing.
+  int64_t reusedTensors = 0, reusedBytes = 0;
+  WorkSeconds seconds;
 };
 
 /// Gives every weight that the code uses a place, in the order of first use,
 /// and writes it as `llmc.offset` into the module. Unused weights are erased.
 llvm::Expected<WeightFile> placeWeights(mlir::ModuleOp module);
 
-/// Writes the file, tensor by tensor, on `threads` threads; compresses what is
-/// to be compressed. Memory beyond the mapped pages is a few row blocks per
-/// thread, and for the largest compressed matrix its numbers in f32 and its
-/// codes, whatever the model's size.
-/// `written` hears of every piece, in bytes, from the thread that wrote it.
-llvm::Error writeWeightFile(WeightFile &file, const WeightStore &store,
-                            llvm::StringRef path, unsigned threads,
-                            llvm::function_ref<void(int64_t)> written);
+/// The header: its length in 8 bytes, JSON, and spaces up to a multiple of the
+/// page size, so that the data section is aligned in a map.
+std::string buildWeightHeader(const WeightFile &file);
 
 /// A line for each weight, in the order of the file.
 std::vector<LedgerLine> buildLedger(const WeightFile &file);

@@ -22,9 +22,34 @@ class WeightStore;
 std::unique_ptr<mlir::Pass> createAssignMethodsPass(const Recipe &recipe,
                                                     const WeightStore &store);
 
-/// The same with the bytes of keys. They must outlive the pass.
+/// The scale that the columns of matrices with one input have together.
+struct ColumnScale {
+  /// [columns]; empty where the options of the method forbid one.
+  std::vector<float> factors;
+  /// What the ledger should say beside the matrices. May be empty.
+  std::string note;
+};
+
+/// Looks on while columns are scaled, and remembers what an earlier run found.
+/// Called by one thread.
+class ColumnScaleClient {
+public:
+  virtual ~ColumnScaleClient() = default;
+  /// So many bytes of matrices in f32 have to be looked at.
+  virtual void expect(int64_t bytes) = 0;
+  /// So many more were, with the seconds that reading and evening out took.
+  virtual void advance(int64_t bytes, double reading, double evening) = 0;
+  /// The scale of the matrices of which this one is the first; null: to be
+  /// computed.
+  virtual const ColumnScale *recall(llvm::StringRef first) = 0;
+  virtual void remember(llvm::StringRef first, const ColumnScale &scale) = 0;
+};
+
+/// The same with the bytes of keys and a client, which both must outlive the
+/// pass.
 std::unique_ptr<mlir::Pass> createScaleColumnsPass(const WeightStore &store,
                                                    unsigned threads,
+                                                   ColumnScaleClient &client,
                                                    bool fold = true);
 
 #define GEN_PASS_REGISTRATION

@@ -16,6 +16,12 @@ namespace llmc {
 using ParallelFor =
     llvm::function_ref<void(int64_t count, llvm::function_ref<void(int64_t)>)>;
 
+/// A ParallelFor on the calling thread.
+inline void runSerially(int64_t count, llvm::function_ref<void(int64_t)> body) {
+  for (int64_t i = 0; i < count; ++i)
+    body(i);
+}
+
 } // namespace llmc
 
 #endif // LLMC_SUPPORT_PARALLELFOR_H

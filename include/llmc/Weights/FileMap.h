@@ -37,14 +37,17 @@ public:
 
   llvm::ArrayRef<char> bytes() const { return {data, size}; }
   llvm::StringRef path() const { return name; }
+  /// Changes when the file does: its size, time of change, number and device.
+  llvm::StringRef identity() const { return stamp; }
 
 private:
-  FileMap(std::string name, const char *data, size_t size)
-      : name(std::move(name)), data(data), size(size) {}
+  FileMap(std::string name, std::string stamp, const char *data, size_t size)
+      : name(std::move(name)), stamp(std::move(stamp)), data(data), size(size) {
+  }
   static llvm::Expected<std::unique_ptr<FileMap>>
   map(int file, std::string name, bool foreign);
 
-  std::string name;
+  std::string name, stamp;
   const char *data;
   size_t size;
 };

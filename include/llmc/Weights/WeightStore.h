@@ -39,6 +39,8 @@ public:
   llvm::Expected<unsigned> addExternalFile(llvm::StringRef folder,
                                            llvm::StringRef relative);
   const FileMap &getFile(unsigned file) const { return *files[file]; }
+  /// The identities of all files, a line each: what the bytes of keys depend on.
+  std::string describeFiles() const;
 
   /// Declares that the bytes of `key` are `size` bytes at `offset`. Refuses a
   /// known key, a place outside the file, and a size that is not the type's.
