@@ -12,6 +12,8 @@
 
 namespace llmc {
 
+class WeightStore;
+
 /// Reads a matrix [rows][columns] and compresses it with its method; with the
 /// method `keep` it takes the codes that the source has. Columns have been
 /// scaled as they should be: the source says how, and the result has no column

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""A model larger than the memory that the compiler may have.
+
+The limit is on private memory (`ulimit -d`, which the kernel enforces): heap,
+stacks and what libraries change. Pages of the model and of the bundle are the
+files' own; the system takes them back when it needs them, so they do not count.
+docs/using.md has the formula."""
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import unittest
+
+from hostile import LLMC, HostileCase
+from synthetic import write_model
+
+BASE = 300 << 20
+RECIPE = """quantize:
+  - {method: sinq, format: u4g64}
+"""
+
+
+class Memory(HostileCase):
+    def test_model_larger_than_memory(self):
+        full = "LLMC_FULL" in os.environ
+        width, layers, threads = (4096, 21, 2) if full else (1024, 32, 2)
+        size = write_model(self.folder / "model", layers, width, width)
+        # The largest matrices that share an input are gate and up.
+        largest = width * width
+        limit = BASE + max(6 * largest, 4 * 2 * largest) + (16 << 20) * threads
+        self.assertGreater(size, limit)
+        recipe = self.write("recipe.yaml", RECIPE)
+
+        def compile(bundle: str, threads: int, limit: int) -> bytes:
+            def limited() -> None:
+                if not os.environ.get("LLMC_SANITIZED"):
+                    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+            done = subprocess.run([LLMC, "compile", self.folder / "model", "-o", self.out / bundle, "--recipe", recipe,
+                                   "--threads", str(threads)], preexec_fn=limited, capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stderr[-2000:])
+            return (self.out / bundle / "weights.safetensors").read_bytes()
+
+        few = compile("few", threads, limit)
+        # Neither the limit nor the threads change a byte.
+        self.assertEqual(few, compile("many", 3, resource.RLIM_INFINITY))
+
+
+if __name__ == "__main__":
+    unittest.main()
