@@ -54,7 +54,7 @@ class Resume(HostileCase):
 
     def start(self, *more: str) -> subprocess.Popen:
         def take_signals() -> None:
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_DFL)
 
         return subprocess.Popen([LLMC, *self.compile(self.bundle, "--threads", "1", *more)], stdout=subprocess.DEVNULL,
