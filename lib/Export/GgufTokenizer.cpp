@@ -73,11 +73,10 @@ Error llmc::addTokenizer(GgufHead &head, const TextAssets &text,
     return llvm::createStringError(
         "expected tokenizer.json beside the model, since a GGUF file holds the "
         "tokenizer");
-  auto parsed = json::parse(text.tokenizer);
-  if (!parsed)
-    return parsed.takeError();
-  const json::Object *root = parsed->getAsObject();
-  const json::Object *model = root ? root->getObject("model") : nullptr;
+  auto root = parseTextObject("tokenizer.json", text.tokenizer);
+  if (!root)
+    return root.takeError();
+  const json::Object *model = root->getObject("model");
   if (getType(model) != "BPE")
     return refuse("expected a model of type BPE but got '" + getType(model) +
                   "'");

@@ -2,8 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Sizes and nesting are checked before anything is parsed: LLVM's JSON parser
-// recurses without a limit.
+// Sizes and nesting are checked before anything is parsed.
 //
 //===----------------------------------------------------------------------===//
 
@@ -108,7 +107,7 @@ static unsigned jsonDepth(StringRef json) {
   return deepest;
 }
 
-static Expected<Object> parseObject(StringRef file, StringRef json) {
+Expected<Object> llmc::parseTextObject(StringRef file, StringRef json) {
   if (unsigned depth = jsonDepth(json); depth > maxJsonDepth)
     return failure(
         file,
@@ -130,7 +129,7 @@ static Expected<Object> readObject(StringRef folder, TextFile file) {
     return text.takeError();
   if (!*text)
     return Object();
-  return parseObject(file.name, **text);
+  return parseTextObject(file.name, **text);
 }
 
 /// Adds the special tokens of `config` that `assets` does not have yet. A token
@@ -229,7 +228,7 @@ static Error addIdsFromTokenizer(TextAssets &assets) {
   if (assets.tokenizer.empty() || (!wantBos && !wantEos))
     return Error::success();
   StringRef file = tokenizerFile.name;
-  Expected<Object> tokenizer = parseObject(file, assets.tokenizer);
+  Expected<Object> tokenizer = parseTextObject(file, assets.tokenizer);
   if (!tokenizer)
     return tokenizer.takeError();
   const llvm::json::Array *added = tokenizer->getArray("added_tokens");

@@ -135,6 +135,8 @@ class Gguf(Folder):
         text = tokenizer.read_text()
         tokenizer.write_text(text.replace('"BPE"', '"Unigram"'))
         self.assertIn("expected a model of type BPE but got 'Unigram'", self.compress("f32", code=1))
+        tokenizer.write_text('{"model":' + "[" * 400_000 + "]" * 400_000 + "}")
+        self.assertIn("levels of nesting", self.compress("f32", code=1))
         tokenizer.write_text(text)
         self.assertIn("--style is for ONNX files", self.compress("f32", "--style", "qdq", code=2))
         self.assertFalse(self.out.exists())

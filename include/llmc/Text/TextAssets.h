@@ -13,6 +13,7 @@
 
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
+#include "llvm/Support/JSON.h"
 
 #include <cstdint>
 #include <optional>
@@ -57,6 +58,11 @@ struct TextAssets {
                                                  : chatTemplate;
   }
 };
+
+/// The object in a JSON file of such a folder, `file` for messages. Nesting is
+/// checked first: LLVM's parser recurses without a limit.
+llvm::Expected<llvm::json::Object> parseTextObject(llvm::StringRef file,
+                                                   llvm::StringRef json);
 
 /// Reads the text files of `folder`. A folder without any gives empty assets; a
 /// file that is malformed, too large or not a regular file is an error.
