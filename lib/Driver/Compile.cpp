@@ -177,6 +177,20 @@ private:
     return code;
   }
 
+  /// The machine is to blame where an error carries a code of the system, as
+  /// those of files do, and else the model.
+  int fail(llvm::Error error) {
+    ExitCode code = ModelAtFault;
+    std::string text;
+    llvm::handleAllErrors(
+        std::move(error), [&](const llvm::ErrorInfoBase &info) {
+          if (info.convertToErrorCode() != llvm::inconvertibleErrorCode())
+            code = MachineAtFault;
+          text += (text.empty() ? "" : "\n") + info.message();
+        });
+    return fail(code, text);
+  }
+
   LogicalResult report(Diagnostic &diagnostic) {
     if (diagnostic.getSeverity() == DiagnosticSeverity::Remark &&
         !request.verbose)
@@ -335,18 +349,8 @@ private:
                       expect,
                       done};
     auto lines = request.emit == "gguf" ? exportGguf(job) : exportOnnx(job);
-    if (!lines) {
-      // Errors of files carry the code of the system.
-      ExitCode blame = ModelAtFault;
-      std::string text;
-      llvm::handleAllErrors(
-          lines.takeError(), [&](const llvm::ErrorInfoBase &error) {
-            text += (text.empty() ? "" : "\n") + error.message();
-            if (error.convertToErrorCode() != llvm::inconvertibleErrorCode())
-              blame = MachineAtFault;
-          });
-      return fail(blame, text);
-    }
+    if (!lines)
+      return fail(lines.takeError());
     progress.clear();
     if (!request.quiet)
       llvm::errs() << printTable({model.file, recipe.name, "", *lines});
@@ -466,17 +470,8 @@ private:
     if (llvm::Error error = writeWeightFile(
             weightFile, *model.weights, place.path("weights.safetensors"),
             countThreads(), place.getJournal(),
-            [&](int64_t bytes) { progress.add(bytes); })) {
-      ExitCode code = ModelAtFault;
-      std::string text;
-      llvm::handleAllErrors(
-          std::move(error), [&](const llvm::ErrorInfoBase &info) {
-            if (info.convertToErrorCode() != llvm::inconvertibleErrorCode())
-              code = MachineAtFault;
-            text += (text.empty() ? "" : "\n") + info.message();
-          });
-      return fail(code, text);
-    }
+            [&](int64_t bytes) { progress.add(bytes); }))
+      return fail(std::move(error));
     progress.clear();
     tellOfWeights();
     return Done;

@@ -12,7 +12,8 @@
 
 using namespace llmc;
 
-Fault llmc::checkModel(const std::string &path) {
+/// Refuses what is there but no model, with the way on.
+static Fault checkModel(const std::string &path) {
   auto has = [&](const char *name) {
     return !access((path + "/" + name).c_str(), F_OK);
   };
@@ -28,6 +29,31 @@ Fault llmc::checkModel(const std::string &path) {
                       "'; name the ONNX file itself");
 }
 
+Fault llmc::readRequest(const Arguments &arguments, const Terminal &terminal,
+                        CompileRequest &request) {
+  request.model = arguments.positional[0];
+  request.output = arguments.text("output");
+  request.recipe = arguments.text("recipe", request.recipe);
+  request.quiet = arguments.has("quiet");
+  request.verbose = arguments.has("verbose");
+  request.timing = arguments.has("timing");
+  request.progress = terminal.showsProgress();
+  request.color = terminal.colorsStderr();
+  int64_t threads = 0;
+  Fault fault = arguments.number("threads", 1, 1024, threads);
+  request.threads = threads;
+  return fault;
+}
+
+int llmc::runCompiler(const CompileRequest &request, Terminal &terminal) {
+  if (Fault fault = checkModel(request.model))
+    return terminal.fail(fault);
+  void *address;
+  if (Fault fault = findCompiler("llmc_compiler_main", address))
+    return terminal.fail(fault);
+  return reinterpret_cast<decltype(&llmc_compiler_main)>(address)(&request);
+}
+
 /// What is made at a path only, for messages; null for text, which may go to
 /// stdout.
 static const char *needsPath(const std::string &emit) {
@@ -40,28 +66,18 @@ static const char *needsPath(const std::string &emit) {
 
 int llmc::runCompile(const Arguments &arguments, Terminal &terminal) {
   CompileRequest request;
-  request.model = arguments.positional[0];
-  request.output = arguments.text("output");
+  if (Fault fault = readRequest(arguments, terminal, request))
+    return terminal.fail(fault);
   request.target = arguments.text("target", request.target);
   request.emit = arguments.text("emit", request.emit);
   request.entry = arguments.text("entry", request.entry);
-  request.recipe = arguments.text("recipe", request.recipe);
   request.kv = arguments.text("kv", request.kv);
-  request.quiet = arguments.has("quiet");
-  request.verbose = arguments.has("verbose");
-  request.timing = arguments.has("timing");
   request.dryRun = arguments.has("dry-run");
   request.json = arguments.has("json");
-  request.progress = terminal.showsProgress();
-  request.color = terminal.colorsStderr();
-  int64_t threads = 0;
   if (Fault fault = arguments.number("context", 1, 1 << 30, request.context))
     return terminal.fail(fault);
   if (Fault fault = arguments.number("chunk", 1, 1 << 20, request.chunk))
     return terminal.fail(fault);
-  if (Fault fault = arguments.number("threads", 1, 1024, threads))
-    return terminal.fail(fault);
-  request.threads = threads;
   if (Fault fault = parseDims(arguments, request.dims))
     return terminal.fail(fault);
   if (request.dryRun && request.emit != "bundle")
@@ -92,10 +108,5 @@ int llmc::runCompile(const Arguments &arguments, Terminal &terminal) {
       return terminal.fail(Fault::usage("expected --dim " + name +
                                         " to be at least 1 but got " +
                                         std::to_string(value)));
-  if (Fault fault = checkModel(request.model))
-    return terminal.fail(fault);
-  void *address;
-  if (Fault fault = findCompiler("llmc_compiler_main", address))
-    return terminal.fail(fault);
-  return reinterpret_cast<decltype(&llmc_compiler_main)>(address)(&request);
+  return runCompiler(request, terminal);
 }

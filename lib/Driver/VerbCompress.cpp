@@ -12,15 +12,10 @@ using namespace llmc;
 
 int llmc::runCompress(const Arguments &arguments, Terminal &terminal) {
   CompileRequest request;
-  request.model = arguments.positional[0];
-  request.output = arguments.text("output");
+  if (Fault fault = readRequest(arguments, terminal, request))
+    return terminal.fail(fault);
   request.style = arguments.text("style", request.style);
-  request.quiet = arguments.has("quiet");
-  request.verbose = arguments.has("verbose");
-  request.timing = arguments.has("timing");
   request.force = arguments.has("force");
-  request.progress = terminal.showsProgress();
-  request.color = terminal.colorsStderr();
   if (request.output.empty())
     return terminal.fail(
         Fault::usage("'compress' needs -o FILE.onnx or -o FILE.gguf"));
@@ -38,15 +33,7 @@ int llmc::runCompress(const Arguments &arguments, Terminal &terminal) {
   if (request.emit == "gguf" && arguments.has("style"))
     return terminal.fail(
         Fault::usage("--style is for ONNX files; a GGUF file has one"));
-  request.recipe = arguments.text("recipe", "w4-" + request.emit);
-  int64_t threads = 0;
-  if (Fault fault = arguments.number("threads", 1, 1024, threads))
-    return terminal.fail(fault);
-  request.threads = threads;
-  if (Fault fault = checkModel(request.model))
-    return terminal.fail(fault);
-  void *address;
-  if (Fault fault = findCompiler("llmc_compiler_main", address))
-    return terminal.fail(fault);
-  return reinterpret_cast<decltype(&llmc_compiler_main)>(address)(&request);
+  if (!arguments.has("recipe"))
+    request.recipe = "w4-" + request.emit;
+  return runCompiler(request, terminal);
 }

@@ -13,6 +13,8 @@
 
 namespace llmc {
 
+struct CompileRequest;
+
 int runCompile(const Arguments &arguments, Terminal &terminal);
 int runCompress(const Arguments &arguments, Terminal &terminal);
 int runRun(const Arguments &arguments, Terminal &terminal);
@@ -38,8 +40,12 @@ Fault openModel(const Arguments &arguments, const std::string &folder,
 /// The same for arguments.positional[0].
 Fault openModel(const Arguments &arguments, ModelHandle &out);
 
-/// Refuses what is there but no model, with the way on.
-Fault checkModel(const std::string &path);
+/// What `compile` and `compress` have in common of the command line.
+Fault readRequest(const Arguments &arguments, const Terminal &terminal,
+                  CompileRequest &request);
+/// Refuses what is there but no model, with the way on; else loads the compiler
+/// and lets it work. The exit code.
+int runCompiler(const CompileRequest &request, Terminal &terminal);
 
 /// "name=value" pairs of --dim.
 Fault parseDims(const Arguments &arguments,
