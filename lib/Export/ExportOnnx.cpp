@@ -498,35 +498,16 @@ Writer::run(std::vector<PlannedMatrix> matrices) {
 // The whole
 //===----------------------------------------------------------------------===//
 
-/// The files that a model consists of.
-static Expected<std::vector<std::string>>
-listFiles(const ImportedModel &model) {
-  auto file =
-      onnx::OnnxFile::read(model.weights->getFile(model.fileNumber).bytes());
-  if (!file)
-    return file.takeError();
-  std::vector<std::string> files{model.file};
-  for (const onnx::Tensor &tensor : file->getGraph().initializers)
-    for (const auto &[key, value] : tensor.external)
-      if (key == "location" &&
-          !llvm::is_contained(files, model.folder + "/" + value))
-        files.push_back(model.folder + "/" + value);
-  return files;
-}
-
 Error llmc::checkOutput(const ImportedModel &model, StringRef output,
                         bool replace) {
-  auto files = listFiles(model);
-  if (!files)
-    return files.takeError();
   std::vector<std::string> names{output.str()};
   if (output.ends_with(".onnx"))
     names.push_back(names.front() + ".data");
   for (const std::string &name : names) {
     if (!fs::exists(name))
       continue;
-    for (const std::string &file : *files)
-      if (fs::equivalent(name, file))
+    for (const auto &file : model.weights->getFiles())
+      if (fs::equivalent(name, file->path()))
         return createStringError("'" + name +
                                  "' is a file of the model itself; "
                                  "give another place with -o");

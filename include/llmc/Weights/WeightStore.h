@@ -39,6 +39,8 @@ public:
   llvm::Expected<unsigned> addExternalFile(llvm::StringRef folder,
                                            llvm::StringRef relative);
   const FileMap &getFile(unsigned file) const { return *files[file]; }
+  /// All files of the model: its own and those of external data.
+  llvm::ArrayRef<std::unique_ptr<FileMap>> getFiles() const { return files; }
   /// The identities of all files, a line each: what the bytes of keys depend on.
   std::string describeFiles() const;
 
