@@ -87,3 +87,12 @@ llmc::compressWeight(StringRef name, Attribute source, int64_t rows,
   outcome.seconds = lap(started);
   return matrix;
 }
+
+void llmc::describe(LedgerLine &line, pack::MethodAttr method,
+                    const CompressionOutcome &outcome) {
+  line.format = method.getFormat().str();
+  line.method = method.getName().str();
+  line.relativeError = outcome.relativeError;
+  line.seconds = outcome.seconds;
+  line.note = outcome.note;
+}

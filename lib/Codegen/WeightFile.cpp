@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Codegen/WeightFile.h"
+#include "llmc/Codegen/CompressWeight.h"
 #include "llmc/Codegen/Conventions.h"
 #include "llmc/Dialect/NN/NNOps.h"
 #include "llmc/Dialect/Pack/PackOps.h"
@@ -206,14 +207,10 @@ std::vector<LedgerLine> llmc::buildLedger(const WeightFile &file) {
     line.format = StringRef(weight.dtype).lower();
     line.note = weight.kept;
     if (auto method = dyn_cast_or_null<pack::MethodAttr>(weight.method)) {
-      line.format = method.getFormat().str();
-      line.method = method.getName().str();
-      line.note = weight.outcome.note;
+      describe(line, method, weight.outcome);
       if (!weight.activations.empty())
         line.note = "inputs in " + weight.activations +
                     (line.note.empty() ? "" : "; " + line.note);
-      line.relativeError = weight.outcome.relativeError;
-      line.seconds = weight.outcome.seconds;
     }
     lines.push_back(std::move(line));
   }

@@ -234,11 +234,8 @@ Expected<std::vector<char>> Writer::read(Item &item) {
       return createStringError("weight '" + name +
                                "': " + llvm::toString(blocks.takeError()));
     bytes = std::move(*blocks);
+    describe(line, method, outcome);
     line.format = item.blocks->name.str();
-    line.method = method.getName().str();
-    line.relativeError = outcome.relativeError;
-    line.seconds = outcome.seconds;
-    line.note = outcome.note;
   } else {
     auto values = readMatrix(store, item.weight.getSource(), workers);
     if (!values)

@@ -367,11 +367,7 @@ Error Writer::write(Export &item) {
     line.role = part.role;
     line.weights = part.rows * part.columns;
     line.bytesBefore = line.weights * sizeof(float);
-    line.format = part.method.getFormat().str();
-    line.method = part.method.getName().str();
-    line.relativeError = outcome.relativeError;
-    line.seconds = outcome.seconds;
-    line.note = outcome.note;
+    describe(line, part.method, outcome);
     lines.push_back(std::move(line));
     if (request.done)
       request.done(lines.back().bytesBefore);

@@ -25,6 +25,10 @@ compressWeight(llvm::StringRef name, mlir::Attribute source, int64_t rows,
                const WeightStore &store, ParallelFor parallelFor,
                CompressionOutcome &outcome, WorkSeconds *seconds = nullptr);
 
+/// Writes into the line of a weight how it was compressed.
+void describe(LedgerLine &line, pack::MethodAttr method,
+              const CompressionOutcome &outcome);
+
 } // namespace llmc
 
 #endif // LLMC_CODEGEN_COMPRESSWEIGHT_H
