@@ -273,22 +273,26 @@ Value QuantizedEmitter::emitCodes(const Pieces &pieces, int64_t step,
   return codes;
 }
 
+/// Whether two products of an input byte with such levels fit sixteen bits.
+static bool fitsPairs(int64_t largest) { return 2 * 128 * largest <= 32767; }
+
+/// The power of two that makes levels from `lowest` < 0 on unsigned.
+static int64_t getUnsignedShift(int lowest) {
+  return llvm::Log2_32_Ceil(static_cast<uint32_t>(-lowest));
+}
+
 bool QuantizedEmitter::isSigned(unsigned term) const {
   int lowest = shape.format.getLowestLevel(term);
   if (row || lowest >= 0 || lanes != 8 || target.dot != DotUnit::Madd ||
       shape.activations != kern::Activations::I8)
     return false;
-  // Without signs, two products may not fit sixteen bits.
-  int64_t largest = shape.format.getHighestLevel(term) +
-                    (int64_t(1) << llvm::Log2_32_Ceil(-lowest));
-  return 2 * 128 * largest > 32767;
+  return !fitsPairs(shape.format.getHighestLevel(term) +
+                    (int64_t(1) << getUnsignedShift(lowest)));
 }
 
 int64_t QuantizedEmitter::getOffsetShift(unsigned term) const {
   int lowest = shape.format.getLowestLevel(term);
-  if (lowest >= 0 || isSigned(term))
-    return -1;
-  return llvm::Log2_32_Ceil(static_cast<uint32_t>(-lowest));
+  return lowest >= 0 || isSigned(term) ? -1 : getUnsignedShift(lowest);
 }
 
 int64_t QuantizedEmitter::getLargestLevel(unsigned term) const {
@@ -401,8 +405,7 @@ Value QuantizedEmitter::emitDot4(Value sum, Value levels, Value inputs,
           intrinsic("llvm.x86.avx2.pmadd.ub.sw", halves, {magnitudes, turned});
       return e.add(sum, pairs(two, word(0x00010001)));
     }
-    // Two products of at most 128 * largest must fit 15 bits and the sign.
-    if (2 * 128 * largest <= 32767 && bits >= 256) {
+    if (fitsPairs(largest) && bits >= 256) {
       Value two = intrinsic(bits == 512 ? "llvm.x86.avx512.pmaddubs.w.512"
                                         : "llvm.x86.avx2.pmadd.ub.sw",
                             halves, {cast(levels, bytes), cast(inputs, bytes)});
