@@ -179,10 +179,8 @@ private:
   /// Writes what is stored as it is, in tasks; the last one finishes it.
   void copy(llvm::DefaultThreadPool &pool, PlacedWeight &weight) {
     auto packed = dyn_cast<pack::TensorType>(weight.type);
-    int64_t rows = 1, rowBytes = weight.bytes;
-    if (packed || !weight.shape.empty())
-      rows = weight.shape[0];
-    rowBytes = weight.bytes / std::max<int64_t>(1, rows);
+    int64_t rows = weight.shape.empty() ? 1 : weight.shape[0],
+            rowBytes = weight.bytes / std::max<int64_t>(1, rows);
     int64_t perTask =
         std::max<int64_t>(1, kTaskBytes / std::max<int64_t>(1, rowBytes));
     int64_t tasks = std::max<int64_t>(1, llvm::divideCeil(rows, perTask));

@@ -4,8 +4,9 @@
 //
 // A matrix gets a scale of its own, or one together with all that have the same
 // input: such a class of matrices can hand it to a norm, but a shared scale evens
-// out each of them less well. Classes are taken from the last to the first in the order of the code, so that the rows of
-// a producer have been scaled before its own columns are looked at.
+// out each of them less well. Classes are taken from the last to the first in the
+// order of the code, so that the rows of a producer have been scaled before its
+// own columns are looked at.
 //
 // One class is in memory at a time, in f32, and pages of the model's files are
 // given back as it goes on.

@@ -82,17 +82,22 @@ class Encoder:
         return encoded.nbytes
 
 
+def make_model(home: Path, name: str) -> None:
+    """The ONNX folder `name` of a small random model of llama2.c."""
+    sys.path.insert(0, str(ROOT / "test/Scripts"))
+    import llama2c_file
+
+    llama2c_file.make(home / "m.bin")
+    llama2c_file.make_tokenizer(home / "t.bin")
+    command = [sys.executable, ROOT / "scripts/convert/llama2c_to_onnx.py", home / "m.bin", "--tokenizer", home / "t.bin", "-o", home / name]
+    subprocess.run(list(map(str, command)), check=True, capture_output=True)
+
+
 class ThroughGgml(unittest.TestCase):
     def test_matrices_and_nothing_else_change(self):
-        sys.path.insert(0, str(ROOT / "test/Scripts"))
-        import llama2c_file
-
         with tempfile.TemporaryDirectory() as home:
             home = Path(home)
-            llama2c_file.make(home / "m.bin")
-            llama2c_file.make_tokenizer(home / "t.bin")
-            command = [sys.executable, ROOT / "scripts/convert/llama2c_to_onnx.py", home / "m.bin", "--tokenizer", home / "t.bin", "-o", home / "f32"]
-            subprocess.run(list(map(str, command)), check=True, capture_output=True)
+            make_model(home, "f32")
             size = ggml_formats.write(Encoder, home / "f32", home / "q4_0", "q4_0", "q8_0")
             before, after = ({t.name: onnx.numpy_helper.to_array(t) for t in onnx.load(home / f / "model.onnx").graph.initializer}
                              for f in ("f32", "q4_0"))
@@ -154,15 +159,9 @@ class Roundings(unittest.TestCase):
 
 class Run(unittest.TestCase):
     def test_numpy(self):
-        sys.path.insert(0, str(ROOT / "test/Scripts"))
-        import llama2c_file
-
         with tempfile.TemporaryDirectory() as home:
             home = Path(home)
-            llama2c_file.make(home / "m.bin")
-            llama2c_file.make_tokenizer(home / "t.bin")
-            run = [sys.executable, ROOT / "scripts/convert/llama2c_to_onnx.py", home / "m.bin", "--tokenizer", home / "t.bin", "-o", home / "m"]
-            subprocess.run(list(map(str, run)), check=True, capture_output=True)
+            make_model(home, "m")
             command = [sys.executable, ROOT / "benchmarks/quality", "--llmc", BUILD / "bin/llmc", "--model", home / "m", "--text", ROOT / "LICENSE",
                        "--max-tokens", 200, "--recipes", "f32", "--numpy", "f32,rtn/u4g16", "--json", home / "quality.json"]
             done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300)
