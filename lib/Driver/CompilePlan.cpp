@@ -22,9 +22,15 @@ json::Object llmc::describeWeights(const WeightFile &weights) {
   for (auto &[layout, count] : kinds)
     layouts[layout] =
         json::Object{{"tensors", count.first}, {"bytes", count.second}};
+  json::Array list;
+  for (const PlacedWeight &weight : weights.weights)
+    list.push_back(json::Object{{"name", weight.name},
+                                {"layout", weight.layout},
+                                {"bytes", weight.bytes}});
   return json::Object{{"bytes", weights.dataBytes},
                       {"tensors", static_cast<int64_t>(weights.weights.size())},
-                      {"layouts", std::move(layouts)}};
+                      {"layouts", std::move(layouts)},
+                      {"list", std::move(list)}};
 }
 
 /// The numbers of an object by name; JSON keeps them in no order.

@@ -12,7 +12,8 @@
 namespace llmc {
 
 /// The weights of a plan: {"bytes", "tensors", "layouts": {LAYOUT: {"tensors",
-/// "bytes"}}}.
+/// "bytes"}}, "list": [{"name", "layout", "bytes"}]}, as rules of recipes match
+/// the names.
 llvm::json::Object describeWeights(const WeightFile &weights);
 
 /// `llmc compile --dry-run` for people. `plan` has "bundle", "cpu", "triple",

@@ -12,13 +12,12 @@ static Fault faultOf(llvm::Error error) {
   return Fault::input(llvm::toString(std::move(error)));
 }
 
-Fault Speech::open(const std::string &folder, Speech &out) {
+Fault Speech::open(const std::string &folder, const char *remedy, Speech &out) {
   llvm::Expected<TextAssets> assets = readTextAssets(folder);
   if (!assets)
     return faultOf(assets.takeError());
   if (assets->tokenizer.empty())
-    return Fault::input("bundle '" + folder +
-                        "' has no tokenizer; give token ids with --ids");
+    return Fault::input("bundle '" + folder + "' has no tokenizer; " + remedy);
   llvm::Expected<Tokenizer> tokenizer = Tokenizer::open(assets->tokenizer);
   if (!tokenizer)
     return faultOf(tokenizer.takeError());
@@ -73,14 +72,15 @@ Fault Speech::encodeChat(llvm::ArrayRef<ChatMessage> messages,
 }
 
 Fault llmc::openGenerator(const Arguments &arguments, int64_t context,
-                          ModelHandle &model,
+                          const char *remedy, ModelHandle &model,
                           std::unique_ptr<Generator> &generator,
                           Speech *speech) {
   Fault speechFault;
   std::thread reader;
   if (speech)
-    reader = std::thread(
-        [&] { speechFault = Speech::open(arguments.positional[0], *speech); });
+    reader = std::thread([&] {
+      speechFault = Speech::open(arguments.positional[0], remedy, *speech);
+    });
   Fault fault = openModel(arguments, model);
   if (!fault)
     fault = Generator::create(model.get(), context, 0, generator);

@@ -18,8 +18,9 @@ namespace llmc {
 
 class Speech {
 public:
-  /// Reads the text files of `folder`.
-  static Fault open(const std::string &folder, Speech &out);
+  /// Reads the text files of `folder`. `remedy` tells what to do where there is
+  /// no tokenizer.
+  static Fault open(const std::string &folder, const char *remedy, Speech &out);
 
   /// Fails if the tokenizer gives ids the model does not have.
   Fault checkFits(const llmc_language_model &model) const;
@@ -44,10 +45,10 @@ private:
 
 /// Opens the bundle of the command line, makes a generator with
 /// `context` tokens (0: the model's default), and, if `speech` is given, its
-/// text side at the same time.
+/// text side at the same time, where `remedy` is for Speech::open.
 Fault openGenerator(const Arguments &arguments, int64_t context,
-                    ModelHandle &model, std::unique_ptr<Generator> &generator,
-                    Speech *speech);
+                    const char *remedy, ModelHandle &model,
+                    std::unique_ptr<Generator> &generator, Speech *speech);
 
 /// Writes generated tokens to stdout as text, each as soon as it is complete.
 class AnswerWriter {

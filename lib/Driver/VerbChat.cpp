@@ -117,7 +117,9 @@ int llmc::runChat(const Arguments &arguments, Terminal &terminal) {
   std::unique_ptr<Generator> generator;
   Speech speech;
   if (Fault fault =
-          openGenerator(arguments, options.context, model, generator, &speech))
+          openGenerator(arguments, options.context,
+                        "'llmc generate' takes token ids instead, with --ids",
+                        model, generator, &speech))
     return terminal.fail(fault);
   if (!speech.hasTemplate())
     return terminal.fail(Fault::input(

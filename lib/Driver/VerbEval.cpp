@@ -134,11 +134,9 @@ static Fault readText(const EvalOptions &options, const Subject &subject,
                         " but at most " + bytesText(kTextLimit) +
                         " are read; evaluate a part of it");
   Speech speech;
-  if (Fault fault = Speech::open(subject.folder, speech)) {
-    if (fault.text.ends_with("--ids"))
-      fault.text += "-file";
+  if (Fault fault = Speech::open(subject.folder,
+                                 "give token ids with --ids-file", speech))
     return fault;
-  }
   const llmc_language_model &spec = subject.generator->model();
   if (Fault fault = speech.checkFits(spec))
     return fault;

@@ -73,8 +73,9 @@ int llmc::runGenerate(const Arguments &arguments, Terminal &terminal) {
   ModelHandle model;
   std::unique_ptr<Generator> generator;
   Speech speech;
-  if (Fault fault = openGenerator(arguments, options.context, model, generator,
-                                  prompt.asIds ? nullptr : &speech))
+  if (Fault fault =
+          openGenerator(arguments, options.context, "give token ids with --ids",
+                        model, generator, prompt.asIds ? nullptr : &speech))
     return terminal.fail(fault);
   if (prompt.asChat) {
     std::vector<ChatMessage> messages;

@@ -65,7 +65,8 @@ struct AssignMethods : llmc::impl::AssignMethodsPassBase<AssignMethods> {
         }
     });
     SymbolTable symbols(module);
-    unsigned matrices = 0, fitting = 0;
+    unsigned fitting = 0;
+    SmallVector<StringRef> matrices;
     for (auto &[name, how] : reads) {
       auto weight = symbols.lookup<nn::WeightOp>(name);
       auto type = weight ? dyn_cast<RankedTensorType>(weight.getType())
@@ -73,13 +74,17 @@ struct AssignMethods : llmc::impl::AssignMethodsPassBase<AssignMethods> {
       if (!type || type.getRank() != 2 || !type.hasStaticShape() ||
           type.getNumElements() == 0 || !how.uses)
         continue;
-      ++matrices;
+      matrices.push_back(name);
       fitting += assign(weight, type, how, rules);
     }
-    if (matrices && !fitting) {
-      module.emitError("recipe '")
-          << rules.name << "' fits none of the " << matrices
-          << " matrices of this model; 'llmc info' prints their names";
+    if (!matrices.empty() && !fitting) {
+      InFlightDiagnostic error = module.emitError("recipe '");
+      error << rules.name << "' fits none of the " << matrices.size()
+            << " matrices of this model, such as ";
+      llvm::interleaveComma(
+          ArrayRef(matrices).take_front(3), error,
+          [&](StringRef name) { error << "'" << name << "'"; });
+      error << "; '--recipe f32 --dry-run --json' lists all";
       signalPassFailure();
     }
   }

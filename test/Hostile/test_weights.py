@@ -163,7 +163,7 @@ class Weights(HostileCase):
 
     def test_recipes_that_fit_nothing(self):
         self.model(normal(64, 48))
-        self.not_compiled(self.path, "recipe.yaml", "fits none of the 1 matrices of this model", "llmc info",
+        self.not_compiled(self.path, "recipe.yaml", "fits none of the 1 matrices of this model, such as ", "--dry-run",
                           options=["--recipe", self.write("recipe.yaml", "quantize:\n  - {match: nothing, method: rtn, bits: 4}\n")])
 
 

@@ -11,7 +11,7 @@
 // RUN: echo 'quantize: [{match: "^w$|down", method: rtn, bits: 4, group: 32, activations: f32}, {method: rtn, bits: 4, group: 32, activations: i8}]' > %t.yaml
 // RUN: llmc-opt %s -split-input-file -llmc-assign-methods=recipe=%t.yaml | FileCheck %s --check-prefix=RULES
 // UNKNOWN: error: unknown recipe 'w9'; expected one of f32,
-// NONE: fits none of the 7 matrices of this model
+// NONE: fits none of the 7 matrices of this model, such as '{{[a-z0-9._]+}}', '{{[a-z0-9._]+}}', '{{[a-z0-9._]+}}'; '--recipe f32 --dry-run --json' lists all
 
 // RULES: nn.weight @w {{.*}} {pack.activations = f32, pack.method = #pack.method<"rtn", "u4g32">}
 // CHECK: nn.weight @w {{.*}} {pack.method = #pack.method<"mse", "i8g32">}
