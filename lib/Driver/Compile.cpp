@@ -405,6 +405,7 @@ private:
           options.triple = target.triple;
           pm.addPass(createPackWeightsPass(options));
           pm.addPass(createSpecializeSeq());
+          pm.addNestedPass<func::FuncOp>(createNarrowRowsPass());
           pm.addPass(createOutlineSegments());
           pm.addPass(createAddSymbolArgs());
         },

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "LmWriter.h"
+#include "RowOps.h"
 
 #include "llmc/Passes/Matching.h"
 #include "llmc/Passes/RestructurePasses.h"
@@ -34,19 +35,6 @@ const Rows *LmWriter::find(Value value) const {
 
 void LmWriter::set(Value value, Value canonical, ArrayRef<int64_t> axes) {
   rows[value] = Rows{canonical, SmallVector<int64_t>(axes)};
-}
-
-/// Ops of one or two activations, element by element.
-static bool isElementwise(Operation *op) {
-  return isa<nn::AddOp, nn::SubOp, nn::MulOp, nn::DivOp, nn::PowOp, nn::MinOp,
-             nn::MaxOp, nn::NegOp, nn::AbsOp, nn::ExpOp, nn::LogOp, nn::SqrtOp,
-             nn::RsqrtOp, nn::ReciprocalOp, nn::TanhOp, nn::ErfOp, nn::ReluOp,
-             nn::SigmoidOp, nn::SiluOp, nn::SoftplusOp, nn::GeluOp,
-             nn::LeakyReluOp, nn::EluOp, nn::HardSigmoidOp, nn::CastOp>(op);
-}
-
-static bool isLayer(Operation *op) {
-  return isa<nn::LinearOp, nn::RmsNormOp, nn::LayerNormOp>(op);
 }
 
 SmallVector<Value> LmWriter::getNeeded(Operation *op) {

@@ -104,6 +104,32 @@ def DeriveLmPass : Pass<"llmc-derive-lm", "::mlir::ModuleOp"> {
                            "::mlir::func::FuncDialect"];
 }
 
+def NarrowRowsPass : Pass<"llmc-narrow-rows", "::mlir::func::FuncOp"> {
+  let summary = "Compute only the rows that are read";
+  let description = [{
+    Where all that is read of a value is the `nn.rows` of it, what comes before is
+    computed for these rows alone, as far back as each row depends on no other.
+    Of the last layer of a language model, the keys and values of every token are
+    needed, but the query, the attention and all that follows only for the
+    tokens whose logits somebody wants: in a prompt the last one, in the pieces
+    before the last one none. Every row has the same bits as before.
+
+    Values whose rows are a known number, as in the clone for one token, stay as
+    they are, and so does a value of which nothing costly can be left out.
+
+    ```mlir
+    %2 = nn.linear %0, %w : (tensor<?x4xf32>, tensor<8x4xf32>) -> tensor<?x8xf32>
+    %3 = nn.silu %2 : (tensor<?x8xf32>) -> tensor<?x8xf32>
+    %4 = nn.rows %3[%start, %count] : (tensor<?x8xf32>, index, index) -> tensor<?x8xf32>
+    // becomes
+    %1 = nn.rows %0[%start, %count] : (tensor<?x4xf32>, index, index) -> tensor<?x4xf32>
+    %2 = nn.linear %1, %w : (tensor<?x4xf32>, tensor<8x4xf32>) -> tensor<?x8xf32>
+    %4 = nn.silu %2 : (tensor<?x8xf32>) -> tensor<?x8xf32>
+    ```
+  }];
+  let dependentDialects = ["::llmc::nn::NNDialect", "::mlir::arith::ArithDialect"];
+}
+
 def OpHistogramPass : Pass<"llmc-op-histogram", "::mlir::ModuleOp"> {
   let summary = "Print how many ops of each name every function has";
   let description = [{
