@@ -67,7 +67,8 @@ static Expected<MethodResult> compress(const Setting &setting, StringRef format,
   MethodRequest request;
   request.weight = view;
   request.parallelFor = workers;
-  return runMethod(setting.method, format, setting.options, request);
+  static const MethodSet methods = MethodSet::makeBuiltin();
+  return runMethod(methods, setting.method, format, setting.options, request);
 }
 
 //===----------------------------------------------------------------------===//

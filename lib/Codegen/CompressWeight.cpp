@@ -4,7 +4,6 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Codegen/CompressWeight.h"
-#include "llmc/Methods/Method.h"
 #include "llmc/Recipes/Recipe.h"
 #include "llmc/Weights/ReadMatrix.h"
 #include "llmc/Weights/StoredFormat.h"
@@ -25,9 +24,9 @@ static double lap(Clock::time_point &start) {
 /// What a method makes of the weight: its matrix, and how far it is off.
 static llvm::Expected<QuantizedMatrix>
 compress(StringRef name, Attribute source, int64_t rows, int64_t columns,
-         pack::MethodAttr method, const WeightStore &store,
-         ParallelFor parallel, CompressionOutcome &outcome,
-         WorkSeconds &seconds) {
+         pack::MethodAttr method, const MethodSet &methods,
+         const WeightStore &store, ParallelFor parallel,
+         CompressionOutcome &outcome, WorkSeconds &seconds) {
   auto clock = Clock::now();
   auto values = readMatrix(store, source, parallel);
   if (!values)
@@ -39,7 +38,7 @@ compress(StringRef name, Attribute source, int64_t rows, int64_t columns,
   request.parallelFor = parallel;
   std::vector<float> ones(columns, 1.0f);
   request.columnScale = ones;
-  auto result = runMethod(method.getName(), method.getFormat(),
+  auto result = runMethod(methods, method.getName(), method.getFormat(),
                           pack::getSettings(method), request);
   if (!result)
     return result.takeError();
@@ -75,15 +74,16 @@ readKept(StringRef name, Attribute source, pack::MethodAttr method,
 llvm::Expected<QuantizedMatrix>
 llmc::compressWeight(StringRef name, Attribute source, int64_t rows,
                      int64_t columns, pack::MethodAttr method,
-                     const WeightStore &store, ParallelFor parallelFor,
-                     CompressionOutcome &outcome, WorkSeconds *seconds) {
+                     const MethodSet &methods, const WeightStore &store,
+                     ParallelFor parallelFor, CompressionOutcome &outcome,
+                     WorkSeconds *seconds) {
   auto started = Clock::now();
   WorkSeconds unasked;
   auto matrix =
       method.getName() == kKeepMethod
           ? readKept(name, source, method, store, outcome)
-          : compress(name, source, rows, columns, method, store, parallelFor,
-                     outcome, seconds ? *seconds : unasked);
+          : compress(name, source, rows, columns, method, methods, store,
+                     parallelFor, outcome, seconds ? *seconds : unasked);
   outcome.seconds = lap(started);
   return matrix;
 }

@@ -17,17 +17,18 @@ using namespace llmc;
 /// Bytes that one task packs, about.
 static constexpr int64_t kTaskBytes = 1 << 20;
 
-llvm::Error llmc::writeQuantized(PlacedWeight &weight, const WeightStore &store,
-                                 ParallelFor parallel, const OutputFile &output,
-                                 int64_t place, WorkSeconds &seconds) {
+llvm::Error llmc::writeQuantized(PlacedWeight &weight, const MethodSet &methods,
+                                 const WeightStore &store, ParallelFor parallel,
+                                 const OutputFile &output, int64_t place,
+                                 WorkSeconds &seconds) {
   auto type = cast<pack::TensorType>(weight.type);
   auto method = dyn_cast_or_null<pack::MethodAttr>(weight.method);
   if (!method)
     return llvm::createStringError("weight '" + weight.name +
                                    "' has a compressed type but no method");
   auto matrix = compressWeight(weight.name, weight.source, type.getRows(),
-                               type.getColumns(), method, store, parallel,
-                               weight.outcome, &seconds);
+                               type.getColumns(), method, methods, store,
+                               parallel, weight.outcome, &seconds);
   if (!matrix)
     return matrix.takeError();
   auto layout =

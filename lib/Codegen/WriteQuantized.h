@@ -12,15 +12,17 @@
 
 namespace llmc {
 
+class MethodSet;
 class WeightStore;
 
 /// Reads a weight of a quantized type, compresses it with its method, packs it
 /// and writes it at `place` of the file. Holds the matrix in f32 with its codes
 /// and scales while it works, and then these with the packed bytes. Fills in the
 /// weight's `outcome` and `hash`, and adds to `seconds`.
-llvm::Error writeQuantized(PlacedWeight &weight, const WeightStore &store,
-                           ParallelFor parallel, const OutputFile &output,
-                           int64_t place, WorkSeconds &seconds);
+llvm::Error writeQuantized(PlacedWeight &weight, const MethodSet &methods,
+                           const WeightStore &store, ParallelFor parallel,
+                           const OutputFile &output, int64_t place,
+                           WorkSeconds &seconds);
 
 } // namespace llmc
 

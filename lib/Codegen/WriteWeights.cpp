@@ -76,10 +76,11 @@ namespace {
 /// One writing of a file.
 class Writer {
 public:
-  Writer(WeightFile &file, const WeightStore &store, unsigned threads,
-         Journal &journal, llvm::function_ref<void(int64_t)> written)
-      : file(file), store(store), threads(threads), journal(journal),
-        written(written), finished(file.weights.size()) {}
+  Writer(WeightFile &file, const MethodSet &methods, const WeightStore &store,
+         unsigned threads, Journal &journal,
+         llvm::function_ref<void(int64_t)> written)
+      : file(file), methods(methods), store(store), threads(threads),
+        journal(journal), written(written), finished(file.weights.size()) {}
 
   llvm::Error run(StringRef path) {
     std::string header = buildWeightHeader(file);
@@ -255,7 +256,7 @@ private:
     WorkSeconds seconds;
     if (machineFailed)
       return seconds;
-    llvm::Error error = writeQuantized(weight, store, parallel, output,
+    llvm::Error error = writeQuantized(weight, methods, store, parallel, output,
                                        start + weight.offset, seconds);
     if (error) {
       report(weight, std::move(error));
@@ -267,6 +268,7 @@ private:
   }
 
   WeightFile &file;
+  const MethodSet &methods;
   const WeightStore &store;
   unsigned threads;
   Journal &journal;
@@ -286,9 +288,9 @@ private:
 
 } // namespace
 
-llvm::Error llmc::writeWeightFile(WeightFile &file, const WeightStore &store,
-                                  StringRef path, unsigned threads,
-                                  Journal &journal,
+llvm::Error llmc::writeWeightFile(WeightFile &file, const MethodSet &methods,
+                                  const WeightStore &store, StringRef path,
+                                  unsigned threads, Journal &journal,
                                   llvm::function_ref<void(int64_t)> written) {
-  return Writer(file, store, threads, journal, written).run(path);
+  return Writer(file, methods, store, threads, journal, written).run(path);
 }

@@ -179,7 +179,10 @@ Fault llmc::parseArguments(const VerbSpec &verb, int argc,
     return Fault::usage("'" + std::string(verb.name) + "' does not expect '" +
                         out.positional[verb.positional.size()] +
                         "'; a text with blanks needs quotation marks");
-  if (out.positional.size() < verb.positional.size())
+  size_t needed = 0;
+  while (needed < verb.positional.size() && verb.positional[needed][0] != '[')
+    ++needed;
+  if (out.positional.size() < needed)
     return Fault::usage("'" + std::string(verb.name) + "' needs " +
                         verb.positional[out.positional.size()] +
                         "; see 'llmc help " + verb.name + "'");

@@ -32,6 +32,7 @@
 #include "llmc/Passes/LowerPasses.h"
 #include "llmc/Passes/QuantizePasses.h"
 #include "llmc/Passes/RestructurePasses.h"
+#include "llmc/Plugin/PluginSet.h"
 #include "llmc/Recipes/Recipe.h"
 
 #include "mlir/Transforms/Passes.h"
@@ -88,10 +89,15 @@ private:
     // functions, and two threads are better spent on weights.
     context.disableMultithreading();
 
-    auto loaded = loadRecipe(request.recipe);
+    if (llvm::Error error =
+            plugins.loadAll(request.pluginFolders, request.plugins))
+      return fail(UsageAtFault, llvm::toString(std::move(error)));
+    auto loaded = loadRecipe(request.recipe, plugins.getRecipeScope());
     if (!loaded)
       return fail(UsageAtFault, llvm::toString(loaded.takeError()));
     recipe = std::move(*loaded);
+    if (request.verbose && !request.quiet)
+      llvm::errs() << plugins.describe();
     auto resolved = Target::resolve(request.target);
     if (!resolved)
       return fail(UsageAtFault, llvm::toString(resolved.takeError()));
@@ -157,6 +163,7 @@ private:
   DialectRegistry registry;
   MLIRContext context;
   Target target;
+  PluginSet plugins;
   Recipe recipe;
   ImportedModel model;
   ModelFolder folder;
@@ -340,6 +347,7 @@ private:
     auto expect = [&](int64_t bytes) { progress.expect(bytes); };
     auto done = [&](int64_t bytes) { progress.add(bytes); };
     ExportRequest job{model,
+                      plugins.getMethods(),
                       request.style == "qdq" ? OnnxStyle::QDQ
                                              : OnnxStyle::NBits,
                       getContextLength(),
@@ -362,7 +370,8 @@ private:
     std::string output = request.emit == "bundle"
                              ? request.output
                              : getBundleOfProgram(request.output);
-    std::string key = computeRunKey(*model.module, *model.weights, target);
+    std::string key = computeRunKey(*model.module, *model.weights, target,
+                                    plugins.describeFiles());
     if (llvm::Error error = place.begin(output, key))
       return fail(ModelAtFault, llvm::toString(std::move(error)));
     return Done;
@@ -469,9 +478,9 @@ private:
   int writeWeights() {
     progress.expect(weightFile.dataBytes);
     if (llvm::Error error = writeWeightFile(
-            weightFile, *model.weights, place.path("weights.safetensors"),
-            countThreads(), place.getJournal(),
-            [&](int64_t bytes) { progress.add(bytes); }))
+            weightFile, plugins.getMethods(), *model.weights,
+            place.path("weights.safetensors"), countThreads(),
+            place.getJournal(), [&](int64_t bytes) { progress.add(bytes); }))
       return fail(std::move(error));
     progress.clear();
     tellOfWeights();

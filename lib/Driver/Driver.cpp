@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "Verbs.h"
 #include "llmc/Driver/Version.h"
+#include "llmc/Plugin/plugin.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/TargetParser/Host.h"
@@ -35,12 +36,13 @@ static int unknownVerb(const std::string &name, Terminal &terminal) {
 }
 
 static std::string versionText() {
-  return fmt::format("llmc {} ({})\n"
-                     "compiler {}, LLVM {}, bundle format 1\n"
-                     "host {} {}\n",
-                     LLMC_VERSION, LLMC_COMMIT, __VERSION__,
-                     LLVM_VERSION_STRING, llvm::sys::getProcessTriple(),
-                     llvm::sys::getHostCPUName().str());
+  return fmt::format(
+      "llmc {} ({})\n"
+      "compiler {}, LLVM {}, bundle format 1, plugin interface {}\n"
+      "host {} {}\n",
+      LLMC_VERSION, LLMC_COMMIT, __VERSION__, LLVM_VERSION_STRING,
+      LLMC_PLUGIN_ABI, llvm::sys::getProcessTriple(),
+      llvm::sys::getHostCPUName().str());
 }
 
 /// What was printed must have arrived: a full disk is not a success.

@@ -81,7 +81,7 @@ std::string llmc::helpText(const Terminal &terminal) {
   text += fmt::format(
       "\n'llmc VERB --help' explains a verb, 'llmc --version' names this "
       "build.\nExit codes: 0 done, 1 the input or the model is at fault, 2 "
-      "usage, 3 the\nmachine. Nothing is sent over a network.\n");
+      "usage\nor a plugin, 3 the machine. Nothing is sent over a network.\n");
   return text;
 }
 
@@ -126,6 +126,7 @@ static std::string bashScript() {
         text += fmt::format("  \"{} {}\") words=\"{}\" ;;\n", verb.name,
                             names(option).first, option.words);
   text += "  \"completion completion\") words=\"bash zsh fish\" ;;\n"
+          "  \"plugin plugin\") words=\"list check new\" ;;\n"
           "  \"help help\") words=\"" +
           verbWords() +
           "\" ;;\n"

@@ -16,9 +16,9 @@ namespace llmc {
 /// which has a method at every weight that is to be compressed (so dimensions,
 /// entries, context and recipe count as far as they change anything); the files
 /// of the model, by size, time of change and number; the target; and the bytes
-/// of this compiler.
+/// of this compiler and of `plugins`, which says what files they are.
 std::string computeRunKey(mlir::ModuleOp module, const WeightStore &store,
-                          const Target &target);
+                          const Target &target, llvm::StringRef plugins);
 
 } // namespace llmc
 

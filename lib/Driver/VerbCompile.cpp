@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "Verbs.h"
 #include "llmc/Driver/CompileRequest.h"
+#include <cstdlib>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,11 +30,18 @@ static Fault checkModel(const std::string &path) {
                       "'; name the ONNX file itself");
 }
 
+std::string llmc::pluginFolders() {
+  const char *folders = getenv("LLMC_PLUGIN_PATH");
+  return folders ? folders : "";
+}
+
 Fault llmc::readRequest(const Arguments &arguments, const Terminal &terminal,
                         CompileRequest &request) {
   request.model = arguments.positional[0];
   request.output = arguments.text("output");
   request.recipe = arguments.text("recipe", request.recipe);
+  request.plugins = arguments.all("plugin");
+  request.pluginFolders = pluginFolders();
   request.quiet = arguments.has("quiet");
   request.verbose = arguments.has("verbose");
   request.timing = arguments.has("timing");

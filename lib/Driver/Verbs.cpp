@@ -35,6 +35,10 @@ static const char kSampling[] =
     "The same seed gives the same text. The filters apply in the order above.";
 static const OptionSpec kVerify = {
     "verify", nullptr, "compare the hash of every weight before the start"};
+static const OptionSpec kPlugin = {
+    "plugin", "FILE",
+    "load a plugin, whose methods recipes can name; may be repeated, and "
+    "LLMC_PLUGIN_PATH names folders of them; 'llmc plugin list' shows methods"};
 static const OptionSpec kJson = {"json", nullptr, "print one JSON object"};
 
 const std::vector<OptionSpec> &llmc::commonOptions() {
@@ -73,6 +77,7 @@ const std::vector<VerbSpec> &llmc::verbs() {
          "and lm where there is one [auto]",
          "auto main lm all"},
         {"recipe", "NAME", "how weights are stored [f32]"},
+        kPlugin,
         {"kv", "FORMAT",
          "how the entry lm stores keys and values: f32; bf16, 1/2 of the "
          "memory; "
@@ -108,6 +113,7 @@ const std::vector<VerbSpec> &llmc::verbs() {
          "what to make: FILE.onnx, with its tensors in FILE.onnx.data beside "
          "it, or FILE.gguf"},
         {"recipe", "NAME", "how weights are stored [w4-onnx or w4-gguf]"},
+        kPlugin,
         {"style", "NAME",
          "of ONNX files: nbits for MatMulNBits and GatherBlockQuantized of "
          "com.microsoft, which ONNX Runtime computes on codes; qdq for "
@@ -250,6 +256,23 @@ const std::vector<VerbSpec> &llmc::verbs() {
        "blocks of 64 tokens. The same bundle, text and seed give the same "
        "figures with any number of threads.",
        runEval},
+      {"plugin",
+       "list methods with their options, check a plugin, or begin one",
+       "  llmc plugin list                        methods and their options\n"
+       "  llmc plugin list --plugin ./mine.so     with those of a plugin\n"
+       "  llmc plugin check ./mine.so             does it keep what it must?\n"
+       "  llmc plugin new mine --kind method      a project to begin with\n",
+       {"ACTION", "[FILE|NAME]"},
+       {kPlugin,
+        {"kind", "KIND", "of new: what the plugin brings [method]", "method"},
+        {"lang", "LANGUAGE", "of new: the language of the project [c]", "c"},
+        {"time-limit", "N", "of check: seconds that one check may take [20]"},
+        kJson},
+       "A check runs in a process of its own, so that one that crashes, ends "
+       "the "
+       "program or never returns is reported like any other. Exit code 1: a "
+       "check failed.",
+       runPlugin},
       {"help",
        "explain a verb",
        "  llmc help generate\n",

@@ -23,6 +23,7 @@ int runChat(const Arguments &arguments, Terminal &terminal);
 int runInfo(const Arguments &arguments, Terminal &terminal);
 int runBench(const Arguments &arguments, Terminal &terminal);
 int runEval(const Arguments &arguments, Terminal &terminal);
+int runPlugin(const Arguments &arguments, Terminal &terminal);
 int runHelp(const Arguments &arguments, Terminal &terminal);
 int runCompletion(const Arguments &arguments, Terminal &terminal);
 
@@ -43,6 +44,8 @@ Fault openModel(const Arguments &arguments, ModelHandle &out);
 /// What `compile` and `compress` have in common of the command line.
 Fault readRequest(const Arguments &arguments, const Terminal &terminal,
                   CompileRequest &request);
+/// LLMC_PLUGIN_PATH: folders, separated by ':'.
+std::string pluginFolders();
 /// Refuses what is there but no model, with the way on; else loads the compiler
 /// and lets it work. The exit code.
 int runCompiler(const CompileRequest &request, Terminal &terminal);

@@ -218,8 +218,9 @@ Expected<std::vector<char>> Writer::read(Item &item) {
   if (item.blocks) {
     pack::MethodAttr method = getMethod(item.weight);
     CompressionOutcome outcome;
-    auto matrix = compressWeight(name, item.weight.getSource(), shape[0],
-                                 shape[1], method, store, workers, outcome);
+    auto matrix =
+        compressWeight(name, item.weight.getSource(), shape[0], shape[1],
+                       method, request.methods, store, workers, outcome);
     if (!matrix)
       return matrix.takeError();
     reorder(matrix->codes, order);

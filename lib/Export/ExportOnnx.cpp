@@ -350,7 +350,7 @@ Error Writer::write(Export &item) {
     CompressionOutcome outcome;
     auto matrix =
         compressWeight(part.name, part.source, part.rows, part.columns,
-                       part.method, store, workers, outcome);
+                       part.method, request.methods, store, workers, outcome);
     if (!matrix)
       return matrix.takeError();
     auto codes = toOnnxCodes(*matrix);

@@ -76,7 +76,7 @@ static float step(const float *values, int64_t count, float minimum,
 void HalfQuadratic::settle(Row &row, ArrayRef<float> wanted) const {
   start.settle(row, wanted);
   SmallVector<float, 256> scaled;
-  float bottom = row.coder.getLowest(), top = row.coder.getHighest();
+  float bottom = row.grid.getLowest(), top = row.grid.getHighest();
   for (int64_t g = 0, groups = row.getGroups(); g < groups; ++g) {
     float scale = row.scales[g], inverse = 1 / scale;
     if (!std::isfinite(inverse))

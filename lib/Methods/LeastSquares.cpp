@@ -119,18 +119,18 @@ static void fill(Group &group, ArrayRef<float> values,
   group.x = static_cast<float>(x);
 }
 
-static Sums addUp(Group &group, const LevelCoder &coder, float inverse,
+static Sums addUp(Group &group, const LevelGrid &grid, float inverse,
                   float minimum) {
   Sums sums;
   int64_t count = group.values.size();
-  if (coder.isAffine()) {
+  if (grid.isAffine()) {
     addAffine(group.values.data(), group.importance.data(), count, inverse,
-              minimum, coder.getLowest(), coder.getHighest(), sums);
+              minimum, grid.getLowest(), grid.getHighest(), sums);
     return sums;
   }
   addTable(group.values.data(), group.importance.data(), count, inverse,
-           minimum, coder.getLowest(), coder.getBorders().data(),
-           coder.getSteps().data(), coder.getBorders().size(), sums);
+           minimum, grid.getLowest(), grid.getBorders().data(),
+           grid.getSteps().data(), grid.getBorders().size(), sums);
   return sums;
 }
 
@@ -158,27 +158,26 @@ void LeastSquares::solveSymmetric(Row &row, int64_t index) const {
   fill(group, values, row.getImportance(index), 0);
   float low, high;
   findExtremes(values, values.size(), &low, &high);
-  const ScaleChain &chain = row.format.terms[0].scale;
-  bool signedScale =
-      chain.code == ScaleCode::None || chain.code == ScaleCode::I8;
+  uint32_t code = row.format.scale->code;
+  bool signedScale = code == LLMC_SCALE_NONE || code == LLMC_SCALE_I8;
   Line best;
   // Where levels are not symmetric, a negative scale is another set of levels.
   for (float sign : {1.0f, -1.0f}) {
     if (sign < 0 &&
-        (!signedScale || row.coder.getLowest() == -row.coder.getHighest()))
+        (!signedScale || row.grid.getLowest() == -row.grid.getHighest()))
       continue;
-    float scale = larger(larger(sign * high / row.coder.getHighest(),
-                                sign * low / row.coder.getHighest()),
-                         larger(sign * high / row.coder.getLowest(),
-                                sign * low / row.coder.getLowest()));
-    float narrowest = getNarrowest(row.format.indexBits);
+    float scale = larger(larger(sign * high / row.grid.getHighest(),
+                                sign * low / row.grid.getHighest()),
+                         larger(sign * high / row.grid.getLowest(),
+                                sign * low / row.grid.getLowest()));
+    float narrowest = getNarrowest(row.format.bits);
     for (int64_t i = 0; i < candidates; ++i) {
       float part = 1 - (1 - narrowest) * static_cast<float>(i) /
                            static_cast<float>(candidates - 1);
       float inverse = sign / (scale * part);
       if (!std::isfinite(inverse))
         continue;
-      Line line = fitThroughZero(addUp(group, row.coder, inverse, 0));
+      Line line = fitThroughZero(addUp(group, row.grid, inverse, 0));
       if (line.gain > best.gain)
         best = line;
     }
@@ -187,7 +186,7 @@ void LeastSquares::solveSymmetric(Row &row, int64_t index) const {
     float inverse = 1 / best.scale;
     if (!std::isfinite(inverse))
       break;
-    Line line = fitThroughZero(addUp(group, row.coder, inverse, 0));
+    Line line = fitThroughZero(addUp(group, row.grid, inverse, 0));
     if (!(line.gain > best.gain))
       break;
     best = line;
@@ -232,8 +231,8 @@ void LeastSquares::solveAffine(Row &row, int64_t index) const {
   minimum = low;
   if (low == high)
     return;
-  float bottom = row.coder.getLowest(), top = row.coder.getHighest();
-  float range = high - low, narrowest = getNarrowest(row.format.indexBits);
+  float bottom = row.grid.getLowest(), top = row.grid.getHighest();
+  float range = high - low, narrowest = getNarrowest(row.format.bits);
   fill(group, values, row.getImportance(index), low);
   Line best;
   for (int64_t i = 0; i < candidates; ++i) {
@@ -244,7 +243,7 @@ void LeastSquares::solveAffine(Row &row, int64_t index) const {
       continue;
     // As much is clipped below as above.
     float from = range * (1 - part) / 2 - bottom * width;
-    Line line = fit(group, addUp(group, row.coder, 1 / width, from), low,
+    Line line = fit(group, addUp(group, row.grid, 1 / width, from), low,
                     row.isMinimumNegative());
     if (line.gain > best.gain)
       best = line;
@@ -252,9 +251,8 @@ void LeastSquares::solveAffine(Row &row, int64_t index) const {
   for (int64_t i = 0; i < refinements && best.scale > 0; ++i) {
     if (!std::isfinite(1 / best.scale))
       break;
-    Line line =
-        fit(group, addUp(group, row.coder, 1 / best.scale, best.minimum), low,
-            row.isMinimumNegative());
+    Line line = fit(group, addUp(group, row.grid, 1 / best.scale, best.minimum),
+                    low, row.isMinimumNegative());
     if (!(line.gain > best.gain))
       break;
     best = line;
@@ -271,7 +269,7 @@ void LeastSquares::solveAffine(Row &row, int64_t index) const {
 
 void LeastSquares::propose(Row &row) const {
   for (int64_t g = 0, groups = row.getGroups(); g < groups; ++g)
-    if (row.format.hasMinimum)
+    if (row.hasMinimum())
       solveAffine(row, g);
     else
       solveSymmetric(row, g);
@@ -286,7 +284,7 @@ void LeastSquares::settle(Row &row, ArrayRef<float> wanted) const {
       continue;
     float shift = row.minimums[g];
     fill(group, row.getGroup(g), row.getImportance(g), shift);
-    Sums sums = addUp(group, row.coder, inverse, 0);
+    Sums sums = addUp(group, row.grid, inverse, 0);
     float minimum = shift + (group.x - scale * sums.l) / group.w;
     row.minimums[g] =
         row.isMinimumNegative() ? smaller(minimum, 0.0f) : minimum;

@@ -14,97 +14,80 @@
 using namespace llvm;
 using namespace llmc;
 
-static Error parseValue(const OptionSpec &spec, StringRef owner, StringRef text,
-                        double &number) {
-  auto wrong = [&](const Twine &expected) {
-    return createStringError("option '" + spec.name + "' of " + owner +
-                             ": expected " + expected + " but got '" + text +
-                             "'");
-  };
-  switch (spec.type) {
-  case OptionType::Flag:
-    if (text != "true" && text != "false")
-      return wrong("true or false");
-    number = text == "true";
-    return Error::success();
-  case OptionType::Choice: {
-    SmallVector<StringRef> names;
-    spec.choices.split(names, '|');
-    if (!is_contained(names, text))
-      return wrong("one of " + join(names, ", "));
-    return Error::success();
-  }
-  case OptionType::Integer: {
-    int64_t integer;
-    std::string range =
-        formatv("an integer from {0} to {1}", static_cast<int64_t>(spec.lowest),
-                static_cast<int64_t>(spec.highest));
-    if (text.getAsInteger(10, integer))
-      return wrong(range);
-    number = static_cast<double>(integer);
-    return number < spec.lowest || number > spec.highest ? wrong(range)
-                                                         : Error::success();
-  }
-  case OptionType::Real: {
-    std::string range =
-        formatv("a number from {0} to {1}", spec.lowest, spec.highest);
-    if (text.getAsDouble(number) || std::isnan(number) ||
-        number < spec.lowest || number > spec.highest)
-      return wrong(range);
-    return Error::success();
-  }
+std::string MethodOption::getRange() const {
+  switch (type) {
+  case LLMC_OPTION_FLAG:
+    return "true or false";
+  case LLMC_OPTION_CHOICE:
+    return "one of " + join(choices, ", ");
+  case LLMC_OPTION_INTEGER:
+    return formatv("an integer from {0} to {1}", static_cast<int64_t>(lowest),
+                   static_cast<int64_t>(highest));
+  case LLMC_OPTION_REAL:
+    return formatv("a number from {0} to {1}", lowest, highest);
   }
   llvm_unreachable("no such type");
 }
 
+Error Options::set(StringRef owner, const MethodOption &option, size_t index,
+                   StringRef text) {
+  int64_t &integer = integers[index];
+  double &real = reals[index];
+  bool right = false;
+  switch (option.type) {
+  case LLMC_OPTION_FLAG:
+    integer = text == "true";
+    right = integer || text == "false";
+    break;
+  case LLMC_OPTION_CHOICE: {
+    auto found = find(option.choices, text);
+    integer = found - option.choices.begin();
+    right = found != option.choices.end();
+    break;
+  }
+  case LLMC_OPTION_INTEGER:
+    right = !text.getAsInteger(10, integer);
+    real = static_cast<double>(integer);
+    right = right && real >= option.lowest && real <= option.highest;
+    break;
+  case LLMC_OPTION_REAL:
+    right = !text.getAsDouble(real) && real >= option.lowest &&
+            real <= option.highest;
+    break;
+  }
+  if (right)
+    return Error::success();
+  return createStringError("option '" + option.name + "' of " + owner +
+                           ": expected " + option.getRange() + " but got '" +
+                           text + "' (" + option.help + ")");
+}
+
 Expected<Options>
-Options::parse(StringRef owner, ArrayRef<OptionSpec> table,
+Options::parse(StringRef owner, ArrayRef<MethodOption> table,
                ArrayRef<std::pair<StringRef, StringRef>> settings) {
   Options options;
-  for (const OptionSpec &spec : table) {
-    Value &value =
-        options.values.emplace_back(Value{&spec, 0, spec.defaultValue.str()});
-    if (Error error = parseValue(spec, owner, value.text, value.number))
+  options.integers.resize(table.size());
+  options.reals.resize(table.size());
+  for (auto [index, option] : enumerate(table))
+    if (Error error = options.set(owner, option, index, option.fallback))
       return std::move(error);
-  }
   for (auto [name, text] : settings) {
-    auto *found = find_if(options.values, [name = name](const Value &value) {
-      return value.spec->name == name;
-    });
-    if (found == options.values.end()) {
-      std::string known = join(
-          map_range(table, [](const OptionSpec &spec) { return spec.name; }),
-          ", ");
+    const auto *found =
+        find_if(table, [name = name](const MethodOption &option) {
+          return option.name == name;
+        });
+    if (found == table.end()) {
+      std::string known = join(map_range(table,
+                                         [](const MethodOption &option) {
+                                           return StringRef(option.name);
+                                         }),
+                               ", ");
       return createStringError("option '" + name + "' of " + owner +
                                ": expected " +
                                (known.empty() ? "none" : "one of " + known));
     }
-    found->text = text.str();
-    if (Error error = parseValue(*found->spec, owner, text, found->number))
+    if (Error error = options.set(owner, *found, found - table.begin(), text))
       return std::move(error);
   }
   return options;
-}
-
-const Options::Value &Options::get(StringRef name, OptionType type) const {
-  for (const Value &value : values)
-    if (value.spec->name == name && value.spec->type == type)
-      return value;
-  llvm_unreachable("expected an option of the method's table");
-}
-
-int64_t Options::getInteger(StringRef name) const {
-  return static_cast<int64_t>(get(name, OptionType::Integer).number);
-}
-
-double Options::getReal(StringRef name) const {
-  return get(name, OptionType::Real).number;
-}
-
-bool Options::getFlag(StringRef name) const {
-  return get(name, OptionType::Flag).number != 0;
-}
-
-StringRef Options::getChoice(StringRef name) const {
-  return get(name, OptionType::Choice).text;
 }

@@ -60,7 +60,7 @@ void llmc::findExtremes(ArrayRef<float> values, int64_t width, float *lows,
 /// Scale and minimum that reach from `low` to `high`.
 static void reach(float low, float high, const Row &row, ZeroPoint zero,
                   float &scale, float &minimum) {
-  float bottom = row.coder.getLowest(), top = row.coder.getHighest();
+  float bottom = row.grid.getLowest(), top = row.grid.getHighest();
   // A minimum that is subtracted cannot raise a group.
   if (row.isMinimumNegative())
     low = smaller(low, 0.0f);
@@ -79,10 +79,9 @@ static void reach(float low, float high, const Row &row, ZeroPoint zero,
 }
 
 /// The smallest scale that clips nothing about `center`.
-static float cover(float low, float high, float center,
-                   const LevelCoder &coder) {
-  float scale = larger((high - center) / coder.getHighest(), 0.0f);
-  return larger((low - center) / coder.getLowest(), scale);
+static float cover(float low, float high, float center, const LevelGrid &grid) {
+  float scale = larger((high - center) / grid.getHighest(), 0.0f);
+  return larger((low - center) / grid.getLowest(), scale);
 }
 
 void RoundToNearest::propose(Row &row) const {
@@ -90,12 +89,12 @@ void RoundToNearest::propose(Row &row) const {
   SmallVector<float, 256> lows(groups), highs(groups);
   findExtremes(row.values, row.width, lows.data(), highs.data());
   for (int64_t g = 0; g < groups; ++g) {
-    if (row.format.hasMinimum && row.coder.isAffine()) {
+    if (row.hasMinimum() && row.grid.isAffine()) {
       reach(lows[g], highs[g], row, zero, row.scales[g], row.minimums[g]);
       continue;
     }
     float center = 0;
-    if (row.format.hasMinimum) {
+    if (row.hasMinimum()) {
       // Codebooks are made for numbers about their mean.
       double sum = 0;
       ArrayRef<float> group = row.getGroup(g);
@@ -106,12 +105,12 @@ void RoundToNearest::propose(Row &row) const {
         center = smaller(center, 0.0f);
     }
     row.minimums[g] = center;
-    row.scales[g] = cover(lows[g], highs[g], center, row.coder);
+    row.scales[g] = cover(lows[g], highs[g], center, row.grid);
   }
 }
 
 void RoundToNearest::settle(Row &row, ArrayRef<float> wanted) const {
-  if (!row.coder.isAffine())
+  if (!row.grid.isAffine())
     return;
   for (int64_t g = 0, groups = row.getGroups(); g < groups; ++g) {
     if (wanted[g] == 0)
@@ -119,6 +118,6 @@ void RoundToNearest::settle(Row &row, ArrayRef<float> wanted) const {
     if (zero == ZeroPoint::Integer)
       row.minimums[g] *= row.scales[g] / wanted[g];
     else
-      row.minimums[g] += (wanted[g] - row.scales[g]) * row.coder.getLowest();
+      row.minimums[g] += (wanted[g] - row.scales[g]) * row.grid.getLowest();
   }
 }

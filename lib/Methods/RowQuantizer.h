@@ -2,9 +2,11 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// What all methods share: they differ in the scale and the minimum they want for
-// a group. A GroupSolver says what; the rest (reading, column scales, guards,
-// storing scales, codes, threads) is here, once.
+// What the methods of llmc share: they differ in the scale and the minimum they
+// want for a group. A GroupSolver says what; the rest (reading, guards, storing
+// scales, codes, threads) are services of llmc_host, and the order of them is
+// here, once. These files know llmc by its plugin interface alone, so that they
+// are a plugin if they are compiled as one.
 //
 // The order matters. Scales are stored first; with what they decode to, the
 // solver settles the minimums; those are stored; codes come last and are the
@@ -15,14 +17,37 @@
 #ifndef LLMC_LIB_METHODS_ROWQUANTIZER_H
 #define LLMC_LIB_METHODS_ROWQUANTIZER_H
 
-#include "llmc/Methods/Method.h"
+#include "llmc/Plugin/plugin.h"
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/SmallVector.h"
+#include <vector>
 
 namespace llmc {
 
+/// The levels of a format, as solvers need them.
+class LevelGrid {
+public:
+  explicit LevelGrid(const llmc_format &format);
+
+  float getLowest() const { return lowest; }
+  float getHighest() const { return highest; }
+  /// A level is its code plus a number.
+  bool isAffine() const { return affine; }
+  /// Of levels that are not: the points half-way between neighboring levels, and
+  /// how much higher the upper one is.
+  llvm::ArrayRef<float> getBorders() const { return borders; }
+  llvm::ArrayRef<float> getSteps() const { return steps; }
+
+private:
+  bool affine;
+  float lowest, highest;
+  std::vector<float> borders, steps;
+};
+
 /// One row, on one thread.
 struct Row {
-  const FormatDescription &format;
-  const LevelCoder &coder;
+  const llmc_format &format;
+  const LevelGrid &grid;
   /// Columns of a group; the last of the row may be narrower.
   int64_t width;
   /// The numbers to compress: column scales are divided out.
@@ -42,8 +67,11 @@ struct Row {
                ? importance
                : importance.slice(group * width).take_front(width);
   }
+  bool hasMinimum() const { return format.minimum != nullptr; }
   /// The minimum cannot be above 0.
-  bool isMinimumNegative() const { return format.minimum.negated; }
+  bool isMinimumNegative() const {
+    return format.minimum && format.minimum->negated;
+  }
 };
 
 /// Decides about groups. Used by many threads at once.
@@ -108,17 +136,23 @@ private:
 void findExtremes(llvm::ArrayRef<float> values, int64_t width, float *lows,
                   float *highs);
 
-/// Compresses all rows. `columnScale` is divided out and becomes part of the
-/// result; it may be empty. Progress goes from `from` to 1.
-llvm::Expected<QuantizedMatrix> quantizeRows(const MethodRequest &request,
-                                             llvm::ArrayRef<float> columnScale,
-                                             const GroupSolver &solver,
-                                             double from = 0);
+/// A method at work.
+struct Work {
+  const llmc_host &host;
+  llmc_run *run;
+  const llmc_job &job;
+};
+
+/// Compresses all rows of a format with codes. `columnScale` [columns] is what
+/// they are divided by; null: nothing. Progress goes from `from` to 1.
+int quantizeRows(const Work &work, const float *columnScale,
+                 const GroupSolver &solver, double from = 0);
 
 /// Any float format: every number by itself.
-llvm::Expected<QuantizedMatrix> convertRows(const MethodRequest &request,
-                                            llvm::ArrayRef<float> columnScale,
-                                            double from = 0);
+int convertRows(const Work &work, double from = 0);
+
+/// rtn, sinq, hqq, mse.
+const llmc_plugin &getBuiltinMethods();
 
 } // namespace llmc
 

@@ -18,7 +18,6 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Methods/Sinkhorn.h"
-#include "Tasks.h"
 #include "llmc/Support/Vectorized.h"
 #include "llvm/ADT/bit.h"
 #include "llvm/Support/MathExtras.h"
@@ -293,41 +292,17 @@ SinkhornTile llmc::normalizeTile(ArrayRef<float> values, int64_t rows,
   return normalize(tile, options, true);
 }
 
-Expected<std::vector<float>> llmc::computeColumnScale(
-    ArrayRef<MatrixView> weights, const SinkhornOptions &options,
-    ParallelFor parallelFor, function_ref<bool(double)> progress) {
-  int64_t rows = 0, columns = weights.empty() ? 0 : weights[0].columns;
-  for (const MatrixView &weight : weights) {
-    if (weight.columns != columns)
-      return createStringError("expected " + Twine(columns) + " columns of '" +
-                               weight.name + "' but got " +
-                               Twine(weight.columns));
-    rows += weight.rows;
+bool llmc::computeTileScale(int64_t rows, int64_t columns,
+                            function_ref<bool(int64_t, float *)> read,
+                            const SinkhornOptions &options, float *scale) {
+  Tile tile(rows, columns);
+  std::vector<float> piece(columns);
+  for (int64_t row = 0; row < rows; ++row) {
+    if (!read(row, piece.data()))
+      return false;
+    tile.set(row, piece.data());
   }
-  std::vector<float> scale(columns);
-  int64_t width = options.tileColumns;
-  auto body = [&](int64_t index) -> Error {
-    int64_t begin = index * width, end = std::min(columns, begin + width);
-    Tile tile(rows, end - begin);
-    std::vector<float> piece(end - begin);
-    int64_t at = 0;
-    for (const MatrixView &weight : weights)
-      for (int64_t row = 0; row < weight.rows; ++row) {
-        weight.read(row, begin, end, piece.data());
-        int64_t wrong = findNotFinite(piece.data(), end - begin);
-        if (wrong >= 0)
-          return createStringError(
-              "'" + weight.name + "': " +
-              toString(makeNotFiniteError(row, begin + wrong, piece[wrong])));
-        tile.set(at++, piece.data());
-      }
-    SinkhornTile result = normalize(tile, options, false);
-    std::copy(result.columnScale.begin(), result.columnScale.end(),
-              scale.begin() + begin);
-    return Error::success();
-  };
-  Tasks tasks(parallelFor, progress, 0, 1);
-  if (Error error = tasks.run(divideCeil(columns, width), body))
-    return std::move(error);
-  return scale;
+  SinkhornTile result = normalize(tile, options, false);
+  std::copy(result.columnScale.begin(), result.columnScale.end(), scale);
+  return true;
 }

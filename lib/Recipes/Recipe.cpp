@@ -5,11 +5,11 @@
 //===----------------------------------------------------------------------===//
 #include "llmc/Recipes/Recipe.h"
 #include "llmc/Formats/Format.h"
-#include "llmc/Methods/Method.h"
 #include "llmc/Support/Nearest.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/Regex.h"
 #include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/YAMLParser.h"
@@ -37,8 +37,8 @@ namespace {
 /// is looked at exactly once, in order.
 class Reader {
 public:
-  Reader(StringRef name, StringRef text)
-      : stream(text, sources, /*ShowColors=*/false) {
+  Reader(StringRef name, StringRef text, const RecipeScope &scope)
+      : scope(scope), stream(text, sources, /*ShowColors=*/false) {
     recipe.name = name.str();
     sources.setDiagHandler(
         [](const SMDiagnostic &diagnostic, void *self) {
@@ -101,6 +101,13 @@ private:
         return;
       if (key == "summary") {
         recipe.summary = getText(entry.getValue(), key);
+      } else if (key == "plugins") {
+        if (found)
+          return fail(entry.getKey(),
+                      "expected the key 'plugins' before 'quantize'");
+        readPlugins(entry.getValue());
+        if (!message.empty())
+          return;
       } else if (key == "quantize") {
         found = true;
         auto *list = dyn_cast_or_null<yaml::SequenceNode>(entry.getValue());
@@ -113,12 +120,33 @@ private:
             return;
         }
       } else {
-        return fail(entry.getKey(), "unknown key '" + key + "'" +
-                                        suggest(key, {"summary", "quantize"}));
+        return fail(entry.getKey(),
+                    "unknown key '" + key + "'" +
+                        suggest(key, {"summary", "plugins", "quantize"}));
       }
     }
     if (!found)
       fail(&map, "expected the key 'quantize'");
+  }
+
+  void readPlugins(yaml::Node *node) {
+    auto *list = dyn_cast_or_null<yaml::SequenceNode>(node);
+    if (!list)
+      return fail(node, "expected a list of files after 'plugins'");
+    for (yaml::Node &entry : *list) {
+      SmallString<128> file(getText(&entry, "plugins"));
+      if (!message.empty())
+        return;
+      if (!scope.loadPlugin)
+        return fail(&entry, "plugins cannot be loaded here");
+      if (sys::path::is_relative(file)) {
+        SmallString<128> path(sys::path::parent_path(recipe.name));
+        sys::path::append(path, file);
+        file = path;
+      }
+      if (Error error = scope.loadPlugin(file))
+        return fail(&entry, toString(std::move(error)));
+    }
   }
 
   static std::string suggest(StringRef word, ArrayRef<StringRef> known) {
@@ -204,14 +232,10 @@ private:
                         rule.settings.front().first + "'");
       return;
     }
-    const Method *method = findMethod(rule.method);
-    if (!method) {
-      SmallVector<StringRef> names{kKeepMethod};
-      for (const Method &known : getMethods())
-        names.push_back(known.name);
-      return fail(&node, "unknown method '" + rule.method + "'" +
-                             suggest(rule.method, names));
-    }
+    const Method *method = scope.methods.find(rule.method);
+    if (!method)
+      return fail(&node,
+                  scope.methods.describeUnknown(rule.method, {kKeepMethod}));
     if (rule.format.empty())
       return fail(&node, "expected the key 'format', or 'bits' and 'group'");
     auto format = parseFormat(rule.format);
@@ -226,6 +250,7 @@ private:
       fail(&node, toString(options.takeError()));
   }
 
+  const RecipeScope &scope;
   SourceMgr sources;
   yaml::Stream stream;
   Recipe recipe;
@@ -234,14 +259,15 @@ private:
 
 } // namespace
 
-Expected<Recipe> llmc::parseRecipe(StringRef name, StringRef text) {
-  return Reader(name, text).read();
+Expected<Recipe> llmc::parseRecipe(StringRef name, StringRef text,
+                                   const RecipeScope &scope) {
+  return Reader(name, text, scope).read();
 }
 
-Expected<Recipe> llmc::loadRecipe(StringRef name) {
+Expected<Recipe> llmc::loadRecipe(StringRef name, const RecipeScope &scope) {
   for (const BuiltinRecipe &builtin : getBuiltinRecipes())
     if (builtin.name == name)
-      return parseRecipe(name, builtin.yaml);
+      return parseRecipe(name, builtin.yaml, scope);
   if (!name.ends_with(".yaml") && !name.ends_with(".yml")) {
     SmallVector<StringRef> names;
     for (const BuiltinRecipe &builtin : getBuiltinRecipes())
@@ -258,5 +284,5 @@ Expected<Recipe> llmc::loadRecipe(StringRef name) {
     return createStringError("recipe '" + name + "': expected at most " +
                              Twine(kMaxFileBytes) + " bytes but got " +
                              Twine((*file)->getBufferSize()));
-  return parseRecipe(name, (*file)->getBuffer());
+  return parseRecipe(name, (*file)->getBuffer(), scope);
 }

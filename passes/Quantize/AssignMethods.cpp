@@ -7,6 +7,7 @@
 #include "llmc/Dialect/Pack/PackOps.h"
 #include "llmc/Passes/KernelPasses.h"
 #include "llmc/Passes/QuantizePasses.h"
+#include "llmc/Plugin/PluginSet.h"
 #include "llmc/Recipes/Recipe.h"
 #include "llmc/Weights/StoredFormat.h"
 
@@ -41,7 +42,8 @@ struct AssignMethods : llmc::impl::AssignMethodsPassBase<AssignMethods> {
     ModuleOp module = getOperation();
     Recipe loaded;
     if (!given) {
-      auto result = loadRecipe(recipe);
+      PluginSet plugins;
+      auto result = loadRecipe(recipe, plugins.getRecipeScope());
       if (!result) {
         module.emitError(llvm::toString(result.takeError()));
         return signalPassFailure();

@@ -8,7 +8,7 @@
 
 #include "llmc/Codegen/WeightFile.h"
 #include "llmc/Dialect/Pack/PackOps.h"
-#include "llmc/Methods/Matrix.h"
+#include "llmc/Methods/Method.h"
 
 namespace llmc {
 
@@ -22,8 +22,9 @@ class WeightStore;
 llvm::Expected<QuantizedMatrix>
 compressWeight(llvm::StringRef name, mlir::Attribute source, int64_t rows,
                int64_t columns, pack::MethodAttr method,
-               const WeightStore &store, ParallelFor parallelFor,
-               CompressionOutcome &outcome, WorkSeconds *seconds = nullptr);
+               const MethodSet &methods, const WeightStore &store,
+               ParallelFor parallelFor, CompressionOutcome &outcome,
+               WorkSeconds *seconds = nullptr);
 
 /// Writes into the line of a weight how it was compressed.
 void describe(LedgerLine &line, pack::MethodAttr method,

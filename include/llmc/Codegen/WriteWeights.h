@@ -10,6 +10,8 @@
 
 namespace llmc {
 
+class MethodSet;
+
 /// Writes the file, tensor by tensor, on `threads` threads; compresses what is
 /// to be compressed: large matrices one after the other, each by all threads,
 /// small ones side by side. The bytes do not depend on the threads.
@@ -25,9 +27,9 @@ namespace llmc {
 /// `written` hears of every piece, in bytes, from the thread that wrote it.
 /// Errors of the machine have an error code of the system; of others, which are
 /// the model's, every matrix has its line.
-llvm::Error writeWeightFile(WeightFile &file, const WeightStore &store,
-                            llvm::StringRef path, unsigned threads,
-                            Journal &journal,
+llvm::Error writeWeightFile(WeightFile &file, const MethodSet &methods,
+                            const WeightStore &store, llvm::StringRef path,
+                            unsigned threads, Journal &journal,
                             llvm::function_ref<void(int64_t)> written);
 
 } // namespace llmc

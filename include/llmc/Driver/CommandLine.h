@@ -56,7 +56,8 @@ struct VerbSpec {
   const char *summary;
   /// Shown first in the help: command lines with a word on each.
   const char *examples;
-  /// Names of what stands without an option: "DIR".
+  /// Names of what stands without an option: "DIR", or "[DIR]" where it may be
+  /// left out, which is so for all after it.
   std::vector<const char *> positional;
   std::vector<OptionSpec> options;
   /// Last words of the help; may be null.

@@ -42,6 +42,9 @@ struct CompileRequest {
   /// language model).
   std::string entry = "auto";
   std::string recipe = "f32";
+  /// Files of plugins, and folders of them separated by ':'.
+  std::vector<std::string> plugins;
+  std::string pluginFolders;
   /// What keys and values are stored in: "f32", "bf16" or "i8".
   std::string kv = "f32";
   /// Default context of a session in tokens; 0: what the model names.
@@ -77,6 +80,22 @@ struct InfoRequest {
   bool color = false;
 };
 
+/// One `llmc plugin`.
+struct PluginRequest {
+  /// "list", "check" or "new".
+  std::string action;
+  /// Of check the file, of new the name.
+  std::string subject;
+  /// Of list: as of CompileRequest.
+  std::vector<std::string> plugins;
+  std::string pluginFolders;
+  /// Of new: what to begin, and in which language.
+  std::string kind = "method", language = "c";
+  /// Of check: seconds that one check may take.
+  int64_t seconds = 20;
+  bool json = false;
+};
+
 } // namespace llmc
 
 /// Exported by libllmc.so. Writes results to stdout or files and messages to
@@ -84,5 +103,6 @@ struct InfoRequest {
 /// 3 the machine).
 extern "C" int llmc_compiler_main(const llmc::CompileRequest *request);
 extern "C" int llmc_compiler_info(const llmc::InfoRequest *request);
+extern "C" int llmc_compiler_plugin(const llmc::PluginRequest *request);
 
 #endif // LLMC_DRIVER_COMPILEREQUEST_H

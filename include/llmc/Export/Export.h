@@ -16,6 +16,8 @@
 
 namespace llmc {
 
+class MethodSet;
+
 /// How compressed weights stand in an ONNX file.
 enum class OnnxStyle {
   /// MatMulNBits and GatherBlockQuantized of com.microsoft instead of the old
@@ -29,6 +31,8 @@ enum class OnnxStyle {
 struct ExportRequest {
   /// As it was imported, with `pack.method` on what is to be compressed.
   const ImportedModel &model;
+  /// What those names mean.
+  const MethodSet &methods;
   OnnxStyle style = OnnxStyle::NBits;
   /// Of a language model, in tokens.
   int64_t context = 0;

@@ -2,8 +2,9 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// A method turns a matrix into one of a given format. It is a line in a table,
-// as a plugin's will be: a name, options, the statistics it makes use of, and a
+// A method turns a matrix into one of a given format. It is a line in a table of
+// the plugin interface (llmc/Plugin/plugin.h), whoever brings it: those of llmc
+// and those of plugins are registered by the same checks and run by the same
 // function. Results depend on the request alone: neither on the number of
 // threads nor on the processor.
 //
@@ -13,8 +14,18 @@
 
 #include "llmc/Methods/Matrix.h"
 #include "llmc/Methods/Options.h"
+#include <deque>
 
 namespace llmc {
+
+/// Where the memory comes from that methods write to. Used by many threads.
+class MethodMemory {
+public:
+  virtual ~MethodMemory() = default;
+  /// `bytes`, at least 1, zeroed, at a multiple of 64; null if there are none.
+  virtual void *allocate(size_t bytes) = 0;
+  virtual void release(void *memory) = 0;
+};
 
 /// All that a method is told.
 struct MethodRequest {
@@ -31,6 +42,8 @@ struct MethodRequest {
   /// Told the part that is done, 0 to 1, from any thread, one at a time; what it
   /// answers is whether to go on. May be null.
   llvm::function_ref<bool(double)> progress = nullptr;
+  /// Null: the heap.
+  MethodMemory *memory = nullptr;
 };
 
 /// What a method returns.
@@ -41,36 +54,53 @@ struct MethodResult {
   std::string note;
 };
 
-/// Kinds of statistics, as bits.
-enum StatisticKind : unsigned {
-  kMeanAbsolute = 1,
-  kMeanSquare = 2,
-  kGram = 4,
-};
-
-/// One method.
+/// One method: what an llmc_method says, checked and copied.
 struct Method {
-  llvm::StringLiteral name;
-  llvm::StringLiteral summary;
-  llvm::ArrayRef<OptionSpec> options;
-  /// StatisticKind bits: what makes results better where it is there.
-  unsigned uses;
-  llvm::Expected<MethodResult> (*run)(const MethodRequest &request);
+  std::string name, summary;
+  std::vector<MethodOption> options;
+  /// LLMC_USES_... bits: what makes results better where it is there.
+  uint64_t uses = 0;
+  int (*run)(const llmc_host *host, llmc_run *run,
+             const llmc_job *job) = nullptr;
+  /// The file of the plugin; empty for those of llmc.
+  std::string plugin;
 };
 
-/// rtn, sinq, hqq, mse.
-llvm::ArrayRef<Method> getMethods();
-/// Null if there is none.
-const Method *findMethod(llvm::StringRef name);
+/// Methods by name.
+class MethodSet {
+public:
+  /// rtn, sinq, hqq, mse.
+  static MethodSet makeBuiltin();
 
-/// Checks a request and runs it. Errors begin with the name of the weight.
+  /// Adds the methods of a table, all or none. Refuses one that does not keep
+  /// what plugin.h says, and names that are there already. `file` is that of the
+  /// plugin; where it is empty, the methods are those of llmc, without a vendor
+  /// in their names. Errors name the member of the table.
+  llvm::Error add(const llmc_plugin &plugin, llvm::StringRef file);
+
+  /// Null if there is none. Methods stay where they are.
+  const Method *find(llvm::StringRef name) const;
+  const std::deque<Method> &getMethods() const { return methods; }
+  /// "unknown method 'sink'; did you mean 'sinq'?"; `others` are names that
+  /// would do, too.
+  std::string describeUnknown(llvm::StringRef name,
+                              llvm::ArrayRef<llvm::StringRef> others) const;
+
+private:
+  std::deque<Method> methods;
+};
+
+/// Checks a request, runs it, and checks what came of it: every row must be
+/// written. Errors begin with the name of the weight, and name the method and
+/// the file where it is that of a plugin.
 llvm::Expected<MethodResult> runMethod(const Method &method,
                                        const MethodRequest &request);
 
 /// The same with names and settings, as recipes and command lines give them:
 /// fills in the format and the options of `request`.
 llvm::Expected<MethodResult>
-runMethod(llvm::StringRef method, llvm::StringRef format,
+runMethod(const MethodSet &methods, llvm::StringRef method,
+          llvm::StringRef format,
           llvm::ArrayRef<std::pair<llvm::StringRef, llvm::StringRef>> settings,
           MethodRequest request);
 

@@ -10,52 +10,47 @@
 #ifndef LLMC_METHODS_OPTIONS_H
 #define LLMC_METHODS_OPTIONS_H
 
+#include "llmc/Plugin/plugin.h"
 #include "llvm/ADT/ArrayRef.h"
-#include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 #include <string>
+#include <vector>
 
 namespace llmc {
 
-enum class OptionType : uint8_t { Integer, Real, Choice, Flag };
+/// One line of the table, copied from an llmc_option that was checked.
+struct MethodOption {
+  std::string name, help, fallback;
+  llmc_option_type type = LLMC_OPTION_INTEGER;
+  /// INTEGER and REAL: the range, bounds included.
+  double lowest = 0, highest = 0;
+  /// CHOICE: the words.
+  std::vector<std::string> choices;
 
-/// One line of the table.
-struct OptionSpec {
-  llvm::StringLiteral name;
-  OptionType type;
-  llvm::StringLiteral defaultValue;
-  /// Integer and Real: the range, bounds included.
-  double lowest, highest;
-  /// Choice: the names, separated by '|'.
-  llvm::StringLiteral choices;
-  llvm::StringLiteral help;
+  /// What the value has to be: "an integer from 2 to 1000".
+  std::string getRange() const;
 };
 
-/// A value for every line of a table.
+/// A value for every line of a table, as llmc_job has them.
 class Options {
 public:
   /// Checks settings (name, value) against the table and takes defaults for the
-  /// rest. `owner` is named in errors.
+  /// rest. `owner` is named in errors, which show the help of the option.
   static llvm::Expected<Options>
-  parse(llvm::StringRef owner, llvm::ArrayRef<OptionSpec> table,
+  parse(llvm::StringRef owner, llvm::ArrayRef<MethodOption> table,
         llvm::ArrayRef<std::pair<llvm::StringRef, llvm::StringRef>> settings);
 
-  /// The option must be in the table and of the type.
-  int64_t getInteger(llvm::StringRef name) const;
-  double getReal(llvm::StringRef name) const;
-  bool getFlag(llvm::StringRef name) const;
-  llvm::StringRef getChoice(llvm::StringRef name) const;
+  /// [lines of the table].
+  llvm::ArrayRef<int64_t> getIntegers() const { return integers; }
+  llvm::ArrayRef<double> getReals() const { return reals; }
 
 private:
-  struct Value {
-    const OptionSpec *spec;
-    double number;
-    std::string text;
-  };
-  const Value &get(llvm::StringRef name, OptionType type) const;
+  llvm::Error set(llvm::StringRef owner, const MethodOption &option,
+                  size_t index, llvm::StringRef text);
 
-  llvm::SmallVector<Value, 8> values;
+  std::vector<int64_t> integers;
+  std::vector<double> reals;
 };
 
 } // namespace llmc

@@ -47,6 +47,13 @@ struct SinkhornTile {
 SinkhornTile normalizeTile(llvm::ArrayRef<float> values, int64_t rows,
                            int64_t columns, const SinkhornOptions &options);
 
+/// Evens out a tile of a larger matrix and writes the scales of its columns.
+/// `read` gives the numbers of a row, in order; where it returns false nothing is
+/// written and the result is false.
+bool computeTileScale(int64_t rows, int64_t columns,
+                      llvm::function_ref<bool(int64_t row, float *out)> read,
+                      const SinkhornOptions &options, float *scale);
+
 /// The scale of every column of matrices that have the same columns, stacked in
 /// order. Fails where a number is not finite, naming the matrix and the place,
 /// and where `progress` (of MethodRequest) says not to go on.

@@ -11,6 +11,9 @@
 //       - {match: "layers\\.0\\.", method: keep}
 //       - {method: sinq, bits: 4, group: 64, quantizer: mse, activations: i16}
 //
+// `plugins`, before `quantize`, is a list of files of plugins whose methods the
+// rules name; a path is relative to the recipe.
+//
 // `activations` says to what kernels round the input of a product with the matrix:
 // i8 or i16, in groups of 32 with a scale each, f32 for not at all, or auto.
 //
@@ -22,8 +25,7 @@
 #ifndef LLMC_RECIPES_RECIPE_H
 #define LLMC_RECIPES_RECIPE_H
 
-#include "llvm/ADT/ArrayRef.h"
-#include "llvm/ADT/StringRef.h"
+#include "llmc/Methods/Method.h"
 #include "llvm/Support/Error.h"
 #include <string>
 #include <vector>
@@ -76,13 +78,23 @@ struct Recipe {
   const QuantizeRule *find(llvm::StringRef weight, unsigned uses) const;
 };
 
+/// What names in recipes may mean.
+struct RecipeScope {
+  const MethodSet &methods;
+  /// Loads the plugin in a file, whose methods are then among `methods`. Null:
+  /// recipes may not name plugins.
+  llvm::function_ref<llvm::Error(llvm::StringRef file)> loadPlugin = nullptr;
+};
+
 /// Reads a recipe from YAML. Errors name the file, the line and what would be
-/// right.
-llvm::Expected<Recipe> parseRecipe(llvm::StringRef name, llvm::StringRef yaml);
+/// right. `name` is the path of the file, to which plugins are relative.
+llvm::Expected<Recipe> parseRecipe(llvm::StringRef name, llvm::StringRef yaml,
+                                   const RecipeScope &scope);
 
 /// A built-in recipe by name; otherwise the file of that path, if it ends with
 /// .yaml or .yml.
-llvm::Expected<Recipe> loadRecipe(llvm::StringRef name);
+llvm::Expected<Recipe> loadRecipe(llvm::StringRef name,
+                                  const RecipeScope &scope);
 
 /// A recipe that llmc brings, as YAML.
 struct BuiltinRecipe {

@@ -50,6 +50,12 @@ inline TestMatrix makeMatrix(int64_t rows, int64_t columns, uint32_t seed = 1,
   return matrix;
 }
 
+/// The methods of llmc.
+inline const MethodSet &getBuiltin() {
+  static const MethodSet methods = MethodSet::makeBuiltin();
+  return methods;
+}
+
 /// Runs a method; `change` may alter the request.
 inline llvm::Expected<MethodResult>
 tryMethod(llvm::StringRef name, llvm::StringRef format, const MatrixView &view,
@@ -59,7 +65,7 @@ tryMethod(llvm::StringRef name, llvm::StringRef format, const MatrixView &view,
   request.weight = view;
   if (change)
     change(request);
-  auto result = runMethod(name, format, settings, request);
+  auto result = runMethod(getBuiltin(), name, format, settings, request);
   if (result)
     if (llvm::Error error = verify(result->matrix))
       return std::move(error);

@@ -9,8 +9,13 @@
 using namespace llvm;
 using namespace llmc;
 
+static const MethodSet &getBuiltin() {
+  static const MethodSet methods = MethodSet::makeBuiltin();
+  return methods;
+}
+
 static Recipe parse(StringRef yaml) {
-  auto recipe = parseRecipe("r", yaml);
+  auto recipe = parseRecipe("r", yaml, {getBuiltin()});
   if (recipe)
     return std::move(*recipe);
   ADD_FAILURE() << toString(recipe.takeError());
@@ -18,7 +23,7 @@ static Recipe parse(StringRef yaml) {
 }
 
 static std::string getError(StringRef yaml) {
-  auto recipe = parseRecipe("r", yaml);
+  auto recipe = parseRecipe("r", yaml, {getBuiltin()});
   return recipe ? "" : toString(recipe.takeError());
 }
 
@@ -50,9 +55,38 @@ TEST(Recipe, TakesTheFirstRuleThatFits) {
   EXPECT_FALSE(recipe.find("layers.0.q_proj.x", kReadByLinear));
 }
 
+TEST(Recipe, LoadsPluginsBeforeItsRules) {
+  std::vector<std::string> asked;
+  auto load = [&](StringRef file) -> Error {
+    asked.push_back(file.str());
+    return file.ends_with("bad.so") ? createStringError("it is bad")
+                                    : Error::success();
+  };
+  RecipeScope scope{getBuiltin(), load};
+  StringRef rules = "quantize: [{method: rtn, bits: 4}]\n";
+  auto recipe = parseRecipe(
+      "a/b.yaml", ("plugins: [x.so, ../y.so, /z.so]\n" + rules).str(), scope);
+  ASSERT_TRUE(bool(recipe)) << toString(recipe.takeError());
+  EXPECT_EQ(asked, (std::vector<std::string>{"a/x.so", "a/../y.so", "/z.so"}));
+  auto getText = [&](StringRef yaml, const RecipeScope &scope) {
+    auto recipe = parseRecipe("a/b.yaml", yaml, scope);
+    return recipe ? "" : toString(recipe.takeError());
+  };
+  EXPECT_EQ(getText(("plugins: [bad.so]\n" + rules).str(), scope),
+            "recipe 'a/b.yaml', line 1: it is bad");
+  EXPECT_EQ(getText((rules + "plugins: [x.so]\n").str(), scope),
+            "recipe 'a/b.yaml', line 2: expected the key 'plugins' before "
+            "'quantize'");
+  EXPECT_EQ(getText(("plugins: x.so\n" + rules).str(), scope),
+            "recipe 'a/b.yaml', line 1: expected a list of files after "
+            "'plugins'");
+  EXPECT_EQ(getText(("plugins: [x.so]\n" + rules).str(), {getBuiltin()}),
+            "recipe 'a/b.yaml', line 1: plugins cannot be loaded here");
+}
+
 TEST(Recipe, BuiltinOnesAreValid) {
   for (const BuiltinRecipe &builtin : getBuiltinRecipes()) {
-    auto recipe = loadRecipe(builtin.name);
+    auto recipe = loadRecipe(builtin.name, {getBuiltin()});
     ASSERT_TRUE(bool(recipe)) << toString(recipe.takeError());
     EXPECT_FALSE(recipe->summary.empty()) << builtin.name.str();
   }
@@ -79,6 +113,9 @@ TEST(Recipe, ErrorsNameTheLineAndTheRemedy) {
             "recipe 'r', line 2: expected one value for 'method'"},
            {"quantize:\n  - {method: sink, bits: 4}",
             "recipe 'r', line 2: unknown method 'sink'; did you mean 'sinq'?"},
+           {"quantize:\n  - {method: example.ternary, format: t2}",
+            "recipe 'r', line 2: unknown method 'example.ternary'; expected "
+            "keep, rtn, sinq, hqq, mse; --plugin FILE loads those of a plugin"},
            {"quantize:\n  - {method: wanda, bits: 4}",
             "recipe 'r', line 2: unknown method 'wanda'; expected keep, rtn, "
             "sinq, hqq, mse"},
@@ -115,11 +152,11 @@ TEST(Recipe, ErrorsNameTheLineAndTheRemedy) {
 }
 
 TEST(Recipe, NamesThatAreNone) {
-  auto recipe = loadRecipe("w5");
+  auto recipe = loadRecipe("w5", {getBuiltin()});
   ASSERT_FALSE(bool(recipe));
   EXPECT_EQ(toString(recipe.takeError()).substr(0, 37),
             "unknown recipe 'w5'; expected one of ");
-  auto file = loadRecipe("no-such-file.yaml");
+  auto file = loadRecipe("no-such-file.yaml", {getBuiltin()});
   ASSERT_FALSE(bool(file));
   EXPECT_EQ(toString(file.takeError()), "cannot read recipe "
                                         "'no-such-file.yaml': No such file or "

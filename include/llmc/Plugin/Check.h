@@ -1,0 +1,52 @@
+//===- Check.h - Does a plugin keep what it must? --------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_PLUGIN_CHECK_H
+#define LLMC_PLUGIN_CHECK_H
+
+#include "llvm/ADT/STLFunctionalExtras.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+#include <string>
+#include <vector>
+
+namespace llmc {
+
+enum class CheckStatus {
+  Passed,
+  Failed,
+  /// The method does not take the format, and says so: no fault.
+  Refused
+};
+
+/// One check of one method with one format.
+struct CheckResult {
+  std::string method, format, check;
+  CheckStatus status = CheckStatus::Passed;
+  /// What was measured, or what is wrong.
+  std::string text;
+};
+
+struct CheckReport {
+  std::string vendor, version;
+  std::vector<CheckResult> results;
+
+  bool passed() const;
+  size_t count(CheckStatus status) const;
+};
+
+/// Runs every method of a plugin on matrices of many kinds: accuracy beside rtn,
+/// the same bytes for any number of threads, shapes that are odd, constant
+/// numbers, numbers that are not finite, requests to stop, and arrays between
+/// pages that nobody may touch. Each check runs in a process of its own that may
+/// take `seconds`; the plugin is not loaded into this one. Fails only where the
+/// plugin cannot be loaded. `done` hears of every result.
+llvm::Expected<CheckReport>
+checkPlugin(llvm::StringRef file, int64_t seconds,
+            llvm::function_ref<void(const CheckResult &)> done);
+
+} // namespace llmc
+
+#endif // LLMC_PLUGIN_CHECK_H

@@ -1,0 +1,82 @@
+//===- PluginSet.h - The plugins that are loaded ---------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The one loader of plugins. What a plugin brings is in an object that is passed
+// on: from the driver to recipes, and to what compresses weights. Nothing is
+// registered anywhere else.
+//
+// Whatever is wrong with a file is an error that names it and says what would
+// help. The file is looked at before it is loaded, since loading runs code.
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_PLUGIN_PLUGINSET_H
+#define LLMC_PLUGIN_PLUGINSET_H
+
+#include "llmc/Methods/Method.h"
+#include "llmc/Recipes/Recipe.h"
+#include "llvm/Support/FileSystem/UniqueID.h"
+#include <functional>
+
+namespace llmc {
+
+/// Looks at the bytes of a file that may be a plugin: it must be a whole shared
+/// library of ELF for this machine that exports llmc_plugin_v1. Runs no code of
+/// it. Errors do not name the file.
+llvm::Error probePlugin(llvm::StringRef bytes);
+
+/// A plugin that is loaded.
+struct LoadedPlugin {
+  /// As it was named, and without links.
+  std::string file, path;
+  std::string vendor, version;
+  /// LLMC_PLUGIN_ABI of the header it was compiled with.
+  unsigned abi = 0;
+  /// XXH3-128 of the file.
+  std::string hash;
+  /// Of its methods.
+  std::vector<std::string> methods;
+  llvm::sys::fs::UniqueID id;
+};
+
+/// What llmc and loaded plugins bring. Libraries stay loaded until the process
+/// ends.
+class PluginSet {
+public:
+  /// With the methods of llmc, or with others.
+  explicit PluginSet(MethodSet methods = MethodSet::makeBuiltin())
+      : methods(std::move(methods)) {}
+  PluginSet(const PluginSet &) = delete;
+  PluginSet &operator=(const PluginSet &) = delete;
+
+  /// Loads a plugin; one that is loaded already, by whatever name, is not loaded
+  /// again. A plugin that ends the program while it is loaded is an error, too:
+  /// the exit code is then 2, with a message on stderr. (What cannot be helped
+  /// here: one that calls _exit, crashes or never returns.)
+  llvm::Error load(llvm::StringRef file);
+  /// Every *.so in the folders, which are separated by ':', in the order of their
+  /// names; then the files.
+  llvm::Error loadAll(llvm::StringRef folders,
+                      llvm::ArrayRef<std::string> files);
+
+  const MethodSet &getMethods() const { return methods; }
+  llvm::ArrayRef<LoadedPlugin> getPlugins() const { return plugins; }
+  /// For recipes, which load plugins into this set.
+  RecipeScope getRecipeScope() { return {methods, loader}; }
+
+  /// A line for each plugin, for people.
+  std::string describe() const;
+  /// The same for a hash: changes with the bytes of every file.
+  std::string describeFiles() const;
+
+private:
+  MethodSet methods;
+  std::vector<LoadedPlugin> plugins;
+  /// What RecipeScope refers to.
+  std::function<llvm::Error(llvm::StringRef)> loader =
+      [this](llvm::StringRef file) { return load(file); };
+};
+
+} // namespace llmc
+
+#endif // LLMC_PLUGIN_PLUGINSET_H

@@ -1,0 +1,358 @@
+/*===- plugin.h - What a plugin and llmc say to each other ----------------===*
+ *
+ * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+ *
+ * A plugin is a shared library that brings compression methods. It exports one
+ * function, llmc_plugin_v1, and links nothing of llmc: all that it needs from
+ * llmc comes to it as a table of functions. Plain C99; any language that can
+ * make a shared library with C functions will do.
+ *
+ *   #include <llmc/Plugin/plugin.h>
+ *
+ *   static int half(void *context, llmc_row *row) { ... }
+ *   static int run(const llmc_host *host, llmc_run *run, const llmc_job *job) {
+ *     ...
+ *     return host->each_row(run, half, &state, 0, 1);
+ *   }
+ *   static const llmc_method methods[] = {
+ *       {sizeof(llmc_method), "example.half", "what it does", NULL, 0, 0, run}};
+ *   static const llmc_plugin plugin = {sizeof(llmc_plugin), LLMC_PLUGIN_ABI, 1,
+ *                                      "example", "1.0", methods, 1};
+ *   LLMC_PLUGIN_EXPORT const llmc_plugin *llmc_plugin_v1(void) {
+ *     return &plugin;
+ *   }
+ *
+ * What never changes. This header is append-only: structs grow at their end,
+ * enumerations by new numbers, and nothing that stands here gets another
+ * meaning. Every struct begins with its size in bytes, set by whoever makes it.
+ * A reader uses no member beyond that size, and takes one that is not there as
+ * zero; what lies behind the members it knows it does not look at. So a plugin
+ * runs in every later llmc, and in every earlier one that has what it `needs`.
+ * LLMC_PLUGIN_HAS tells whether a struct is long enough for a member. Layouts
+ * are those of the C compiler of the platform; the platform has pointers of 64
+ * bits. Structs that llmc will append are those of formats and metrics, behind
+ * the methods of llmc_plugin.
+ *
+ * Errors. Functions that return int return LLMC_METHOD_OK (0) or another
+ * llmc_result, and a method that meets another one returns it, at once. The text
+ * of an error is kept by llmc: by the service that failed, or by `fail`. Nothing
+ * may be thrown or jumped across a function of this header. A method that
+ * returns another result without a text, or LLMC_METHOD_OK before every row is
+ * written, is an error that names the plugin.
+ *
+ * Threads. `run` is called by one thread; several matrices may be compressed at
+ * the same time, so a plugin keeps nothing that it writes to outside of `run`.
+ * The bodies of parallel_for and each_row run on many threads at once, and
+ * services may be called from all of them; where that is not so it is said. A
+ * row is written by one thread at a time.
+ *
+ * Results depend on the job alone: never on the number of threads, the time, an
+ * address or the processor. Sum in a fixed order, and compile with
+ * -ffp-contract=off.
+ *
+ * Texts are UTF-8 without control characters. Matrices are row-major, and a
+ * matrix W is used as y = W x: a row makes one output, a column takes one input.
+ *===----------------------------------------------------------------------===*/
+#ifndef LLMC_PLUGIN_PLUGIN_H
+#define LLMC_PLUGIN_PLUGIN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Counts what was appended to this header. */
+#define LLMC_PLUGIN_ABI 1
+
+#if defined(_WIN32)
+#define LLMC_PLUGIN_EXPORT __declspec(dllexport)
+#else
+#define LLMC_PLUGIN_EXPORT __attribute__((visibility("default")))
+#endif
+
+/* Whether the struct at `pointer` is long enough to have `member`. */
+#define LLMC_PLUGIN_HAS(pointer, member)                                       \
+  ((pointer)->size >=                                                          \
+   (size_t)((const char *)(&(pointer)->member + 1) - (const char *)(pointer)))
+
+/* How a call ended. */
+typedef enum llmc_result {
+  LLMC_METHOD_OK = 0,
+  LLMC_METHOD_FAILED = 1, /* llmc has the text */
+  LLMC_METHOD_STOPPED = 2 /* somebody asked not to go on: no error of anyone */
+} llmc_result;
+
+/* ---- options --------------------------------------------------------------*/
+
+typedef enum llmc_option_type {
+  LLMC_OPTION_INTEGER = 1,
+  LLMC_OPTION_REAL = 2,
+  LLMC_OPTION_CHOICE = 3, /* one of few words */
+  LLMC_OPTION_FLAG = 4    /* true or false */
+} llmc_option_type;
+
+/* One option of a method. llmc checks what people set, prints the help, and
+ * gives the method a value for every option. */
+typedef struct llmc_option {
+  size_t size;
+  /* 1 to 32 of a-z, 0-9 and _, a letter first. Not one of the words that rules
+   * of recipes have: match, read, method, format, bits, group, activations. */
+  const char *name;
+  /* A line for people, at most 400 bytes: what it does, and in which unit. */
+  const char *help;
+  uint32_t type;     /* llmc_option_type */
+  uint32_t reserved; /* 0 */
+  /* The default as people write it: "20", "0.7", "true", a word of `choices`. */
+  const char *fallback;
+  /* INTEGER and REAL: the range, both bounds included, finite; of INTEGER
+   * whole numbers within 2^53. Else not read. */
+  double lowest, highest;
+  /* CHOICE: the words, separated by '|', each as names are. Else NULL. */
+  const char *choices;
+} llmc_option;
+
+/* ---- formats --------------------------------------------------------------*/
+
+/* How a real number is stored. NONE: not at all, it is 1. */
+typedef enum llmc_real {
+  LLMC_REAL_NONE = 0,
+  LLMC_REAL_F32 = 1,
+  LLMC_REAL_F16 = 2,
+  LLMC_REAL_BF16 = 3
+} llmc_real;
+
+/* The columns of a row that share a real: a group, 256, or all. */
+typedef enum llmc_span {
+  LLMC_SPAN_GROUP = 0,
+  LLMC_SPAN_BLOCK = 1,
+  LLMC_SPAN_ROW = 2
+} llmc_span;
+
+/* How the small factor of a group is stored. NONE: not at all, it is 1. E8M0 is
+ * a power of two, UE4M3 a float of four bits of exponent and three of fraction
+ * without a sign; the others are integers. */
+typedef enum llmc_scale_code {
+  LLMC_SCALE_NONE = 0,
+  LLMC_SCALE_U4 = 1,
+  LLMC_SCALE_U6 = 2,
+  LLMC_SCALE_U8 = 3,
+  LLMC_SCALE_I8 = 4,
+  LLMC_SCALE_E8M0 = 5,
+  LLMC_SCALE_UE4M3 = 6
+} llmc_scale_code;
+
+/* How the scale or the minimum of a group is stored: real * code, or
+ * -real * code where it is negated. */
+typedef struct llmc_chain {
+  size_t size;
+  uint32_t real; /* llmc_real */
+  uint32_t span; /* llmc_span, of the real */
+  uint32_t code; /* llmc_scale_code */
+  /* Nonzero: what is stored has no sign and is subtracted, so the number cannot
+   * be above 0. */
+  uint32_t negated;
+} llmc_chain;
+
+/* What values a format can hold. The value of a code in group g of row r is
+ *
+ *   scale[r][g] * levels[code] + minimum[r][g]
+ *
+ * In a dense format there are no codes: every number is stored by itself. */
+typedef struct llmc_format {
+  size_t size;
+  const char *name; /* for messages: "u4g64.f16" */
+  /* Dense: how numbers are stored, an llmc_real, and the members below are 0
+   * and NULL. Else LLMC_REAL_NONE. */
+  uint32_t dense;
+  uint32_t bits;        /* of a code, 1 to 8 */
+  uint32_t level_count; /* codes are 0 to level_count - 1 */
+  /* Nonzero: levels[code] is code + levels[0], so they are even. */
+  uint32_t even;
+  const int8_t *levels;    /* [level_count], not always ascending */
+  int32_t lowest, highest; /* of the levels */
+  const llmc_chain *scale;
+  const llmc_chain *minimum; /* NULL: the format has none, it is 0 */
+} llmc_format;
+
+/* ---- jobs -----------------------------------------------------------------*/
+
+/* What is known of the inputs x of the matrix, by column. NULL: not known. All
+ * numbers are finite; means and squares are at least 0. */
+typedef struct llmc_statistics {
+  size_t size;
+  const float *mean_absolute; /* [columns], mean of |x| */
+  const float *mean_square;   /* [columns], mean of x^2 */
+  const float *gram;          /* [columns][columns], mean of x x^T */
+} llmc_statistics;
+
+/* Statistics that a method makes use of, as bits of llmc_method.uses. Results
+ * are better where they are there; a method works without them, too. */
+#define LLMC_USES_MEAN_ABSOLUTE ((uint64_t)1)
+#define LLMC_USES_MEAN_SQUARE ((uint64_t)2)
+#define LLMC_USES_GRAM ((uint64_t)4)
+
+/* One matrix to compress. It and all that it points to belong to llmc, are not
+ * written to, and live until `run` returns. */
+typedef struct llmc_job {
+  size_t size;
+  const char *weight; /* its name, for messages; llmc puts it before errors */
+  int64_t rows, columns; /* at least 1 */
+  /* Groups of a row, and columns of a group. The last group of a row may have
+   * fewer columns. 0 in a dense format. */
+  int64_t groups, group_columns;
+  const llmc_format *format;
+  const llmc_statistics *statistics;
+  /* [columns]: a scale of columns that was chosen before; NULL: there is none,
+   * and the method may set one. */
+  const float *column_scale;
+  /* [options of the method], in their order. Of INTEGER the number, of FLAG 0 or
+   * 1, of CHOICE the position of the word, of REAL not used. */
+  const int64_t *integers;
+  /* [options of the method]. Of REAL and INTEGER the number, else not used. */
+  const double *reals;
+  /* For random numbers: the same for every run on the same weight. */
+  uint64_t seed;
+} llmc_job;
+
+/* A row that each_row gives to a body: numbers that were read, and room to work
+ * in. The body may write to all of it; it is gone when the body returns. */
+typedef struct llmc_row {
+  size_t size;
+  int64_t index;
+  float *values;   /* [columns], as `read` gives them */
+  float *scales;   /* [groups], not initialized */
+  float *minimums; /* [groups], zeros */
+  uint8_t *codes;  /* [columns], not initialized */
+} llmc_row;
+
+/* ---- services -------------------------------------------------------------*/
+
+/* One run of a method, known to llmc alone. */
+typedef struct llmc_run llmc_run;
+
+/* Bodies of loops. Return LLMC_METHOD_OK, or what made them stop. */
+typedef int (*llmc_body)(void *context, int64_t index);
+typedef int (*llmc_row_body)(void *context, llmc_row *row);
+
+/* What llmc does for a method. Rows count from 0. */
+typedef struct llmc_host {
+  size_t size;
+  uint32_t abi;      /* LLMC_PLUGIN_ABI of the llmc that runs the method */
+  uint32_t reserved; /* 0 */
+
+  /* Memory of `bytes`, at least 1, zeroed, at a multiple of 64 bytes; NULL with
+   * an error where there is none. What is not released is when `run` returns. */
+  void *(*allocate)(llmc_run *run, size_t bytes);
+  /* NULL is allowed. */
+  void (*release)(llmc_run *run, void *memory);
+
+  /* Keeps the text of an error, which is copied. Returns LLMC_METHOD_FAILED, so
+   * that one can write `return host->fail(run, "..."); `. A text says what was
+   * expected and what came, begins in lower case and has no period at its end. */
+  int (*fail)(llmc_run *run, const char *text);
+  /* What reports should say beside the matrix; the last text counts, copied. */
+  void (*note)(llmc_run *run, const char *text);
+
+  /* Calls body(context, i) once for every i in [0, count), on any threads in any
+   * order, and returns when all are done. Where one returns another result than
+   * OK, or somebody asks to stop, those that have not begun are left out, and
+   * that result is returned. Progress goes from `from` to `to` meanwhile, parts
+   * of the whole run between 0 and 1; equal ones report none. Not to be called
+   * from within a body. */
+  int (*parallel_for)(llmc_run *run, int64_t count, llmc_body body,
+                      void *context, double from, double to);
+  /* The same for every row of the matrix, which is read before. */
+  int (*each_row)(llmc_run *run, llmc_row_body body, void *context, double from,
+                  double to);
+  /* For work outside of those loops: `part` of it, 0 to 1, is done. Returns
+   * LLMC_METHOD_STOPPED where somebody asks to stop. Call it at least once in
+   * 100 ms. */
+  int (*progress)(llmc_run *run, double part);
+
+  /* 64 random bits. `state` begins as any number, say job->seed plus the index of
+   * a row, and is advanced; the sequence is the same everywhere. */
+  uint64_t (*random)(uint64_t *state);
+
+  /* Columns [begin, end) of a row as f32, divided by the scale of columns if
+   * there is one by now. All are finite; a matrix with others is refused, with
+   * the place. */
+  int (*read)(llmc_run *run, int64_t row, int64_t begin, int64_t end,
+              float *out);
+  /* Chooses the scale of columns: the matrix that is compressed has column k
+   * divided by scale[k], and what multiplies the matrix makes up for it. Numbers
+   * are positive, normal, and so are their reciprocals. Once, before any row is
+   * stored, not from within a body, and only where job->column_scale is NULL. In
+   * llmc compile it is not. */
+  int (*set_column_scale)(llmc_run *run, const float *scale);
+
+  /* A row of a format with codes is written by three calls, in this order, which
+   * may be repeated; the last counts.
+   *
+   * Stores the scales of the groups as near as the format can, and writes back
+   * to `scales` [groups] what it then holds. So what comes later can make up for
+   * the rounding. Fails where one is not finite or too large for the format. */
+  int (*store_scales)(llmc_run *run, int64_t row, float *scales);
+  /* The same for minimums; only where format->minimum is not NULL. */
+  int (*store_minimums)(llmc_run *run, int64_t row, float *minimums);
+  /* For each of values [columns] the code for which scale * level + minimum is
+   * the nearest, with scales and minimums [groups] as they were written back;
+   * minimums may be NULL where the format has none. In a group whose scale is 0
+   * it is the code of the level nearest to 0. */
+  int (*encode_row)(llmc_run *run, int64_t row, const float *values,
+                    const float *scales, const float *minimums);
+  /* Instead of encode_row: codes [columns] that the method chose itself, each
+   * below format->level_count. */
+  int (*write_codes)(llmc_run *run, int64_t row, const uint8_t *codes);
+  /* A row of a dense format, rounded to the nearest. Fails where a number is not
+   * finite or too large. */
+  int (*write_values)(llmc_run *run, int64_t row, const float *values);
+} llmc_host;
+
+/* ---- what a plugin brings -------------------------------------------------*/
+
+/* A way to compress a matrix. */
+typedef struct llmc_method {
+  size_t size;
+  /* "vendor.name": the vendor of the plugin, a dot, and 1 to 32 of a-z, 0-9 and
+   * _, a letter first. Recipes and reports say it. */
+  const char *name;
+  /* A line for people, at most 400 bytes. */
+  const char *summary;
+  /* [option_count], all of the size that the first one has; NULL if none. At
+   * most 64. */
+  const llmc_option *options;
+  size_t option_count;
+  uint64_t uses; /* LLMC_USES_..., or 0 */
+  /* Compresses one matrix. Returns when all of its work is done. */
+  int (*run)(const llmc_host *host, llmc_run *run, const llmc_job *job);
+} llmc_method;
+
+typedef struct llmc_plugin {
+  size_t size;
+  uint32_t abi; /* LLMC_PLUGIN_ABI: of the header it was compiled with */
+  /* The lowest LLMC_PLUGIN_ABI of a host that it can work with: 1, unless it
+   * cannot do without something that was appended. */
+  uint32_t needs;
+  /* Whose plugin it is: 1 to 32 of a-z, 0-9 and _, a letter first, not llmc. */
+  const char *vendor;
+  const char *version; /* of the plugin, for reports, at most 64 bytes */
+  /* [method_count], all of the size that the first one has. At most 256. */
+  const llmc_method *methods;
+  size_t method_count;
+} llmc_plugin;
+
+/* The one function that a plugin exports. What it returns belongs to the plugin
+ * and stays as it is until the process ends; plugins are not unloaded. It is a
+ * function and not a variable, since not every language can make a variable with
+ * addresses in it; it takes nothing, since a plugin that kept the host's table
+ * would have a variable that all runs share. */
+typedef const llmc_plugin *(*llmc_plugin_entry)(void);
+LLMC_PLUGIN_EXPORT const llmc_plugin *llmc_plugin_v1(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* LLMC_PLUGIN_PLUGIN_H */

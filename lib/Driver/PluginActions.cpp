@@ -1,0 +1,214 @@
+//===- PluginActions.cpp - What `llmc plugin` does ------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Driver/CompileRequest.h"
+#include "llmc/Plugin/Check.h"
+#include "llmc/Plugin/NewProject.h"
+#include "llmc/Plugin/PluginSet.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace llmc;
+using namespace llvm;
+
+/// Exit codes of the program.
+enum ExitCode { Done = 0, CheckFailed = 1, UsageAtFault = 2 };
+
+static int fail(const Twine &message) {
+  errs() << "llmc: error: " << message << "\n";
+  return UsageAtFault;
+}
+
+static StringRef getTypeName(llmc_option_type type) {
+  switch (type) {
+  case LLMC_OPTION_INTEGER:
+    return "integer";
+  case LLMC_OPTION_REAL:
+    return "real";
+  case LLMC_OPTION_CHOICE:
+    return "choice";
+  case LLMC_OPTION_FLAG:
+    return "flag";
+  }
+  llvm_unreachable("no such type");
+}
+
+static std::vector<StringRef> listUses(uint64_t uses) {
+  std::vector<StringRef> names;
+  for (auto [bit, name] : {std::pair(LLMC_USES_MEAN_ABSOLUTE, "mean |x|"),
+                           std::pair(LLMC_USES_MEAN_SQUARE, "mean x²"),
+                           std::pair(LLMC_USES_GRAM, "mean x xᵀ")})
+    if (uses & bit)
+      names.push_back(name);
+  return names;
+}
+
+static void printJson(const PluginSet &set) {
+  json::OStream out(outs(), 2);
+  out.object([&] {
+    out.attribute("interface", LLMC_PLUGIN_ABI);
+    out.attributeArray("plugins", [&] {
+      for (const LoadedPlugin &plugin : set.getPlugins())
+        out.object([&] {
+          out.attribute("file", plugin.path);
+          out.attribute("vendor", plugin.vendor);
+          out.attribute("version", plugin.version);
+          out.attribute("interface", plugin.abi);
+          out.attribute("hash", plugin.hash);
+        });
+    });
+    out.attributeArray("methods", [&] {
+      for (const Method &method : set.getMethods().getMethods())
+        out.object([&] {
+          out.attribute("name", method.name);
+          out.attribute("summary", method.summary);
+          if (!method.plugin.empty())
+            out.attribute("plugin", method.plugin);
+          out.attributeArray("uses", [&] {
+            for (StringRef use : listUses(method.uses))
+              out.value(use);
+          });
+          out.attributeArray("options", [&] {
+            for (const MethodOption &option : method.options)
+              out.object([&] {
+                out.attribute("name", option.name);
+                out.attribute("type", getTypeName(option.type));
+                out.attribute("default", option.fallback);
+                out.attribute("range", option.getRange());
+                out.attribute("help", option.help);
+              });
+          });
+        });
+    });
+  });
+  outs() << "\n";
+}
+
+/// `text` in lines of at most 79 letters, behind `indent` blanks.
+static void printWrapped(StringRef text, unsigned indent) {
+  SmallVector<StringRef> words;
+  text.split(words, ' ', -1, /*KeepEmpty=*/false);
+  size_t column = 0;
+  for (StringRef word : words) {
+    if (column && column + 1 + word.size() > 79) {
+      outs() << "\n";
+      column = 0;
+    }
+    if (column)
+      outs() << " ";
+    else
+      outs().indent(column = indent);
+    outs() << word;
+    column += word.size() + 1;
+  }
+  outs() << "\n";
+}
+
+static void printList(const PluginSet &set) {
+  StringRef file = "-";
+  for (const Method &method : set.getMethods().getMethods()) {
+    if (file != method.plugin) {
+      file = method.plugin;
+      outs() << (file == set.getMethods().getMethods().front().plugin ? ""
+                                                                      : "\n");
+      if (file.empty())
+        outs() << "Methods of llmc\n";
+      for (const LoadedPlugin &plugin : set.getPlugins())
+        if (!file.empty() && plugin.file == file)
+          outs() << "Methods of '" << file << "', " << plugin.vendor << " "
+                 << plugin.version << "\n";
+    }
+    outs() << "  " << method.name << "\n";
+    printWrapped(method.summary, 6);
+    if (auto uses = listUses(method.uses); !uses.empty())
+      printWrapped("makes use of inputs: " + join(uses, ", "), 6);
+    for (const MethodOption &option : method.options) {
+      outs() << "      " << option.name << ": " << option.getRange() << " ["
+             << option.fallback << "]\n";
+      printWrapped(option.help, 10);
+    }
+  }
+}
+
+static int list(const PluginRequest &request) {
+  PluginSet set;
+  if (Error error = set.loadAll(request.pluginFolders, request.plugins))
+    return fail(toString(std::move(error)));
+  if (request.json)
+    printJson(set);
+  else
+    printList(set);
+  outs().flush();
+  return Done;
+}
+
+static StringRef getStatusName(CheckStatus status) {
+  return status == CheckStatus::Passed   ? "ok"
+         : status == CheckStatus::Failed ? "failed"
+                                         : "not taken";
+}
+
+static int check(const PluginRequest &request) {
+  std::string method;
+  auto show = [&](const CheckResult &result) {
+    if (request.json)
+      return;
+    if (method != result.method)
+      outs() << result.method << "\n";
+    method = result.method;
+    outs() << formatv("  {0,-8} {1,-10} {2,-9} {3}\n", result.format,
+                      result.check, getStatusName(result.status), result.text);
+    outs().flush();
+  };
+  auto report = checkPlugin(request.subject, request.seconds, show);
+  if (!report)
+    return fail(toString(report.takeError()));
+  size_t failed = report->count(CheckStatus::Failed),
+         passed = report->count(CheckStatus::Passed);
+  if (request.json) {
+    json::OStream out(outs(), 2);
+    out.object([&] {
+      out.attribute("file", request.subject);
+      out.attribute("vendor", report->vendor);
+      out.attribute("version", report->version);
+      out.attribute("passed", report->passed());
+      out.attributeArray("checks", [&] {
+        for (const CheckResult &result : report->results)
+          out.object([&] {
+            out.attribute("method", result.method);
+            out.attribute("format", result.format);
+            out.attribute("check", result.check);
+            out.attribute("status", getStatusName(result.status));
+            out.attribute("text", result.text);
+          });
+      });
+    });
+    outs() << "\n";
+  } else {
+    outs() << request.subject << ", " << report->vendor << " "
+           << report->version << ": " << passed << " checks passed, " << failed
+           << " failed\n";
+  }
+  outs().flush();
+  return report->passed() ? Done : CheckFailed;
+}
+
+static int begin(const PluginRequest &request) {
+  auto files = writeProject(request.subject);
+  if (!files)
+    return fail(toString(files.takeError()));
+  for (const std::string &file : *files)
+    outs() << file << "\n";
+  outs().flush();
+  return Done;
+}
+
+extern "C" int llmc_compiler_plugin(const PluginRequest *request) {
+  return request->action == "list"    ? list(*request)
+         : request->action == "check" ? check(*request)
+                                      : begin(*request);
+}

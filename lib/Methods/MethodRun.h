@@ -1,0 +1,23 @@
+//===- MethodRun.h - One run of a method -----------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_LIB_METHODS_METHODRUN_H
+#define LLMC_LIB_METHODS_METHODRUN_H
+
+#include "llmc/Methods/Method.h"
+
+namespace llmc {
+
+/// Whether a matrix can be divided by it, and multiplied.
+bool isColumnScale(float scale);
+
+/// Calls the function of the table, for a request that has been checked. Errors
+/// name neither the weight nor the method.
+llvm::Expected<MethodResult> runTable(const Method &method,
+                                      const MethodRequest &request);
+
+} // namespace llmc
+
+#endif // LLMC_LIB_METHODS_METHODRUN_H

@@ -1,0 +1,529 @@
+//===- Check.cpp - Does a plugin keep what it must? -----------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Plugin/Check.h"
+#include "GuardedMemory.h"
+#include "llmc/Plugin/PluginSet.h"
+#include "llmc/Support/SplitMix.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/FormatVariadic.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <cstring>
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+using namespace llvm;
+using namespace llmc;
+using Clock = std::chrono::steady_clock;
+
+bool CheckReport::passed() const {
+  return count(CheckStatus::Failed) == 0 && count(CheckStatus::Passed) > 0;
+}
+
+size_t CheckReport::count(CheckStatus status) const {
+  return count_if(results, [&](const CheckResult &result) {
+    return result.status == status;
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Processes
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// How a process of its own ended.
+struct Outcome {
+  /// Whether it came to its end, and what it said; or that it took too long.
+  bool whole = false, good = false, late = false;
+  std::string text;
+};
+} // namespace
+
+static void writeAll(int file, StringRef text) {
+  while (!text.empty()) {
+    ssize_t count = write(file, text.data(), text.size());
+    if (count <= 0)
+      return;
+    text = text.drop_front(count);
+  }
+}
+
+/// Reads until the other end is closed; false if that takes too long.
+static bool readAll(int file, int64_t seconds, std::string &text) {
+  auto end = Clock::now() + std::chrono::seconds(seconds);
+  for (;;) {
+    auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        end - Clock::now());
+    if (left.count() <= 0)
+      return false;
+    pollfd wait{file, POLLIN, 0};
+    if (poll(&wait, 1, static_cast<int>(left.count())) <= 0)
+      continue;
+    char buffer[4096];
+    ssize_t count = read(file, buffer, sizeof(buffer));
+    if (count <= 0)
+      return true;
+    text.append(buffer, count);
+  }
+}
+
+static std::string describeEnd(int status) {
+  if (!WIFSIGNALED(status))
+    return formatv("it ended the program, with exit code {0}",
+                   WEXITSTATUS(status));
+  int signal = WTERMSIG(status);
+  std::string text =
+      formatv("it was ended by signal {0} ({1})", signal, strsignal(signal));
+  if (signal == SIGSEGV || signal == SIGBUS)
+    text += ": it read or wrote where it has no memory";
+  return text;
+}
+
+/// Runs `body` in a process of its own.
+static Outcome runApart(int64_t seconds,
+                        function_ref<Expected<std::string>()> body) {
+  Outcome outcome;
+  int ends[2];
+  if (pipe(ends)) {
+    outcome.text = std::string("cannot make a pipe: ") + strerror(errno);
+    return outcome;
+  }
+  pid_t child = fork();
+  if (child == 0) {
+    close(ends[0]);
+    // A crash is expected, and no file of it.
+    rlimit none{0, 0};
+    setrlimit(RLIMIT_CORE, &none);
+    for (int signal : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL})
+      std::signal(signal, SIG_DFL);
+    auto said = body();
+    std::string text = said ? "+" + *said : "-" + toString(said.takeError());
+    writeAll(ends[1], text + '\0');
+    _exit(0);
+  }
+  close(ends[1]);
+  if (child < 0) {
+    close(ends[0]);
+    outcome.text = std::string("cannot start a process: ") + strerror(errno);
+    return outcome;
+  }
+  std::string text;
+  bool inTime = readAll(ends[0], seconds, text);
+  close(ends[0]);
+  kill(child, SIGKILL);
+  int status = 0;
+  waitpid(child, &status, 0);
+  outcome.whole = !text.empty() && text.back() == '\0';
+  if (outcome.whole) {
+    outcome.good = text[0] == '+';
+    outcome.text = text.substr(1, text.size() - 2);
+  } else {
+    outcome.late = !inTime;
+    outcome.text =
+        inTime ? describeEnd(status)
+               : formatv("it did not return within {0} s", seconds).str();
+  }
+  return outcome;
+}
+
+//===----------------------------------------------------------------------===//
+// Checks
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// A matrix that owns its numbers.
+struct Matrix {
+  int64_t rows, columns;
+  std::vector<float> values;
+
+  Matrix(int64_t rows, int64_t columns, float value = 0)
+      : rows(rows), columns(columns), values(rows * columns, value) {}
+
+  /// About normal, with a scale for each column.
+  static Matrix makeRandom(int64_t rows, int64_t columns) {
+    Matrix matrix(rows, columns);
+    SplitMix random{static_cast<uint64_t>(rows * 1000 + columns)};
+    std::vector<float> scales;
+    for (int64_t k = 0; k < columns; ++k)
+      scales.push_back(0.01f + 0.04f * static_cast<float>(random.unit()));
+    for (int64_t i = 0; i < rows * columns; ++i) {
+      double sum = -6;
+      for (int part = 0; part < 12; ++part)
+        sum += random.unit();
+      matrix.values[i] = static_cast<float>(sum) * scales[i % columns];
+    }
+    return matrix;
+  }
+
+  MatrixView view() const {
+    return {"matrix", values.data(), RealType::F32, rows, columns, columns};
+  }
+};
+
+/// A method of the plugin and a format, loaded in this process.
+class Subject {
+public:
+  Subject(const PluginSet &set, StringRef method, StringRef format)
+      : set(set), method(method), format(format) {}
+
+  using Change = function_ref<void(MethodRequest &)>;
+
+  Expected<MethodResult> run(const Matrix &matrix, Change change = nullptr,
+                             StringRef name = "") const {
+    MethodRequest request;
+    request.weight = matrix.view();
+    if (change)
+      change(request);
+    auto result = runMethod(set.getMethods(), name.empty() ? method : name,
+                            format, {}, request);
+    if (!result) {
+      // The report says already whose error it is.
+      std::string text = toString(result.takeError());
+      size_t at = text.find("': method " + method.str() + " of '");
+      size_t end = at == std::string::npos ? at : text.find("': ", at + 3);
+      return createStringError(end == std::string::npos ? text
+                                                        : text.substr(end + 3));
+    }
+    if (Error error = verify(result->matrix))
+      return std::move(error);
+    return result;
+  }
+
+  /// The error of the method, and that of rtn.
+  Expected<std::pair<double, double>> compare(const Matrix &matrix) const {
+    auto result = run(matrix), plain = run(matrix, nullptr, "rtn");
+    if (!result) {
+      consumeError(plain.takeError());
+      return result.takeError();
+    }
+    if (!plain)
+      return plain.takeError();
+    double error = measureError(matrix.view(), result->matrix).getRelative();
+    if (!std::isfinite(error))
+      return createStringError("decodes to numbers that are not finite");
+    return std::pair(error,
+                     measureError(matrix.view(), plain->matrix).getRelative());
+  }
+
+  StringRef getMethod() const { return method; }
+  StringRef getFormat() const { return format; }
+
+private:
+  const PluginSet &set;
+  StringRef method, format;
+};
+
+/// One check; returns what it measured.
+struct Check {
+  StringLiteral name;
+  Expected<std::string> (*run)(const Subject &subject);
+};
+
+} // namespace
+
+/// How much worse than rtn a method may be: those that make another measure
+/// small than the squared error are a little.
+static constexpr double kWorst = 1.5;
+
+static std::string describeShape(const Matrix &matrix) {
+  return formatv("{0}x{1}: ", matrix.rows, matrix.columns);
+}
+
+static Error explain(const Matrix &matrix, Error error) {
+  return createStringError(describeShape(matrix) + toString(std::move(error)));
+}
+
+/// `errors` are that of the method and that of rtn; `usual` is an error of rtn
+/// that is good enough, too.
+static Error checkBound(std::pair<double, double> errors, double usual = 0) {
+  double bound = std::max(errors.second, usual);
+  if (errors.first <= bound * kWorst + 1e-6)
+    return Error::success();
+  return createStringError(
+      formatv("expected at most {0:F1} times the error of rtn, {1:F4}, but got "
+              "{2:F4}",
+              kWorst, bound, errors.first)
+          .str());
+}
+
+static Error checkErrors(const Subject &subject, const Matrix &matrix,
+                         double usual, double *relative = nullptr) {
+  auto errors = subject.compare(matrix);
+  if (!errors)
+    return explain(matrix, errors.takeError());
+  if (relative)
+    *relative = errors->first;
+  Error error = checkBound(*errors, usual);
+  return error ? explain(matrix, std::move(error)) : Error::success();
+}
+
+/// The error of rtn for random numbers: few numbers, or equal ones, it may store
+/// exactly.
+static Expected<double> getUsualError(const Subject &subject) {
+  Matrix matrix = Matrix::makeRandom(96, 512);
+  auto plain = subject.run(matrix, nullptr, "rtn");
+  if (!plain)
+    return plain.takeError();
+  return measureError(matrix.view(), plain->matrix).getRelative();
+}
+
+static Expected<std::string> checkAccuracy(const Subject &subject) {
+  auto errors = subject.compare(Matrix::makeRandom(96, 512));
+  if (!errors)
+    return errors.takeError();
+  if (Error error = checkBound(*errors))
+    return std::move(error);
+  return formatv("relative error {0:F4}, rtn {1:F4}", errors->first,
+                 errors->second)
+      .str();
+}
+
+static Expected<std::string> checkShapes(const Subject &subject) {
+  std::pair<int64_t, int64_t> shapes[] = {{1, 512}, {300, 1}, {3, 37},
+                                          {5, 272}, {7, 16},  {1, 1}};
+  auto usual = getUsualError(subject);
+  if (!usual)
+    return usual.takeError();
+  for (auto [rows, columns] : shapes)
+    if (Error error =
+            checkErrors(subject, Matrix::makeRandom(rows, columns), *usual))
+      return std::move(error);
+  return formatv("{0} shapes from 1x1 to 300x1 and 1x512", std::size(shapes))
+      .str();
+}
+
+static Expected<std::string> checkConstants(const Subject &subject) {
+  auto usual = getUsualError(subject);
+  if (!usual)
+    return usual.takeError();
+  for (float value : {0.0f, 0.5f, -0.25f}) {
+    double relative = 0;
+    if (Error error =
+            checkErrors(subject, Matrix(4, 96, value), *usual, &relative))
+      return createStringError(
+          formatv("all {0}: {1}", value, toString(std::move(error))).str());
+    if (value == 0 && relative != 0)
+      return createStringError("expected zeros to stay zeros");
+  }
+  // A row of zeros between others.
+  Matrix matrix = Matrix::makeRandom(4, 96);
+  std::fill_n(matrix.values.begin() + 96, 96, 0.0f);
+  if (Error error = checkErrors(subject, matrix, *usual))
+    return std::move(error);
+  return std::string("zeros stay zeros");
+}
+
+static bool isSame(const QuantizedMatrix &a, const QuantizedMatrix &b) {
+  if (a.codes != b.codes || a.columnScale != b.columnScale ||
+      a.chains.size() != b.chains.size())
+    return false;
+  for (auto [x, y] : zip_equal(a.chains, b.chains))
+    if (x.reals != y.reals || x.codes != y.codes)
+      return false;
+  return true;
+}
+
+static Expected<std::string> checkThreads(const Subject &subject) {
+  Matrix matrix = Matrix::makeRandom(301, 512);
+  auto first = subject.run(matrix);
+  if (!first)
+    return first.takeError();
+  for (unsigned threads : {1, 2, 3, 3}) {
+    Workers workers(threads);
+    auto again = subject.run(
+        matrix, [&](MethodRequest &request) { request.parallelFor = workers; });
+    if (!again)
+      return again.takeError();
+    if (!isSame(first->matrix, again->matrix))
+      return createStringError("expected the same codes and scales from every "
+                               "run but got others with " +
+                               Twine(threads) +
+                               (threads == 1 ? " thread" : " threads"));
+  }
+  return std::string("the same bytes in 5 runs on 1 to 3 threads");
+}
+
+static Expected<std::string> checkNotFinite(const Subject &subject) {
+  for (float value : {NAN, INFINITY, -INFINITY})
+    for (int64_t place : {0, 333, 8 * 96 - 1}) {
+      Matrix matrix = Matrix::makeRandom(8, 96);
+      matrix.values[place] = value;
+      auto result = subject.run(matrix);
+      if (result)
+        return createStringError(
+            formatv("expected an error for {0} in row {1}, but the matrix was "
+                    "taken",
+                    value, place / 96)
+                .str());
+      consumeError(result.takeError());
+    }
+  return std::string("nan and infinities are refused");
+}
+
+static Expected<std::string> checkStop(const Subject &subject) {
+  Matrix matrix = Matrix::makeRandom(301, 512);
+  int asked = 0;
+  auto refuse = [&](double) {
+    ++asked;
+    return false;
+  };
+  auto result = subject.run(
+      matrix, [&](MethodRequest &request) { request.progress = refuse; });
+  if (!asked)
+    return createStringError("expected a call of progress, or loops with "
+                             "progress, but nobody was asked to go on");
+  if (result)
+    return createStringError("expected it to stop when asked, but it went on");
+  std::string text = toString(result.takeError());
+  if (!StringRef(text).ends_with("stopped on request"))
+    return createStringError("expected LLMC_METHOD_STOPPED but got an error: " +
+                             text);
+  if (asked > 1)
+    return createStringError("expected one question, but " + Twine(asked) +
+                             " were asked");
+  return std::string("stops when asked");
+}
+
+static Expected<std::string> checkBounds(const Subject &subject) {
+  for (auto [rows, columns] :
+       {std::pair<int64_t, int64_t>(64, 1024), {5, 37}}) {
+    Matrix matrix = Matrix::makeRandom(rows, columns);
+    GuardedMemory memory;
+    std::vector<float> numbers(columns), gram(columns * columns);
+    SplitMix random{1};
+    for (float &number : numbers)
+      number = static_cast<float>(random.unit());
+    for (int64_t k = 0; k < columns; ++k)
+      gram[k * columns + k] = numbers[k];
+    ArrayRef<float> mean = memory.keep(numbers), square = memory.keep(numbers),
+                    products = memory.keep(gram);
+    for (float &number : numbers)
+      number += 0.5f;
+    ArrayRef<float> scale = memory.keep(numbers);
+    for (bool scaled : {false, true}) {
+      auto result = subject.run(matrix, [&](MethodRequest &request) {
+        request.memory = &memory;
+        request.statistics = {mean, square, products};
+        if (scaled)
+          request.columnScale = scale;
+      });
+      if (!result)
+        return explain(matrix, result.takeError());
+    }
+    if (memory.isDamaged())
+      return createStringError(describeShape(matrix) +
+                               "it wrote behind the end of an array");
+  }
+  return std::string("nothing beyond its arrays, with all statistics");
+}
+
+static Expected<std::string> checkSpeed(const Subject &subject) {
+  Matrix matrix = Matrix::makeRandom(256, 1024);
+  double seconds[2] = {INFINITY, INFINITY};
+  for (int turn = 0; turn < 3; ++turn)
+    for (int which : {0, 1}) {
+      auto start = Clock::now();
+      auto result = subject.run(matrix, nullptr, which ? "rtn" : "");
+      if (!result)
+        return result.takeError();
+      std::chrono::duration<double> time = Clock::now() - start;
+      seconds[which] = std::min(seconds[which], time.count());
+    }
+  return formatv("{0:F1} million weights a second on one thread, {1:F1} times "
+                 "the time of rtn",
+                 0x1p18 / 1e6 / seconds[0], seconds[0] / seconds[1])
+      .str();
+}
+
+/// The first tells whether a format is taken.
+static constexpr Check kChecks[] = {
+    {"accuracy", checkAccuracy}, {"threads", checkThreads},
+    {"shapes", checkShapes},     {"constants", checkConstants},
+    {"numbers", checkNotFinite}, {"stop", checkStop},
+    {"bounds", checkBounds},     {"speed", checkSpeed}};
+
+/// Codes with and without minimums, a table, scales of two steps, no codes.
+static constexpr StringLiteral kFormats[] = {"u4g32", "i4g64", "t2g32",
+                                             "nl4",   "q4_k",  "bf16"};
+
+//===----------------------------------------------------------------------===//
+// The whole
+//===----------------------------------------------------------------------===//
+
+Expected<CheckReport>
+llmc::checkPlugin(StringRef file, int64_t seconds,
+                  function_ref<void(const CheckResult &)> done) {
+  Outcome loaded = runApart(seconds, [&]() -> Expected<std::string> {
+    PluginSet set;
+    if (Error error = set.load(file))
+      return std::move(error);
+    const LoadedPlugin &plugin = set.getPlugins().front();
+    std::string text = plugin.vendor + "\n" + plugin.version;
+    for (const std::string &method : plugin.methods)
+      text += "\n" + method;
+    return text;
+  });
+  if (!loaded.good)
+    return createStringError(
+        loaded.whole
+            ? loaded.text
+            : ("plugin '" + file + "': while it was loaded, " + loaded.text)
+                  .str());
+  SmallVector<StringRef> lines;
+  StringRef(loaded.text).split(lines, '\n');
+  CheckReport report;
+  report.vendor = lines[0].str();
+  report.version = lines[1].str();
+  auto add = [&](StringRef method, StringRef format, StringRef check,
+                 CheckStatus status, std::string text) {
+    report.results.push_back(
+        {method.str(), format.str(), check.str(), status, std::move(text)});
+    done(report.results.back());
+  };
+  for (StringRef method : drop_begin(lines, 2)) {
+    bool taken = false, late = false;
+    for (StringRef format : kFormats) {
+      // Others would take as long.
+      if (late)
+        break;
+      for (const Check &check : kChecks) {
+        Outcome outcome = runApart(seconds, [&]() -> Expected<std::string> {
+          PluginSet set;
+          if (Error error = set.load(file))
+            return std::move(error);
+          return check.run(Subject(set, method, format));
+        });
+        if (outcome.good) {
+          taken = true;
+          add(method, format, check.name, CheckStatus::Passed, outcome.text);
+          continue;
+        }
+        bool first = &check == kChecks;
+        // Who refuses a format names it.
+        bool refused = first && outcome.whole &&
+                       StringRef(outcome.text).contains("'" + format.str());
+        taken |= first && !refused;
+        add(method, format, check.name,
+            refused ? CheckStatus::Refused : CheckStatus::Failed, outcome.text);
+        late = first && outcome.late;
+        // Where nothing comes out, nothing else can be measured.
+        if (first)
+          break;
+      }
+    }
+    if (!taken)
+      add(method, "", "formats", CheckStatus::Failed,
+          "expected it to take one format at least; the error of a format that "
+          "it does not take must name it, as in 'u4g32'");
+  }
+  return report;
+}

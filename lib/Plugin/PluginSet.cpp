@@ -1,0 +1,179 @@
+//===- PluginSet.cpp - Loads plugins --------------------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Plugin/PluginSet.h"
+#include "llmc/Support/Hash.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+
+#include <cstdlib>
+#include <dlfcn.h>
+#include <unistd.h>
+
+using namespace llvm;
+using namespace llmc;
+namespace fs = llvm::sys::fs;
+
+/// No plugin is larger; what is, is something else.
+static constexpr uint64_t kLargestFile = 1 << 30;
+
+namespace {
+
+/// Watches over code of a plugin that runs while it is loaded. Where that ends
+/// the program, its exit code must not say that all went well.
+class ExitWatch {
+public:
+  explicit ExitWatch(StringRef file) : state(new State{file.str()}) {
+    // Called at the end of the process, long after this object; so the state is
+    // never freed, which costs a few bytes for each plugin.
+    ::on_exit(
+        [](int, void *context) {
+          auto *state = static_cast<State *>(context);
+          if (!state->loading)
+            return;
+          std::string text = "llmc: error: plugin '" + state->file +
+                             "': it ended the program while it was loaded\n";
+          (void)!write(STDERR_FILENO, text.data(), text.size());
+          _exit(2);
+        },
+        state);
+  }
+  ~ExitWatch() { state->loading = false; }
+  ExitWatch(const ExitWatch &) = delete;
+  ExitWatch &operator=(const ExitWatch &) = delete;
+
+private:
+  struct State {
+    std::string file;
+    bool loading = true;
+  };
+  State *state;
+};
+
+} // namespace
+
+/// What dlerror says, without what llmc says already.
+static std::string takeDlError() {
+  const char *text = dlerror();
+  return text ? text : "unknown error";
+}
+
+static Expected<std::unique_ptr<MemoryBuffer>> readPlugin(StringRef path) {
+  fs::file_status status;
+  if (std::error_code code = fs::status(path, status))
+    return createStringError("cannot read it: " + code.message());
+  if (status.type() != fs::file_type::regular_file)
+    return createStringError("expected a file but got " +
+                             Twine(fs::is_directory(status)
+                                       ? "a folder; LLMC_PLUGIN_PATH is for "
+                                         "folders of plugins"
+                                       : "something else"));
+  if (status.getSize() > kLargestFile)
+    return createStringError("expected at most " + Twine(kLargestFile) +
+                             " bytes but got " + Twine(status.getSize()));
+  auto buffer = MemoryBuffer::getFile(path, /*IsText=*/false,
+                                      /*RequiresNullTerminator=*/false);
+  if (!buffer)
+    return createStringError("cannot read it: " + buffer.getError().message());
+  return std::move(*buffer);
+}
+
+/// Loads the library and asks it for its table.
+static Expected<const llmc_plugin *> openPlugin(StringRef file,
+                                                const std::string &path) {
+  ExitWatch watch(file);
+  void *library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!library)
+    return createStringError("cannot be loaded: " + takeDlError() +
+                             "; build it again on this machine, with all "
+                             "that it needs beside it");
+  void *entry = dlsym(library, "llmc_plugin_v1");
+  if (!entry)
+    return createStringError("cannot be loaded: " + takeDlError());
+  const llmc_plugin *table = reinterpret_cast<llmc_plugin_entry>(entry)();
+  if (!table)
+    return createStringError("llmc_plugin_v1 returned a null pointer");
+  return table;
+}
+
+Error PluginSet::load(StringRef file) {
+  auto wrong = [&](Error error) {
+    return createStringError("plugin '" + file +
+                             "': " + toString(std::move(error)));
+  };
+  LoadedPlugin plugin;
+  plugin.file = file.str();
+  SmallString<256> path;
+  std::error_code code = fs::real_path(file, path);
+  if (!code)
+    code = fs::getUniqueID(path, plugin.id);
+  if (code)
+    return wrong(createStringError("cannot read it: " + code.message()));
+  if (any_of(plugins,
+             [&](const LoadedPlugin &other) { return other.id == plugin.id; }))
+    return Error::success();
+  plugin.path = path.str().str();
+  auto bytes = readPlugin(path);
+  if (!bytes)
+    return wrong(bytes.takeError());
+  if (Error error = probePlugin((*bytes)->getBuffer()))
+    return wrong(std::move(error));
+  plugin.hash = hashText((*bytes)->getBufferStart(), (*bytes)->getBufferSize());
+  auto table = openPlugin(file, plugin.path);
+  if (!table)
+    return wrong(table.takeError());
+  size_t known = methods.getMethods().size();
+  if (Error error = methods.add(**table, file))
+    return wrong(std::move(error));
+  plugin.vendor = (*table)->vendor;
+  plugin.version = (*table)->version;
+  plugin.abi = (*table)->abi;
+  for (const Method &method : drop_begin(methods.getMethods(), known))
+    plugin.methods.push_back(method.name);
+  plugins.push_back(std::move(plugin));
+  return Error::success();
+}
+
+Error PluginSet::loadAll(StringRef folders, ArrayRef<std::string> files) {
+  SmallVector<StringRef> names;
+  folders.split(names, ':', -1, /*KeepEmpty=*/false);
+  for (StringRef folder : names) {
+    std::vector<std::string> found;
+    std::error_code code;
+    for (fs::directory_iterator entry(folder, code), end; !code && entry != end;
+         entry.increment(code))
+      if (sys::path::extension(entry->path()) == ".so")
+        found.push_back(entry->path());
+    if (code)
+      return createStringError("LLMC_PLUGIN_PATH names '" + folder +
+                               "', which cannot be read: " + code.message());
+    llvm::sort(found);
+    for (const std::string &file : found)
+      if (Error error = load(file))
+        return error;
+  }
+  for (const std::string &file : files)
+    if (Error error = load(file))
+      return error;
+  return Error::success();
+}
+
+std::string PluginSet::describe() const {
+  std::string text;
+  for (const LoadedPlugin &plugin : plugins)
+    text += "llmc: plugin '" + plugin.file + "', " + plugin.vendor + " " +
+            plugin.version + ": " + join(plugin.methods, ", ") + "\n";
+  return text;
+}
+
+std::string PluginSet::describeFiles() const {
+  std::string text;
+  for (const LoadedPlugin &plugin : plugins)
+    text += plugin.hash + " " + join(plugin.methods, " ") + "\n";
+  return text;
+}
