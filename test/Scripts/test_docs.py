@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The transcripts of docs/ are what the programs print.
 
+A block whose first line has a name behind its language is a file of that name.
 In a ```console block, `$ ` begins a command, what follows is its output (first
 what it says, then what it reports), and `[exit code N]` ends one that fails. In
 an output, `...` stands for anything, a line `...` for any lines."""
@@ -28,6 +29,11 @@ def commands(text: str) -> list[tuple[str, str, int]]:
     return found
 
 
+def files(text: str) -> list[tuple[str, str]]:
+    """Name, text."""
+    return re.findall(r"^```\w+ ([\w.-]+)\n(.*?)^```$", text, re.M | re.S)
+
+
 def pattern(expected: str) -> str:
     lines = [r"(?:.*\n)*?" if line == "...\n" else ".*".join(map(re.escape, line.split("...")))
              for line in expected.splitlines(keepends=True)]
@@ -44,6 +50,10 @@ class Docs(unittest.TestCase):
             self.assertTrue(found, page.name)
             with tempfile.TemporaryDirectory() as folder:
                 os.symlink(ROOT / "test", Path(folder) / "test")
+                if "--install build" in page.read_text(encoding="utf-8"):
+                    os.symlink(BUILD, Path(folder) / "build")
+                for name, content in files(page.read_text(encoding="utf-8")):
+                    (Path(folder) / name).write_text(content, encoding="utf-8")
                 for command, expected, code in found:
                     with self.subTest(f"{page.name}: {command}"):
                         done = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, capture_output=True,
@@ -54,7 +64,7 @@ class Docs(unittest.TestCase):
     def test_paths_exist(self):
         """What is named like a path of the tree is one."""
         pages = [*(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
-        names = {name for page in pages for name in re.findall(r"`((?:include|lib|passes|dialects|tools|scripts|test|examples|docs)/[\w./-]*)`",
+        names = {name for page in pages for name in re.findall(r"`((?:include|lib|passes|dialects|tools|scripts|test|examples|docs|plugins)/[\w./-]*)`",
                                                              page.read_text(encoding="utf-8"))}
         made = {"test/Unit/Import/ThresholdTest.cpp", "test/Passes/Fuse/llmc-expand-threshold.mlir", "test/Dialect/NN/threshold.mlir",
                 "passes/Fuse/ExpandThreshold.cpp", "test/Import/test_threshold.py"}  # by the recipes of CONTRIBUTING.md
