@@ -194,10 +194,10 @@ static std::vector<int64_t> orderRows(int64_t rows, int64_t heads) {
   return order;
 }
 
-template <typename T>
-static void reorder(std::vector<T> &values, ArrayRef<int64_t> order) {
+template <typename Values>
+static void reorder(Values &values, ArrayRef<int64_t> order) {
   int64_t width = values.size() / order.size();
-  std::vector<T> old = values;
+  Values old = values;
   for (auto [to, from] : llvm::enumerate(order))
     std::copy_n(old.begin() + from * width, width, values.begin() + to * width);
 }

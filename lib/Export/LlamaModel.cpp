@@ -229,7 +229,7 @@ Value Matcher::layer(Value end, LlamaLayer &layer) {
 
 /// Angles must be `position * base^(-2j / size)`.
 void Matcher::checkAngles() {
-  auto read = [&](nn::WeightOp table) -> std::vector<float> {
+  auto read = [&](nn::WeightOp table) -> Numbers {
     // Small: not worth threads.
     auto inOrder = [](int64_t count, llvm::function_ref<void(int64_t)> body) {
       for (int64_t i = 0; i < count; ++i)
@@ -241,7 +241,7 @@ void Matcher::checkAngles() {
     fail(llvm::toString(values.takeError()));
     return {};
   };
-  std::vector<float> cosine = read(cosines), sine = read(sines);
+  Numbers cosine = read(cosines), sine = read(sines);
   int64_t half = model.headSize / 2,
           rows = static_cast<int64_t>(cosine.size()) / half;
   if (!fault.empty())

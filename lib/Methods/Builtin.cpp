@@ -300,11 +300,18 @@ struct Evening {
     int64_t width = self.options.sinkhorn.tileColumns, begin = index * width;
     int64_t end = std::min(self.work.job.columns, begin + width);
     int status = LLMC_METHOD_OK;
-    auto read = [&](int64_t row, float *out) {
-      status = self.work.host.read(self.work.run, row, begin, end, out);
-      return status == LLMC_METHOD_OK;
+    auto fill = [&](TileWriter &tile) {
+      std::vector<float> piece(end - begin);
+      for (int64_t row = 0; row < self.work.job.rows; ++row) {
+        status =
+            self.work.host.read(self.work.run, row, begin, end, piece.data());
+        if (status)
+          return false;
+        tile.setRow(row, piece.data());
+      }
+      return true;
     };
-    computeTileScale(self.work.job.rows, end - begin, read,
+    computeTileScale(self.work.job.rows, end - begin, fill,
                      self.options.sinkhorn, self.scale.data() + begin);
     return status;
   }

@@ -26,17 +26,36 @@ static void readF16(const uint16_t *from, int64_t count, float *out) {
     out[i] = f16ToFloat(from[i]);
 }
 
-void MatrixView::read(int64_t row, int64_t begin, int64_t end,
-                      float *out) const {
-  int64_t at = row * stride + begin, count = end - begin;
-  const auto *halves = static_cast<const uint16_t *>(data) + at;
-  if (type == RealType::F32)
-    std::memcpy(out, static_cast<const float *>(data) + at,
+/// Neighboring numbers.
+static void readRun(const MatrixView &matrix, int64_t at, int64_t count,
+                    float *out) {
+  const auto *halves = static_cast<const uint16_t *>(matrix.data) + at;
+  if (matrix.type == RealType::F32)
+    std::memcpy(out, static_cast<const float *>(matrix.data) + at,
                 count * sizeof(float));
-  else if (type == RealType::BF16)
+  else if (matrix.type == RealType::BF16)
     readBf16(halves, count, out);
   else
     readF16(halves, count, out);
+}
+
+/// Numbers [begin, end) of a line that lies in one piece, or across all lines.
+static void readLine(const MatrixView &matrix, bool inOnePiece, int64_t line,
+                     int64_t begin, int64_t end, float *out) {
+  if (inOnePiece)
+    return readRun(matrix, line * matrix.stride + begin, end - begin, out);
+  for (int64_t i = begin; i < end; ++i)
+    readRun(matrix, i * matrix.stride + line, 1, out++);
+}
+
+void MatrixView::read(int64_t row, int64_t begin, int64_t end,
+                      float *out) const {
+  readLine(*this, !transposed, row, begin, end, out);
+}
+
+void MatrixView::readColumn(int64_t column, int64_t begin, int64_t end,
+                            float *out) const {
+  readLine(*this, transposed, column, begin, end, out);
 }
 
 struct Workers::Impl {

@@ -40,10 +40,13 @@ static Error checkRequest(const Method &method, const MethodRequest &request) {
                              "column but got " +
                              Twine(weight.rows) + "x" + Twine(weight.columns));
   if (!weight.data || weight.type == RealType::None ||
-      weight.stride < weight.columns ||
-      !checkedMul<int64_t>(weight.rows, weight.stride))
-    return createStringError("expected numbers in rows of at least " +
-                             Twine(weight.columns));
+      weight.stride < (weight.transposed ? weight.rows : weight.columns) ||
+      !checkedMul<int64_t>(weight.transposed ? weight.columns : weight.rows,
+                           weight.stride))
+    return createStringError(
+        "expected numbers in " +
+        Twine(weight.transposed ? "columns of at least " + Twine(weight.rows)
+                                : "rows of at least " + Twine(weight.columns)));
   auto checkLength = [&](ArrayRef<float> values, StringRef what,
                          int64_t length) -> Error {
     if (values.empty() || values.size() == static_cast<uint64_t>(length))

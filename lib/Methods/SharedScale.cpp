@@ -15,6 +15,34 @@
 using namespace llvm;
 using namespace llmc;
 
+/// Columns [begin, end) of a matrix into a tile, where its rows begin at `first`,
+/// by lines as they lie in memory. The text of an error where a number is not
+/// finite.
+static std::string fillTile(const MatrixView &weight, int64_t begin,
+                            int64_t end, int64_t first, TileWriter &tile) {
+  bool byColumn = weight.transposed;
+  std::vector<float> piece(byColumn ? weight.rows : end - begin);
+  for (int64_t line = byColumn ? begin : 0, last = byColumn ? end : weight.rows;
+       line < last; ++line) {
+    if (byColumn)
+      weight.readColumn(line, 0, weight.rows, piece.data());
+    else
+      weight.read(line, begin, end, piece.data());
+    int64_t wrong = findNotFinite(piece.data(), piece.size());
+    if (wrong >= 0)
+      return ("'" + weight.name + "': " +
+              toString(makeNotFiniteError(byColumn ? wrong : line,
+                                          byColumn ? line : begin + wrong,
+                                          piece[wrong])))
+          .str();
+    if (byColumn)
+      tile.setColumn(first, line - begin, piece);
+    else
+      tile.setRow(first + line, piece.data());
+  }
+  return "";
+}
+
 Expected<std::vector<float>> llmc::computeColumnScale(
     ArrayRef<MatrixView> weights, const SinkhornOptions &options,
     ParallelFor parallelFor, function_ref<bool(double)> progress) {
@@ -31,21 +59,17 @@ Expected<std::vector<float>> llmc::computeColumnScale(
   auto body = [&](int64_t index) -> Error {
     int64_t begin = index * width, end = std::min(columns, begin + width);
     std::string message;
-    const MatrixView *weight = weights.begin();
-    int64_t first = 0;
-    auto read = [&](int64_t row, float *out) {
-      while (row - first >= weight->rows)
-        first += (weight++)->rows;
-      weight->read(row - first, begin, end, out);
-      int64_t wrong = findNotFinite(out, end - begin);
-      if (wrong >= 0)
-        message = ("'" + weight->name + "': " +
-                   toString(makeNotFiniteError(row - first, begin + wrong,
-                                               out[wrong])))
-                      .str();
-      return wrong < 0;
+    auto fill = [&](TileWriter &tile) {
+      int64_t first = 0;
+      for (const MatrixView &weight : weights) {
+        message = fillTile(weight, begin, end, first, tile);
+        if (!message.empty())
+          return false;
+        first += weight.rows;
+      }
+      return true;
     };
-    if (computeTileScale(rows, end - begin, read, options,
+    if (computeTileScale(rows, end - begin, fill, options,
                          scale.data() + begin))
       return Error::success();
     return createStringError(message);

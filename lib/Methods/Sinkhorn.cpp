@@ -46,7 +46,7 @@ constexpr int64_t kFewest = 4;
 constexpr float kLowestScale = 0.74081822f, kHighestScale = 22026.466f;
 
 /// One tile, and what the steps need beside it.
-struct Tile {
+struct Tile : TileWriter {
   Tile(int64_t rows, int64_t columns)
       : rows(rows), columns(columns), blocks(divideCeil(rows, kBlockRows)),
         values(blocks * kBlockRows * columns), rowInverse(blocks * kBlockRows),
@@ -67,11 +67,23 @@ struct Tile {
   std::vector<float> columnSum, columnSquares;
   std::vector<float> columnDeviation, columnSkip;
 
-  void set(int64_t row, const float *from) {
-    float *to = values.data() + row / kBlockRows * columns * kBlockRows +
-                row % kBlockRows;
+  float *place(int64_t row, int64_t column) {
+    return values.data() + row / kBlockRows * columns * kBlockRows +
+           column * kBlockRows + row % kBlockRows;
+  }
+  void setRow(int64_t row, const float *from) override {
+    float *to = place(row, 0);
     for (int64_t k = 0; k < columns; ++k)
       to[k * kBlockRows] = from[k];
+  }
+  void setColumn(int64_t row, int64_t column, ArrayRef<float> from) override {
+    while (!from.empty()) {
+      size_t count =
+          std::min<size_t>(from.size(), kBlockRows - row % kBlockRows);
+      std::copy_n(from.begin(), count, place(row, column));
+      from = from.drop_front(count);
+      row += static_cast<int64_t>(count);
+    }
   }
 };
 
@@ -288,20 +300,16 @@ SinkhornTile llmc::normalizeTile(ArrayRef<float> values, int64_t rows,
                                  const SinkhornOptions &options) {
   Tile tile(rows, columns);
   for (int64_t row = 0; row < rows; ++row)
-    tile.set(row, values.data() + row * columns);
+    tile.setRow(row, values.data() + row * columns);
   return normalize(tile, options, true);
 }
 
 bool llmc::computeTileScale(int64_t rows, int64_t columns,
-                            function_ref<bool(int64_t, float *)> read,
+                            function_ref<bool(TileWriter &)> fill,
                             const SinkhornOptions &options, float *scale) {
   Tile tile(rows, columns);
-  std::vector<float> piece(columns);
-  for (int64_t row = 0; row < rows; ++row) {
-    if (!read(row, piece.data()))
-      return false;
-    tile.set(row, piece.data());
-  }
+  if (!fill(tile))
+    return false;
   SinkhornTile result = normalize(tile, options, false);
   std::copy(result.columnScale.begin(), result.columnScale.end(), scale);
   return true;

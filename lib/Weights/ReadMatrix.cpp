@@ -32,15 +32,15 @@ llmc::forParts(ParallelFor parallelFor, int64_t count, int64_t perPart,
   return llvm::Error::success();
 }
 
-llvm::Expected<std::vector<float>> llmc::readMatrix(const WeightStore &store,
-                                                    mlir::Attribute source,
-                                                    ParallelFor parallelFor) {
+llvm::Expected<Numbers> llmc::readMatrix(const WeightStore &store,
+                                         mlir::Attribute source,
+                                         ParallelFor parallelFor) {
   auto at = SourceReader(store).layout(source);
   if (!at)
     return at.takeError();
   if (!at->type.getElementType().isF32())
     return llvm::createStringError("weight source: expected values of f32");
-  std::vector<float> values(at->rows * (at->rowBytes / sizeof(float)));
+  Numbers values(at->rows * (at->rowBytes / sizeof(float)));
   auto *bytes = reinterpret_cast<char *>(values.data());
   auto read = [&](int64_t begin, int64_t end) {
     size_t size = (end - begin) * at->rowBytes;
@@ -52,6 +52,22 @@ llvm::Expected<std::vector<float>> llmc::readMatrix(const WeightStore &store,
                    kPartBytes / std::max<int64_t>(1, at->rowBytes), read))
     return error;
   return values;
+}
+
+mlir::Attribute llmc::findTransposed(mlir::Attribute source) {
+  if (auto transpose = llvm::dyn_cast<nn::TransposeSourceAttr>(source))
+    return transpose.getPerm() == llvm::ArrayRef<int64_t>{1, 0}
+               ? transpose.getSource()
+               : mlir::Attribute();
+  auto scale = llvm::dyn_cast<nn::ScaleSourceAttr>(source);
+  if (!scale || scale.getAxis() > 1)
+    return {};
+  mlir::Attribute inner = findTransposed(scale.getSource());
+  return inner
+             ? nn::ScaleSourceAttr::get(source.getContext(), inner,
+                                        scale.getFactors(), 1 - scale.getAxis(),
+                                        scale.getInverse())
+             : mlir::Attribute();
 }
 
 llvm::Expected<bool> llmc::haveEqualBytes(const WeightStore &store,

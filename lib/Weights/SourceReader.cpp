@@ -332,8 +332,8 @@ struct Axis {
 };
 
 /// Copies elements of N bytes along `axes`. The two innermost loops run in
-/// tiles of 32 x 32, so that both sides stay in cache when the axes trade
-/// places.
+/// tiles by way of a buffer, so that both sides are touched by whole cache
+/// lines: rows a power of two apart compete for the same few places of a cache.
 template <typename Element>
 void copyStrided(ArrayRef<Axis> axes, const char *from, char *to) {
   if (axes.size() > 2) {
@@ -344,16 +344,31 @@ void copyStrided(ArrayRef<Axis> axes, const char *from, char *to) {
     return;
   }
   Axis outer = axes.size() == 2 ? axes[0] : Axis{1, 0, 0}, inner = axes.back();
-  constexpr int64_t tile = 32;
+  constexpr int64_t tile = 64;
+  // Elements between lines of the tile: no power of two here either.
+  constexpr int64_t pitch = tile + 64 / sizeof(Element) + 1;
+  Element lines[tile * pitch];
   for (int64_t i0 = 0; i0 < outer.extent; i0 += tile)
-    for (int64_t j0 = 0; j0 < inner.extent; j0 += tile)
-      for (int64_t i = i0, iEnd = std::min(outer.extent, i0 + tile); i < iEnd;
-           ++i)
-        for (int64_t j = j0, jEnd = std::min(inner.extent, j0 + tile); j < jEnd;
-             ++j)
-          storeAs(to + (i * outer.to + j * inner.to) * sizeof(Element),
-                  loadAs<Element>(from + (i * outer.from + j * inner.from) *
-                                             sizeof(Element)));
+    for (int64_t j0 = 0; j0 < inner.extent; j0 += tile) {
+      int64_t height = std::min(outer.extent - i0, tile),
+              width = std::min(inner.extent - j0, tile);
+      const char *source =
+          from + (i0 * outer.from + j0 * inner.from) * sizeof(Element);
+      char *target = to + (i0 * outer.to + j0 * inner.to) * sizeof(Element);
+      for (int64_t j = 0; j < width; ++j) {
+        const char *line = source + j * inner.from * sizeof(Element);
+        if (outer.from == 1)
+          std::memcpy(lines + j * pitch, line, height * sizeof(Element));
+        else
+          for (int64_t i = 0; i < height; ++i)
+            lines[j * pitch + i] =
+                loadAs<Element>(line + i * outer.from * sizeof(Element));
+      }
+      for (int64_t i = 0; i < height; ++i)
+        for (int64_t j = 0; j < width; ++j)
+          storeAs(target + (i * outer.to + j * inner.to) * sizeof(Element),
+                  lines[j * pitch + i]);
+    }
 }
 
 } // namespace

@@ -4,9 +4,9 @@
 //
 // A matrix gets a scale of its own, or one together with all that have the same
 // input: such a class of matrices can hand it to a norm, but a shared scale evens
-// out each of them less well. Classes are taken from the last to the first in the
-// order of the code, so that the rows of a producer have been scaled before its
-// own columns are looked at.
+// out each of them less well. It is that of the matrices as they come: what their
+// rows take up from a reader is taken up again by the scales of groups, and would
+// only mislead the steps of evening out.
 //
 // One class is in memory at a time, in f32, and pages of the model's files are
 // given back as it goes on.
@@ -39,6 +39,8 @@ constexpr int64_t kDropBytes = 256 << 20;
 /// Matrices that read the same values, wherever they are read.
 struct ColumnClass {
   SmallVector<nn::WeightOp> weights;
+  /// What the weights come from, before any is scaled.
+  SmallVector<Attribute> sources;
   SmallVector<nn::LinearOp> linears;
 
   StringRef getName() const {
@@ -146,7 +148,9 @@ struct ScaleColumns : llmc::impl::ScaleColumnsPassBase<ScaleColumns> {
       if (leader == joined.member_end())
         continue;
       ColumnClass &members = classes[*leader];
-      members.weights.push_back(symbols.lookup<nn::WeightOp>(name));
+      auto weight = symbols.lookup<nn::WeightOp>(name);
+      members.weights.push_back(weight);
+      members.sources.push_back(weight.getSource());
       members.linears.append(linears);
     }
     SmallVector<ColumnClass> result;
@@ -191,10 +195,16 @@ struct ScaleColumns : llmc::impl::ScaleColumnsPassBase<ScaleColumns> {
     auto start = Clock::now();
     auto method = members.weights.front()->getAttrOfType<pack::MethodAttr>(
         pack::PackDialect::kMethod);
-    std::vector<std::vector<float>> values;
+    std::vector<Numbers> values;
     SmallVector<MatrixView> views;
-    for (nn::WeightOp weight : members.weights) {
-      auto read = readMatrix(weights, weight.getSource(), workers);
+    for (auto [member, source] :
+         llvm::zip_equal(members.weights, members.sources)) {
+      nn::WeightOp weight = member;
+      // What the file has transposed is looked at as it lies there.
+      Attribute transposed =
+          shared.repeats == 1 ? findTransposed(source) : Attribute();
+      auto read =
+          readMatrix(weights, transposed ? transposed : source, workers);
       if (!read)
         return read.takeError();
       auto type = cast<RankedTensorType>(weight.getType());
@@ -203,7 +213,9 @@ struct ScaleColumns : llmc::impl::ScaleColumnsPassBase<ScaleColumns> {
                            ? std::move(*read)
                            : stack(*read, type.getDimSize(1), shared));
       views.push_back({weight.getSymName(), values.back().data(), RealType::F32,
-                       type.getDimSize(0) * shared.repeats, columns, columns});
+                       type.getDimSize(0) * shared.repeats, columns,
+                       transposed ? type.getDimSize(0) : columns,
+                       static_cast<bool>(transposed)});
     }
     auto read = Clock::now();
     ColumnScale scale;
@@ -219,9 +231,9 @@ struct ScaleColumns : llmc::impl::ScaleColumnsPassBase<ScaleColumns> {
   }
 
   /// The matrix with columns of one scale below each other.
-  static std::vector<float> stack(ArrayRef<float> values, int64_t columns,
-                                  SharedColumns shared) {
-    std::vector<float> result(values.size());
+  static Numbers stack(ArrayRef<float> values, int64_t columns,
+                       SharedColumns shared) {
+    Numbers result(values.size());
     int64_t rows = static_cast<int64_t>(values.size()) / columns,
             width = columns / shared.repeats;
     for (int64_t row = 0; row < rows; ++row)

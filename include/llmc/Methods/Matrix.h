@@ -15,7 +15,7 @@
 
 namespace llmc {
 
-/// A weight matrix in memory, row-major: `y = W x`, so a row is an output.
+/// A weight matrix in memory: `y = W x`, so a row is an output.
 struct MatrixView {
   /// Named in errors.
   llvm::StringRef name;
@@ -25,9 +25,14 @@ struct MatrixView {
   int64_t rows = 0, columns = 0;
   /// Numbers from one row to the next, at least `columns`.
   int64_t stride = 0;
+  /// Whether columns lie one after the other instead, `stride` numbers from one
+  /// to the next.
+  bool transposed = false;
 
   /// Columns [begin, end) of a row in f32.
   void read(int64_t row, int64_t begin, int64_t end, float *out) const;
+  /// Rows [begin, end) of a column in f32.
+  void readColumn(int64_t column, int64_t begin, int64_t end, float *out) const;
 };
 
 /// What is known of the inputs of a matrix, by column; empty where it is not.

@@ -47,11 +47,22 @@ struct SinkhornTile {
 SinkhornTile normalizeTile(llvm::ArrayRef<float> values, int64_t rows,
                            int64_t columns, const SinkhornOptions &options);
 
+/// Takes the numbers of a tile, in any order.
+class TileWriter {
+public:
+  virtual ~TileWriter() = default;
+  /// A whole row, [columns].
+  virtual void setRow(int64_t row, const float *from) = 0;
+  /// Numbers of a column from `row` on.
+  virtual void setColumn(int64_t row, int64_t column,
+                         llvm::ArrayRef<float> from) = 0;
+};
+
 /// Evens out a tile of a larger matrix and writes the scales of its columns.
-/// `read` gives the numbers of a row, in order; where it returns false nothing is
-/// written and the result is false.
+/// `fill` sets every number; where it returns false nothing is written and the
+/// result is false.
 bool computeTileScale(int64_t rows, int64_t columns,
-                      llvm::function_ref<bool(int64_t row, float *out)> read,
+                      llvm::function_ref<bool(TileWriter &)> fill,
                       const SinkhornOptions &options, float *scale);
 
 /// The scale of every column of matrices that have the same columns, stacked in

@@ -46,8 +46,8 @@ def ScaleColumnsPass : Pass<"llmc-scale-columns", "::mlir::ModuleOp"> {
     makes the input can take t up exactly (a norm, the linear side of a gated
     product, or the values of attention), the multiplication vanishes, unless
     `fold` is false; where query heads share a head of values, their columns then
-    share a scale. Rows of producers are scaled before their own columns are
-    looked at. Fails where a weight cannot be read or has a
+    share a scale. The scale of a producer's columns is that of the matrix before
+    its rows took any up. Fails where a weight cannot be read or has a
     number that is not finite. A module pass, since weights are symbols of the
     module.
 

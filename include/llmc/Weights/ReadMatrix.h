@@ -8,6 +8,9 @@
 
 #include "llmc/Support/ParallelFor.h"
 #include "llmc/Weights/WeightStore.h"
+#include <memory>
+#include <new>
+#include <vector>
 
 namespace llmc {
 
@@ -16,10 +19,24 @@ namespace llmc {
 llvm::Error forParts(ParallelFor parallelFor, int64_t count, int64_t perPart,
                      llvm::function_ref<llvm::Error(int64_t, int64_t)> body);
 
+/// An allocator that leaves numbers as the memory is: they are about to be read.
+template <typename T> struct Unset : std::allocator<T> {
+  template <typename U> struct rebind { using other = Unset<U>; };
+  void construct(T *at) noexcept { ::new (static_cast<void *>(at)) T; }
+  template <typename... Values> void construct(T *at, Values &&...values) {
+    std::construct_at(at, std::forward<Values>(values)...);
+  }
+};
+using Numbers = std::vector<float, Unset<float>>;
+
 /// All values of a source of type f32, row-major.
-llvm::Expected<std::vector<float>> readMatrix(const WeightStore &store,
-                                              mlir::Attribute source,
-                                              ParallelFor parallelFor);
+llvm::Expected<Numbers> readMatrix(const WeightStore &store,
+                                   mlir::Attribute source,
+                                   ParallelFor parallelFor);
+
+/// Where a source is a transposed matrix, also below scales, the source whose
+/// transpose it is: read in the order in which the file has it. Null for others.
+mlir::Attribute findTransposed(mlir::Attribute source);
 
 /// Whether two sources of one type yield equal bytes; stops at the first piece
 /// that differs. Tensors without elements are equal to none.

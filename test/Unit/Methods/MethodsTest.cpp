@@ -187,6 +187,26 @@ TEST(Methods, HalfPrecisionSourcesAndStrides) {
   EXPECT_EQ(relativeError(halfValues, run("rtn", "f16", view)), 0);
 }
 
+TEST(Methods, TransposedMatricesGiveTheSame) {
+  TestMatrix matrix = makeMatrix(37, 70), turned(70, 37);
+  for (int64_t row = 0; row < 37; ++row)
+    for (int64_t k = 0; k < 70; ++k)
+      turned.at(k, row) = matrix.at(row, k);
+  MatrixView view{matrix.view().name,
+                  turned.values.data(),
+                  RealType::F32,
+                  37,
+                  70,
+                  37,
+                  true};
+  for (StringRef method : {"rtn", "sinq", "hqq", "mse"})
+    EXPECT_TRUE(
+        same(run(method, "u4g32", view), run(method, "u4g32", matrix.view())))
+        << method.str();
+  view.stride = 36;
+  expectError(tryMethod("rtn", "u4g32", view), "columns of at least 37");
+}
+
 TEST(Methods, ColumnScaleIsDividedOutAndReturned) {
   TestMatrix matrix = makeMatrix(10, 64), scaled = matrix;
   std::vector<float> scale(64);

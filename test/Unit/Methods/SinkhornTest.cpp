@@ -141,6 +141,21 @@ TEST(Sinkhorn, StackedMatricesHaveOneScale) {
   auto stacked = computeColumnScale({first.view(), second.view()}, options);
   ASSERT_TRUE(together && stacked);
   EXPECT_EQ(*together, *stacked);
+  // Nor does it matter how they lie in memory.
+  TestMatrix columns(70, 30);
+  for (int64_t row = 0; row < 30; ++row)
+    for (int64_t k = 0; k < 70; ++k)
+      columns.at(k, row) = second.at(row, k);
+  MatrixView transposed{"w", columns.values.data(), RealType::F32, 30, 70, 30,
+                        true};
+  auto mixed = computeColumnScale({first.view(), transposed}, options);
+  ASSERT_TRUE(static_cast<bool>(mixed));
+  EXPECT_EQ(*together, *mixed);
+  columns.at(69, 11) = INFINITY;
+  auto infinite = computeColumnScale({first.view(), transposed}, options);
+  ASSERT_FALSE(static_cast<bool>(infinite));
+  EXPECT_NE(toString(infinite.takeError()).find("in row 11, column 69"),
+            std::string::npos);
   TestMatrix other(3, 71);
   auto wrong = computeColumnScale({first.view(), other.view()}, options);
   ASSERT_FALSE(static_cast<bool>(wrong));

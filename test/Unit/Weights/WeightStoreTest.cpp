@@ -6,7 +6,7 @@
 // hand or by the plainest loop.
 //
 //===----------------------------------------------------------------------===//
-#include "llmc/Weights/WeightStore.h"
+#include "llmc/Weights/ReadMatrix.h"
 
 #include "llmc/Dialect/NN/NNDialect.h"
 #include "mlir/AsmParser/AsmParser.h"
@@ -14,6 +14,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/MLIRContext.h"
 #include "gtest/gtest.h"
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <numeric>
@@ -117,17 +118,54 @@ TEST_F(WeightStoreTest, TransposeOfEveryPermutation) {
 }
 
 TEST_F(WeightStoreTest, TransposeLargerThanATile) {
-  constexpr int64_t rows = 70, cols = 101;
-  Floats values(rows * cols);
-  std::iota(values.begin(), values.end(), 0.0f);
-  add("m", "tensor<70x101xf32>", values);
-  Floats want(values.size());
-  for (int64_t i = 0; i < rows; ++i)
-    for (int64_t j = 0; j < cols; ++j)
-      want[j * rows + i] = values[i * cols + j];
-  EXPECT_EQ(read<float>("#nn.transpose<#nn.key<\"m\" : tensor<70x101xf32>>, "
-                        "[1, 0]>"),
-            want);
+  constexpr int64_t rows = 70, cols = 301;
+  auto check = [&](auto zero, const std::string &element) {
+    std::vector<decltype(zero)> values(rows * cols), want(rows * cols);
+    std::iota(values.begin(), values.end(), zero);
+    std::string key = "m" + element, type = "tensor<70x301x" + element + ">";
+    add(key, type, values);
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < cols; ++j)
+        want[j * rows + i] = values[i * cols + j];
+    EXPECT_EQ(read<decltype(zero)>("#nn.transpose<#nn.key<\"" + key +
+                                   "\" : " + type + ">, [1, 0]>"),
+              want)
+        << element;
+  };
+  check(int8_t(0), "i8");
+  check(int16_t(0), "i16");
+  check(0.0f, "f32");
+  check(0.0, "f64");
+}
+
+TEST_F(WeightStoreTest, TransposedSourcesAreFoundBelowScales) {
+  add("m", "tensor<3x2xf32>", Floats{1, 2, 3, 4, 5, 6});
+  std::string key = "#nn.key<\"m\" : tensor<3x2xf32>>";
+  auto dense = [](const std::string &values) {
+    return "#nn.dense<dense<[" + values + "]> : " +
+           (std::count(values.begin(), values.end(), ',') == 2
+                ? "tensor<3xf32>>"
+                : "tensor<2xf32>>");
+  };
+  std::string rows = "#nn.scale<#nn.transpose<" + key + ", [1, 0]>, " +
+                     dense("2.0, 7.0") + ", 0, false>",
+              both = "#nn.scale<" + rows + ", " + dense("3.0, 0.5, 7.0") +
+                     ", 1, true>";
+  for (const std::string &text : {rows, both}) {
+    Floats whole = read<float>(text), turned(6);
+    Attribute found = findTransposed(parseAttribute(text, &context));
+    ASSERT_TRUE(found) << text;
+    auto values = readMatrix(store, found, runSerially);
+    ASSERT_TRUE(static_cast<bool>(values)) << text;
+    for (int64_t i = 0; i < 3; ++i)
+      for (int64_t j = 0; j < 2; ++j)
+        turned[j * 3 + i] = (*values)[i * 2 + j];
+    EXPECT_EQ(turned, whole) << text;
+  }
+  for (const std::string &text :
+       {key, "#nn.transpose<" + key + ", [0, 1]>",
+        "#nn.scale<" + key + ", " + dense("2.0, 7.0") + ", 1, false>"})
+    EXPECT_FALSE(findTransposed(parseAttribute(text, &context))) << text;
 }
 
 TEST_F(WeightStoreTest, RowsConcatReshape) {
