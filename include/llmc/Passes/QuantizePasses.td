@@ -16,8 +16,8 @@ def AssignMethodsPass : Pass<"llmc-assign-methods", "::mlir::ModuleOp"> {
     A weight of type tensor<RxCxf32> that is read by `nn.linear` as its weight,
     or by `nn.gather` along axis 0, and in no other way, gets the method of the
     first rule of the recipe that fits, and `pack.activations` where inputs of
-    products with it are not to be rounded to i8: by the rule, or, where that leaves
-    it to llmc, i16 for inputs that are gated products. A weight that stays as it is gets the
+    products with it are not to be rounded to i8: as the rule says, or, where it says
+    auto, i16 for inputs that are gated products. A weight that stays as it is gets the
     reason, where a reader could wonder: `pack.kept`. No type changes here, and
     no byte is read. Fails where a recipe has rules and none fits any weight. A
     module pass, since weights are symbols of the module.

@@ -15,7 +15,7 @@
 // rules name; a path is relative to the recipe.
 //
 // `activations` says to what kernels round the input of a product with the matrix:
-// i8 or i16, in groups of 32 with a scale each, f32 for not at all, or auto.
+// i8 (the default) or i16, in groups of 32 with a scale each, f32 for not, or auto.
 //
 // Rules are tried in order; the first that fits a weight decides. A weight that
 // no rule fits stays as it is. What a recipe says is checked when it is read:
@@ -61,7 +61,7 @@ struct QuantizeRule {
   std::string method;
   /// The long name of the format; empty with `keep`.
   std::string format;
-  ActivationRule activations = ActivationRule::Auto;
+  ActivationRule activations = ActivationRule::I8;
   /// Options of the method, as written.
   std::vector<std::pair<std::string, std::string>> settings;
 

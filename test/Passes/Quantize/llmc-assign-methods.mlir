@@ -10,6 +10,8 @@
 // RUN: llmc-opt %s -split-input-file -llmc-assign-methods=recipe=keep | FileCheck %s --check-prefix=KEEP
 // RUN: echo 'quantize: [{match: "^w$|down", method: rtn, bits: 4, group: 32, activations: f32}, {method: rtn, bits: 4, group: 32, activations: i8}]' > %t.yaml
 // RUN: llmc-opt %s -split-input-file -llmc-assign-methods=recipe=%t.yaml | FileCheck %s --check-prefix=RULES
+// RUN: echo 'quantize: [{method: mse, bits: 4, group: 32, activations: auto}]' > %t.yaml
+// RUN: llmc-opt %s -split-input-file -llmc-assign-methods=recipe=%t.yaml | FileCheck %s --check-prefix=AUTO
 // UNKNOWN: error: unknown recipe 'w9'; expected one of f32,
 // NONE: fits none of the 7 matrices of this model, such as '{{[a-z0-9._]+}}', '{{[a-z0-9._]+}}', '{{[a-z0-9._]+}}'; '--recipe f32 --dry-run --json' lists all
 
@@ -34,7 +36,9 @@ nn.weight @gamma : tensor<32xf32> from #nn.key<"g" : tensor<32xf32>>
 nn.weight @codes : tensor<8x32xf32> from #nn.dequant<#nn.dense<dense<3> : tensor<8x32xi8>>, #nn.dense<dense<0.5> : tensor<8x2xf32>>, 0, [1, 16]>
 
 // A gated product is what it reads.
-// CHECK: nn.weight @down {{.*}} {pack.activations = i16, pack.method = #pack.method<"mse", "i8g32">}
+// AUTO: nn.weight @w {{.*}} {pack.method = #pack.method<"mse", "u4g32">}
+// AUTO: nn.weight @down {{.*}} {pack.activations = i16, pack.method = #pack.method<"mse", "u4g32">}
+// CHECK: nn.weight @down {{.*}} {pack.method = #pack.method<"mse", "i8g32">}
 // RULES: nn.weight @down {{.*}} {pack.activations = f32,
 nn.weight @down : tensor<8x32xf32> from #nn.key<"d" : tensor<8x32xf32>>
 // RULES: nn.weight @low {{.*}} {pack.method

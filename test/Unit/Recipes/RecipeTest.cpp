@@ -51,7 +51,7 @@ TEST(Recipe, TakesTheFirstRuleThatFits) {
   ASSERT_EQ(rule->settings.size(), 1u);
   EXPECT_EQ(rule->settings[0].second, "mse");
   EXPECT_EQ(rule->activations, ActivationRule::I16);
-  EXPECT_EQ(recipe.quantize[1].activations, ActivationRule::Auto);
+  EXPECT_EQ(recipe.quantize[1].activations, ActivationRule::I8);
   EXPECT_FALSE(recipe.find("layers.0.q_proj.x", kReadByLinear));
 }
 
