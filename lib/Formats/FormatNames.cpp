@@ -26,8 +26,13 @@ static constexpr std::pair<StringLiteral, ScaleCode> kCodes[] = {
     {"u8", ScaleCode::U8},     {"i8", ScaleCode::I8},
     {"e8m0", ScaleCode::E8M0}, {"ue4m3", ScaleCode::UE4M3}};
 
-/// Levels that are a table. NF4 and NF3, quantiles of a normal distribution,
-/// are rounded to 127ths.
+/// Levels that are a table. NL3 is for three bits what NL4 is for four: levels
+/// of the least squared error of normal numbers (Lloyd's steps) in groups of 32
+/// under their best scale, of either sign. NF4 and NF3, quantiles of a normal
+/// distribution, are rounded to 127ths. E2M1, numbers of a sign, two bits of
+/// exponent and one of mantissa (OCP Microscaling Formats 1.0, section 5.3.3),
+/// is doubled to have integers; code 8, its negative zero, is read as 0 and not
+/// made.
 struct LevelTable {
   StringLiteral name;
   unsigned bits;
@@ -41,7 +46,9 @@ static constexpr LevelTable kTables[] = {
     {"nf4",
      4,
      {-127, -88, -67, -50, -36, -23, -12, 0, 10, 20, 31, 43, 56, 71, 92, 127}},
+    {"nl3", 3, {-127, -78, -46, -19, 6, 31, 60, 100}},
     {"nf3", 3, {-127, -68, -31, 0, 23, 49, 79, 127}},
+    {"e2m1", 4, {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12}},
     // Code 3 is not made, and read as 0.
     {"t2", 2, {-1, 0, 1, 0}},
 };
@@ -52,6 +59,7 @@ static constexpr std::pair<StringLiteral, StringLiteral> kAliases[] = {
     {"q8_0", "i8g32"},         {"iq4_nl", "nl4g32"},
     {"q4_k", "u4g32.f16b-u6"}, {"q5_k", "u5g32.f16b-u6"},
     {"q6_k", "i6g16.f16b-i8"}, {"nl4", "nl4g32.f32r-i8"},
+    {"nl3", "nl3g32.f32r-i8"}, {"mxfp4", "e2m1g32.e8m0"},
     {"ternary", "t2g32"}};
 
 ArrayRef<std::pair<StringLiteral, StringLiteral>> llmc::getFormatAliases() {
@@ -161,8 +169,8 @@ Expected<FormatDescription> llmc::parseFormat(StringRef name) {
 
   if (!takeLevels(text, format))
     return unknown(name,
-                   "expected levels u1 to u6, u8, i2 to i6, i8, nl4, nf4, "
-                   "nf3 or t2, or the name of a format");
+                   "expected levels u1 to u6, u8, i2 to i6, i8, nl4, nl3, nf4, "
+                   "nf3, e2m1 or t2, or the name of a format");
   format.groupSize = kDefaultGroup;
   if (text.consume_front("row")) {
     format.groupSize = 0;

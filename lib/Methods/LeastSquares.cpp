@@ -152,6 +152,27 @@ static Line fitThroughZero(const Sums &sums) {
   return {scale, 0, scale * sums.xl};
 }
 
+/// Of the powers of two about a scale, the one of the smallest error: it need not
+/// be the nearest.
+static float choosePower(Group &group, const LevelGrid &grid, float scale) {
+  if (!(scale > 0))
+    return scale;
+  float below = std::exp2(std::floor(std::log2(scale)));
+  float best = below, most = -INFINITY;
+  for (float power : {below, 2 * below, below / 2}) {
+    float inverse = 1 / power;
+    if (!std::isfinite(inverse))
+      continue;
+    Sums sums = addUp(group, grid, inverse, 0);
+    float gain = power * (2 * sums.xl - power * sums.ll);
+    if (gain > most) {
+      best = power;
+      most = gain;
+    }
+  }
+  return best;
+}
+
 void LeastSquares::solveSymmetric(Row &row, int64_t index) const {
   Group group;
   ArrayRef<float> values = row.getGroup(index);
@@ -191,7 +212,10 @@ void LeastSquares::solveSymmetric(Row &row, int64_t index) const {
       break;
     best = line;
   }
-  row.scales[index] = best.scale;
+  bool isPower =
+      row.format.scale->real == LLMC_REAL_NONE && code == LLMC_SCALE_E8M0;
+  row.scales[index] =
+      isPower ? choosePower(group, row.grid, best.scale) : best.scale;
   row.minimums[index] = 0;
 }
 

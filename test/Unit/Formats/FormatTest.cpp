@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "FormatsTestUtils.h"
+#include "llvm/ADT/APFloat.h"
 
 #include <cmath>
 
@@ -65,6 +66,31 @@ TEST(FormatNames, ErrorsSayWhatIsWrong) {
   expectPart("i4row.f16b-u6", "the whole row");
   expectPart("u8g32.f16b-u6", "levels from 0");
   expectPart("", "expected levels");
+}
+
+/// By LLVM's own numbers of these types. A scale code of the standard is one
+/// more than ours.
+TEST(FormatNames, Mxfp4IsThatOfTheStandard) {
+  FormatDescription format = getFormat("mxfp4");
+  EXPECT_EQ(getCanonicalName(format), "e2m1g32.e8m0");
+  QuantizedMatrix matrix = create(format, 254, 16);
+  for (unsigned row = 0; row < 254; ++row) {
+    matrix.chains[0].codes[row] = row;
+    for (unsigned code = 0; code < 16; ++code)
+      matrix.codes[row * 16 + code] = code;
+  }
+  ASSERT_FALSE(static_cast<bool>(verify(matrix)));
+  std::vector<float> values(254 * 16);
+  decodeRows(matrix, 0, 254, MutableArrayRef(values));
+  for (unsigned row = 0; row < 254; ++row)
+    for (unsigned code = 0; code < 16; ++code) {
+      double element =
+          APFloat(APFloat::Float4E2M1FN(), APInt(4, code)).convertToDouble();
+      double scale = APFloat(APFloat::Float8E8M0FNU(), APInt(8, row + 1))
+                         .convertToDouble();
+      EXPECT_EQ(values[row * 16 + code], static_cast<float>(element * scale))
+          << "scale " << row << " code " << code;
+    }
 }
 
 TEST(FormatDescription, VerifierRefuses) {
@@ -193,8 +219,8 @@ TEST(LevelCoder, EncodeAfterDecodeIsIdentity) {
 TEST(LevelCoder, FindsTheNearest) {
   std::mt19937 random(6);
   std::normal_distribution<float> normal(0, 60);
-  for (StringRef name : {"u4g32", "i3g32", "i8g32", "nl4", "nf4", "nf3", "t2",
-                         "u2g32", "u1g32"}) {
+  for (StringRef name : {"u4g32", "i3g32", "i8g32", "nl4", "nl3", "nf4", "nf3",
+                         "mxfp4", "t2", "u2g32", "u1g32"}) {
     FormatDescription format = getFormat(name);
     LevelCoder coder(format);
     const Levels &levels = format.terms[0].levels;
@@ -218,7 +244,7 @@ TEST(LevelCoder, FindsTheNearest) {
 }
 
 TEST(LevelCoder, FlatGroupsGetTheLevelNearestZero) {
-  for (StringRef name : {"i4g32", "nl4", "t2", "u8g32"}) {
+  for (StringRef name : {"i4g32", "nl4", "mxfp4", "t2", "u8g32"}) {
     FormatDescription format = getFormat(name);
     LevelCoder coder(format);
     std::vector<float> values = {5, -5, 0, 1e-42f};

@@ -29,6 +29,8 @@ inline std::vector<llvm::StringRef> getTestFormats() {
           "q6_k",
           "iq4_nl",
           "nl4",
+          "nl3",
+          "mxfp4",
           "ternary",
           "nf4g64",
           "nf3",

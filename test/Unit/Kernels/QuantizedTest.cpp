@@ -203,7 +203,8 @@ TEST_P(QuantizedTest, ProductsAgreeWithTheReference) {
         {"iq4_nl", 19, 320},        {"i4g32.bf16", 5, 40},
         {"i4g32.f32", 5, 40},       {"u4g32.f16r-u8.mf16r-i8", 37, 500},
         {"u4g32.f16.zu4", 37, 500}, {"u8g64.f32.zi8", 20, 300},
-        {"i4g32.e8m0", 20, 70},     {"i4g16.f32r-ue4m3", 20, 90}}) {
+        {"i4g32.e8m0", 20, 70},     {"i4g16.f32r-ue4m3", 20, 90},
+        {"mxfp4", 33, 170},         {"nl3", 33, 170}}) {
     // Every format on one processor, one of each kind on the others and with
     // wider inputs.
     bool common =
