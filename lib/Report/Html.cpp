@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Report/Ledger.h"
+#include "llvm/Support/Format.h"
 #include "llvm/Support/FormatVariadic.h"
 
 #include <algorithm>
@@ -99,7 +100,10 @@ public:
     if (most <= 0)
       return;
     double step = chooseStep(most), scale = (height - top - bottom) / most;
-    out << "<h2>" << escape(title) << "</h2>\n"
+    // Decimals that tell the lines apart.
+    int digits =
+        std::max(0, -static_cast<int>(std::floor(std::log10(step) + 1e-9)));
+    out << "<h2>" << escape(title) << "</h2>\n<div class=\"wide\">"
         << formatv("<svg viewBox=\"0 0 {0} {1}\" role=\"img\">\n", width,
                    height);
     for (int i = 0, count = static_cast<int>(most / step); i <= count; ++i) {
@@ -107,8 +111,9 @@ public:
       double y = height - bottom - value * scale;
       out << formatv("<line x1=\"{0}\" x2=\"{1}\" y1=\"{2:f1}\" y2=\"{2:f1}\" "
                      "class=\"grid\"/><text x=\"{3}\" y=\"{4:f1}\" "
-                     "class=\"left\">{5}</text>\n",
-                     left, width, y, left - 6, y + 4, label(value));
+                     "class=\"left\">",
+                     left, width, y, left - 6, y + 4)
+          << format("%.*f", digits, value) << "</text>\n";
     }
     out << formatv("<text x=\"{0}\" y=\"{1}\" class=\"left\">{2}</text>\n",
                    left - 6, height - 6, escape(unit));
@@ -130,7 +135,7 @@ public:
             "<text x=\"{0:f1}\" y=\"{1}\" class=\"mid\">{2}</text>\n",
             x + slot / 2, height - 8, escape(bars[i].label));
     }
-    out << "</svg>\n";
+    out << "</svg></div>\n";
   }
 
 private:
@@ -147,12 +152,6 @@ private:
         return step * factor;
     return step * 10;
   }
-  static std::string label(double value) {
-    return formatv("{0}", value >= 10 || value == 0
-                              ? formatv("{0:f0}", value).str()
-                              : formatv("{0:f2}", value).str())
-        .str();
-  }
 
   std::string title, unit;
   std::vector<Bar> bars;
@@ -160,17 +159,38 @@ private:
 
 void printRow(raw_ostream &out, const LedgerLine &line, bool sum) {
   bool rounded = !line.method.empty() && line.method != "keep";
-  out << "<tr><td>" << escape(line.name) << "</td><td>"
-      << (line.name == "all" && sum ? "" : getName(line.role)) << "</td><td>"
-      << escape(line.format) << "</td><td>" << escape(line.method)
-      << formatv("</td><td class=\"n\">{0}</td><td class=\"n\">{1:f3}</td><td "
-                 "class=\"n\">{2:f3}</td><td class=\"n\">{3:f2}</td><td "
-                 "class=\"n\">",
-                 line.weights, toMega(line.bytesBefore),
-                 toMega(line.bytesAfter), line.getBits());
+  out << "<tr><td class=\"w\">" << escape(line.name) << "</td><td>"
+      << (line.name == "all" && sum ? "" : getName(line.role))
+      << "</td><td class=\"f\">" << escape(line.format) << "</td><td>"
+      << escape(line.method)
+      << formatv(
+             "</td><td class=\"n\">{0:N}</td><td class=\"n\">{1:f3}</td><td "
+             "class=\"n\">{2:f3}</td><td class=\"n\">{3:f2}</td><td "
+             "class=\"n\">",
+             line.weights, toMega(line.bytesBefore), toMega(line.bytesAfter),
+             line.getBits());
   if (rounded)
     out << formatv("{0:f3} %", 100 * line.relativeError);
-  out << "</td><td>" << escape(line.note) << "</td></tr>\n";
+  if (!sum)
+    out << "</td><td>" << escape(line.note);
+  out << "</td></tr>\n";
+}
+
+/// The heads of columns; sums have no notes.
+void printColumns(raw_ostream &out, bool sum) {
+  out << "<tr><th>tensors</th><th>role</th><th>format</th><th>method</th>";
+  for (StringRef name : {"weights", "MB before", "MB", "bits", "error"})
+    out << "<th class=\"n\">" << name << "</th>";
+  out << (sum ? "</tr>\n" : "<th>note</th></tr>\n");
+}
+
+/// What colors mean.
+void printLegend(raw_ostream &out,
+                 const std::map<std::string, unsigned> &colors) {
+  out << "<p class=\"legend\">";
+  for (const auto &[name, color] : colors)
+    out << formatv("<i class=\"c{0}\"></i>{1}", color % 6, escape(name));
+  out << "</p>\n";
 }
 
 constexpr StringLiteral kHead = R"(<!doctype html>
@@ -183,20 +203,15 @@ p.sub{margin-top:0;color:#5a6675}
 table{border-collapse:collapse;width:100%;font-size:13px}
 th,td{text-align:left;padding:.25rem .5rem;border-bottom:1px solid #e3e8ee;vertical-align:top}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-svg{width:100%;height:auto;display:block}svg text{font:11px system-ui,sans-serif;fill:#5a6675}
+td.f{white-space:nowrap}td.w{overflow-wrap:anywhere;min-width:10rem}
+.wide{overflow-x:auto}svg{width:100%;min-width:36rem;height:auto;display:block}svg text{font:11px system-ui,sans-serif;fill:#5a6675}
 .left{text-anchor:end}.mid{text-anchor:middle}.grid{stroke:#e3e8ee}
 .c0{fill:#c3ccd6}.c1{fill:#2f6fb0}.c2{fill:#d9822b}.c3{fill:#3a9a6b}.c4{fill:#9b59b6}.c5{fill:#b03a48}
-i{display:inline-block;width:.8em;height:.8em;margin:0 .35em 0 1em}
+i{display:inline-block;width:.8em;height:.8em;margin:0 .35em 0 1em}.legend{margin-top:.2rem}.legend i:first-child{margin-left:0}
 i.c0{background:#c3ccd6}i.c1{background:#2f6fb0}i.c2{background:#d9822b}i.c3{background:#3a9a6b}i.c4{background:#9b59b6}i.c5{background:#b03a48}
 details{margin-top:1.6rem}summary{cursor:pointer}
 </style></head><body>
 )";
-
-constexpr StringLiteral kColumns =
-    "<tr><th>tensors</th><th>role</th><th>format</th><th>method</th><th "
-    "class=\"n\">weights</th><th class=\"n\">MB before</th><th "
-    "class=\"n\">MB</th><th class=\"n\">bits</th><th "
-    "class=\"n\">error</th><th>note</th></tr>\n";
 
 } // namespace
 
@@ -212,16 +227,17 @@ std::string llmc::toHtml(const Ledger &ledger) {
                  "Target {4}.",
                  toMega(all.bytesBefore), toMega(all.bytesAfter), all.getBits(),
                  toMega(all.weights), escape(ledger.target))
-      << "</p>\n<table>\n"
-      << kColumns;
+      << "</p>\n<div class=\"wide\"><table>\n";
+  printColumns(out, /*sum=*/true);
   for (const LedgerLine &line : sums)
     printRow(out, line, /*sum=*/true);
-  out << "</table>\n<p class=\"sub\">Error: root of the squared differences "
+  out << "</table></div>\n<p class=\"sub\">Error: root of the squared "
+         "differences "
          "over "
          "the squares of the original.</p>\n";
 
   std::vector<Layer> layers = collectLayers(ledger);
-  BarPlot size("Size by layer: what is left (blue) of what was", "MB");
+  BarPlot size("Size by layer", "MB");
   BarPlot error("Error of compressed matrices by layer", "%");
   BarPlot where("Where the bits go", "MB");
   std::map<std::string, unsigned> colors;
@@ -253,14 +269,14 @@ std::string llmc::toHtml(const Ledger &ledger) {
     where.add(layer.label, std::move(parts));
   }
   size.print(out);
+  printLegend(out, {{"left", 1}, {"saved", 0}});
   error.print(out);
   where.print(out);
-  out << "<p>";
-  for (const auto &[format, color] : colors)
-    out << formatv("<i class=\"c{0}\"></i>{1}", color % 6, escape(format));
-  out << "</p>\n<details><summary>All tensors</summary><table>\n" << kColumns;
+  printLegend(out, colors);
+  out << "<details><summary>All tensors</summary><div class=\"wide\"><table>\n";
+  printColumns(out, /*sum=*/false);
   for (const LedgerLine &line : ledger.lines)
     printRow(out, line, /*sum=*/false);
-  out << "</table></details>\n</body></html>\n";
+  out << "</table></div></details>\n</body></html>\n";
   return text;
 }

@@ -98,6 +98,33 @@ TEST(Ledger, PageIsSelfContainedAndEscapes) {
     EXPECT_EQ(page.find(outside), std::string::npos) << outside;
 }
 
+/// Lines of a plot are labeled with as many decimals as tell them apart.
+TEST(Ledger, PlotsHaveLabelsOfOneKind) {
+  std::string page = toHtml(makeLedger());
+  StringRef rest = page;
+  unsigned plots = 0;
+  while (true) {
+    StringRef plot = rest.split("<svg").second.split("</svg>").first;
+    if (plot.empty())
+      break;
+    ++plots;
+    rest = rest.split("</svg>").second;
+    SmallVector<StringRef> labels;
+    for (StringRef text = plot.split("class=\"left\">").second; !text.empty();
+         text = text.split("class=\"left\">").second)
+      labels.push_back(text.split('<').first);
+    ASSERT_GT(labels.size(), 2u);
+    labels.pop_back(); // the unit
+    for (size_t i = 1; i < labels.size(); ++i) {
+      EXPECT_NE(labels[i], labels[i - 1]);
+      EXPECT_EQ(labels[i].split('.').second.size(),
+                labels[0].split('.').second.size())
+          << labels[i].str();
+    }
+  }
+  EXPECT_EQ(plots, 3u);
+}
+
 TEST(Ledger, PageOfNothing) {
   std::string page = toHtml(Ledger{"m", "f32", "x", {}});
   EXPECT_EQ(page.find("<svg"), std::string::npos);
