@@ -30,10 +30,16 @@ quantize:
     format: i5g32.f32r-i8
   - {method: sinq, quantizer: mse, format: nl4}
 )"},
-    {"w3", R"(summary: linear layers at 3 bits, tables at 4
+    // The same holds of three bits, and most of it of values and what attention
+    // adds, which are a sixth of a layer.
+    {"w3", R"(summary: linear layers at 3 to 4 bits with scales, tables at 4
 quantize:
-  - {read: gather, method: mse, format: u4g64}
-  - {method: sinq, quantizer: mse, format: u3g32}
+  - {read: gather, method: mse, format: nl4}
+  - match: '(v_proj|o_proj|out_proj|attn_v|attn_output)'
+    method: sinq
+    quantizer: mse
+    format: nl4
+  - {method: sinq, quantizer: mse, format: nl3}
 )"},
     {"w4-onnx",
      R"(summary: linear layers at 4 bits, tables at 8, as ONNX has them
