@@ -5,12 +5,31 @@
 //===----------------------------------------------------------------------===//
 #include "llmc/Weights/ReadMatrix.h"
 #include "SourceReader.h"
+#include "llvm/Support/ErrorHandling.h"
+#include "llvm/Support/MathExtras.h"
 #include <cstring>
+#include <sys/mman.h>
 
 using namespace llmc;
 
 /// Bytes that one task reads, about.
 static constexpr int64_t kPartBytes = 1 << 20;
+/// A huge page, and from how many bytes on they are asked for.
+static constexpr size_t kHugePage = 2 << 20, kManyBytes = 2 * kHugePage;
+
+void *llmc::allocatePages(size_t bytes) {
+  bool many = bytes >= kManyBytes;
+  void *memory =
+      many ? std::aligned_alloc(kHugePage, llvm::alignTo(bytes, kHugePage))
+           : std::malloc(bytes);
+  if (!memory && bytes)
+    llvm::report_bad_alloc_error("no memory for the numbers of a matrix");
+#ifdef MADV_HUGEPAGE
+  if (many)
+    madvise(memory, bytes, MADV_HUGEPAGE); // a wish
+#endif
+  return memory;
+}
 
 llvm::Error
 llmc::forParts(ParallelFor parallelFor, int64_t count, int64_t perPart,

@@ -8,6 +8,7 @@
 
 #include "llmc/Support/ParallelFor.h"
 #include "llmc/Weights/WeightStore.h"
+#include <cstdlib>
 #include <memory>
 #include <new>
 #include <vector>
@@ -19,9 +20,20 @@ namespace llmc {
 llvm::Error forParts(ParallelFor parallelFor, int64_t count, int64_t perPart,
                      llvm::function_ref<llvm::Error(int64_t, int64_t)> body);
 
-/// An allocator that leaves numbers as the memory is: they are about to be read.
-template <typename T> struct Unset : std::allocator<T> {
-  template <typename U> struct rebind { using other = Unset<U>; };
+/// Memory for a matrix, on huge pages where the system has them: a fault for
+/// every small page takes longer than reading what goes there. std::free frees it.
+void *allocatePages(size_t bytes);
+
+/// An allocator of pages that leaves numbers as the memory is: they are about to
+/// be read.
+template <typename T> struct Unset {
+  using value_type = T;
+
+  T *allocate(size_t count) {
+    return static_cast<T *>(allocatePages(count * sizeof(T)));
+  }
+  void deallocate(T *at, size_t) { std::free(at); }
+  bool operator==(const Unset &) const { return true; }
   void construct(T *at) noexcept { ::new (static_cast<void *>(at)) T; }
   template <typename... Values> void construct(T *at, Values &&...values) {
     std::construct_at(at, std::forward<Values>(values)...);
