@@ -581,7 +581,8 @@ private:
         llvm::sys::path::filename(llvm::sys::path::parent_path(model.file))
                 .str() +
             "/" + contents.sourceFile,
-        recipe.name, target.cpu, buildLedger(weightFile)};
+        recipe.name, target.cpu, buildLedger(weightFile),
+        plugins.listForReport()};
     if (!recipe.quantize.empty() && !request.quiet)
       llvm::errs() << printTable(contents.ledger);
     if (llvm::Error error = writeBundle(place, contents, weightFile))

@@ -171,6 +171,13 @@ std::string PluginSet::describe() const {
   return text;
 }
 
+std::vector<std::string> PluginSet::listForReport() const {
+  std::vector<std::string> lines;
+  for (const LoadedPlugin &plugin : plugins)
+    lines.push_back(plugin.vendor + " " + plugin.version + ", " + plugin.hash);
+  return lines;
+}
+
 std::string PluginSet::describeFiles() const {
   std::string text;
   for (const LoadedPlugin &plugin : plugins)

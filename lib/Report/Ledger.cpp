@@ -132,9 +132,12 @@ json::Value llmc::toJson(const Ledger &ledger) {
     object["name"] = line.name;
     tensors.push_back(std::move(object));
   }
-  return json::Object{{"model", ledger.model},
+  json::Object object{{"model", ledger.model},
                       {"recipe", ledger.recipe},
                       {"target", ledger.target},
                       {"sums", std::move(sums)},
                       {"tensors", std::move(tensors)}};
+  if (!ledger.plugins.empty())
+    object["plugins"] = json::Array(ledger.plugins);
+  return object;
 }

@@ -95,7 +95,9 @@ class Installed(unittest.TestCase):
             recipe.write_text(f"plugins: [{self.plugin.relative_to(self.folder)}]\nquantize:\n"
                               f"  - {{method: example.ternary, format: t2g32, threshold: {threshold}, activations: f32}}\n")
             self.run_llmc("compile", "m.onnx", "-o", threshold, "--recipe", recipe)
-            line, = json.loads((self.folder / threshold / "report.json").read_text())["tensors"]
+            report = json.loads((self.folder / threshold / "report.json").read_text())
+            self.assertRegex(*report["plugins"], r"^example 1\.0, [0-9a-f]{32}$")
+            line, = report["tensors"]
             self.assertEqual(line["method"], "example.ternary")
             decoded = ternary(weights, threshold)
             relative[threshold] = np.linalg.norm(decoded - weights) / np.linalg.norm(weights)
@@ -114,6 +116,20 @@ class Installed(unittest.TestCase):
                           "--threads", threads, "-q", "--entry", "lm")
             stored.add((self.folder / ("t" + threads) / "weights.safetensors").read_bytes())
         self.assertEqual(len(stored), 1)
+
+    def test_folders_of_the_environment(self):
+        folder = self.folder / "folder"
+        folder.mkdir()
+        shutil.copy(self.plugin, folder)
+        done = subprocess.run([self.llmc, "plugin", "list", "--json"], check=True, capture_output=True, text=True,
+                              env=dict(os.environ, LLMC_PLUGIN_PATH=f"{folder}:"))
+        plugin, = json.loads(done.stdout)["plugins"]
+        self.assertEqual((plugin["vendor"], plugin["version"], plugin["file"]), ("example", "1.0", str((folder / "ternary.so").resolve())))
+        (folder / "broken.so").write_bytes(self.plugin.read_bytes()[:2000])
+        done = subprocess.run([self.llmc, "compile", "none.onnx", "-o", "b"], capture_output=True, text=True,
+                              env=dict(os.environ, LLMC_PLUGIN_PATH=str(folder)))
+        self.assertEqual(done.returncode, 2)
+        self.assertRegex(done.stderr, r"^llmc: error: plugin '.*/broken.so': the file is cut short: ")
 
     def test_wrong_options_show_their_help(self):
         recipe = self.folder / "wrong.yaml"

@@ -66,7 +66,9 @@ public:
 
   /// A line for each plugin, for people.
   std::string describe() const;
-  /// The same for a hash: changes with the bytes of every file.
+  /// For reports: "example 1.0, HASH" of each.
+  std::vector<std::string> listForReport() const;
+  /// For a hash: changes with the bytes of every file.
   std::string describeFiles() const;
 
 private:

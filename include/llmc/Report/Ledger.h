@@ -60,6 +60,9 @@ struct LedgerLine {
 struct Ledger {
   std::string model, recipe, target;
   std::vector<LedgerLine> lines;
+  /// The plugins that were loaded: "example 1.0, HASH", by which the bytes of
+  /// the file are known.
+  std::vector<std::string> plugins = {};
 
   /// Lines of one role, format and method as one: errors are those of all their
   /// numbers together, weighted by count. Then a line with the sum of all, of
