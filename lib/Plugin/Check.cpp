@@ -152,9 +152,9 @@ struct Matrix {
   static Matrix makeRandom(int64_t rows, int64_t columns) {
     Matrix matrix(rows, columns);
     SplitMix random{static_cast<uint64_t>(rows * 1000 + columns)};
-    std::vector<float> scales;
-    for (int64_t k = 0; k < columns; ++k)
-      scales.push_back(0.01f + 0.04f * static_cast<float>(random.unit()));
+    std::vector<float> scales(columns);
+    for (float &scale : scales)
+      scale = 0.01f + 0.04f * static_cast<float>(random.unit());
     for (int64_t i = 0; i < rows * columns; ++i) {
       double sum = -6;
       for (int part = 0; part < 12; ++part)

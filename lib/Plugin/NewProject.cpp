@@ -120,7 +120,7 @@ Expected<std::vector<std::string>> llmc::writeProject(StringRef path) {
     return createStringError("cannot make the folder '" + path +
                              "': " + code.message());
   std::vector<std::string> files;
-  for (auto [file, text] :
+  for (const auto &[file, text] :
        {std::pair((name + ".c").str(), StringRef(kSource)),
         std::pair(std::string("CMakeLists.txt"), StringRef(kCMake)),
         std::pair(std::string("README.md"), StringRef(kReadme))}) {

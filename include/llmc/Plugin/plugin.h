@@ -46,6 +46,9 @@
  * services may be called from all of them; where that is not so it is said. A
  * row is written by one thread at a time.
  *
+ * A plugin leaves the process as it is: signal handlers, locale, rounding mode,
+ * working folder.
+ *
  * Results depend on the job alone: never on the number of threads, the time, an
  * address or the processor. Sum in a fixed order, and compile with
  * -ffp-contract=off.
@@ -159,7 +162,8 @@ typedef struct llmc_chain {
  *
  *   scale[r][g] * levels[code] + minimum[r][g]
  *
- * In a dense format there are no codes: every number is stored by itself. */
+ * In a dense format there are no codes: every number is stored by itself. Formats
+ * that are sums of several products are not given to methods. */
 typedef struct llmc_format {
   size_t size;
   const char *name; /* for messages: "u4g64.f16" */

@@ -6,6 +6,7 @@
 #include "llmc/Methods/Method.h"
 #include "llmc/Plugin/Check.h"
 #include "llmc/Plugin/PluginSet.h"
+#include "llmc/Support/SplitMix.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/BinaryFormat/ELF.h"
@@ -14,7 +15,6 @@
 #include "llvm/Support/raw_ostream.h"
 
 #include <gtest/gtest.h>
-#include <random>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -63,7 +63,7 @@ public:
     cantFail(
         errorCodeToError(sys::fs::createUniqueDirectory("plugin", folder)));
   }
-  ~Scratch() { sys::fs::remove_directories(folder); }
+  ~Scratch() { (void)sys::fs::remove_directories(folder); }
 
   std::string write(StringRef name, StringRef bytes) {
     std::string path = (folder + "/" + name).str();
@@ -84,10 +84,10 @@ struct Numbers {
 
   Numbers(int64_t rows, int64_t columns)
       : rows(rows), columns(columns), values(rows * columns) {
-    std::mt19937 random(7);
-    std::normal_distribution<float> normal;
+    SplitMix random{7};
     for (float &value : values)
-      value = normal(random);
+      value = static_cast<float>(random.unit() - random.unit() + random.unit() -
+                                 random.unit());
   }
   MatrixView view() const {
     return {"layers.0.up", values.data(), RealType::F32,
@@ -156,15 +156,15 @@ TEST(PluginFile, IsForThisMachine) {
 /// Bytes of the headers changed at random: refused or taken, never a crash.
 TEST(PluginFile, HeadersMayBeWrong) {
   std::string bytes = readFile(pathOf("good"));
-  std::mt19937 random(3);
+  SplitMix random{3};
   unsigned refused = 0;
   for (int turn = 0; turn < 4000; ++turn) {
     std::string changed = bytes;
     // The header and segments, or the sections at the end.
     for (int i = 0; i < 3; ++i) {
-      size_t at = random() % 900;
+      size_t at = random.below(900);
       changed[turn % 2 ? at : changed.size() - 1 - at] =
-          static_cast<char>(random());
+          static_cast<char>(random.next());
     }
     if (Error error = probePlugin(changed)) {
       ++refused;
