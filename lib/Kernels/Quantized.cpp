@@ -108,8 +108,8 @@ private:
     }
     Value first = e.reduceAdd(halves[0]), second = e.reduceAdd(halves[1]);
     e.store(e.f32(1), e.at(to, places.scale, 1));
-    for (auto [i, sum] :
-         llvm::enumerate(ArrayRef<Value>{e.add(first, second), first, second}))
+    Value stored[] = {e.add(first, second), first, second};
+    for (auto [i, sum] : llvm::enumerate(stored))
       e.store(sum, e.at(to, places.scaledSums + 4 * i, 1));
   }
 
@@ -151,7 +151,8 @@ private:
         e.create<vector::ReductionOp>(vector::CombiningKind::ADD, sums[1]);
     Value all = e.add(first, second), zero = e.splatInt(0, 0);
     e.store(scale, e.at(to, places.scale, 1));
-    for (auto [i, sum] : llvm::enumerate(ArrayRef<Value>{all, first, second})) {
+    Value stored[] = {all, first, second};
+    for (auto [i, sum] : llvm::enumerate(stored)) {
       Value real = e.create<arith::SIToFPOp>(e.getF32Type(), sum);
       e.store(e.mul(real, scale), e.at(to, places.scaledSums + 4 * i, 1));
       e.store(e.sub(zero, sum), e.at(to, places.negatedSums + 4 * i, 1));
