@@ -374,6 +374,36 @@ TEST(PluginRun, ErrorsNameWeightMethodAndFile) {
               "expected positive column scales but got -1.00 in column 95");
 }
 
+TEST(PluginRun, ServicesDoWhatTheySay) {
+  PluginSet set;
+  ASSERT_EQ(loadError(set, pathOf("runs")), "");
+  Numbers matrix(6, 96);
+  std::vector<float> squares(matrix.columns, 2);
+  std::vector<double> parts;
+  auto remember = [&](double part) {
+    parts.push_back(part);
+    return true;
+  };
+  for (StringRef format : {"i4g32", "nl4", "t2g32"}) {
+    MethodRequest request;
+    request.weight = matrix.view();
+    auto plain = runMethod(set.getMethods(), "runs.right", format, {}, request);
+    parts.clear();
+    request.progress = remember;
+    auto own =
+        runMethod(set.getMethods(), "runs.services", format, {}, request);
+    ASSERT_TRUE(plain && own) << format.str();
+    EXPECT_EQ(plain->matrix.codes, own->matrix.codes) << format.str();
+    EXPECT_EQ(own->note, "second");
+    EXPECT_EQ(parts, (std::vector<double>{0.25, 1}));
+    request.statistics.meanSquare = squares;
+    own = runMethod(set.getMethods(), "runs.services", format, {}, request);
+    ASSERT_TRUE(bool(own));
+    // Texts of plugins have no control characters.
+    EXPECT_EQ(own->note, "known inputs");
+  }
+}
+
 TEST(PluginCheck, FindsWhatIsWrong) {
   auto report = checkPlugin(pathOf("runs"), 2, [](const CheckResult &) {});
   ASSERT_TRUE(bool(report)) << toString(report.takeError());

@@ -148,6 +148,57 @@ static int hangs(const llmc_host *host, llmc_run *run, const llmc_job *job) {
     pause();
 }
 
+/* Chooses the codes itself: the same as those of `right`. */
+static int choose(void *context, llmc_row *row) {
+  const work *w = context;
+  const llmc_format *format = w->job->format;
+  int64_t g, k, groups = w->job->groups, width = w->job->group_columns;
+  for (g = 0; g < groups; ++g) {
+    float largest = 0;
+    for (k = g * width; k < (g + 1) * width && k < w->job->columns; ++k)
+      largest = fmaxf(largest, fabsf(row->values[k]));
+    row->scales[g] = largest / (float)format->highest;
+  }
+  if (w->host->store_scales(w->run, row->index, row->scales))
+    return LLMC_METHOD_FAILED;
+  for (k = 0; k < w->job->columns; ++k) {
+    double best = INFINITY;
+    for (uint32_t code = 0; code < format->level_count; ++code) {
+      double off = fabs((double)row->values[k] -
+                        (double)row->scales[k / width] * format->levels[code]);
+      if (off < best) {
+        best = off;
+        row->codes[k] = (uint8_t)code;
+      }
+    }
+  }
+  return w->host->write_codes(w->run, row->index, row->codes);
+}
+
+/* Asks for everything that the others do not. */
+static int services(const llmc_host *host, llmc_run *run, const llmc_job *job) {
+  work w = {host, run, job, RIGHT};
+  uint64_t state = 0;
+  char *memory;
+  if (job->format->dense || job->format->minimum)
+    return each(RIGHT, host, run, job);
+  /* The first number of SplitMix64 from 0. */
+  if (host->random(&state) != 0xe220a8397b1dcdafu)
+    return host->fail(run, "expected SplitMix64");
+  if (host->allocate(run, (size_t)-1))
+    return host->fail(run, "expected no memory of that size");
+  memory = host->allocate(run, 100);
+  if (!memory || (size_t)memory % 64 || memory[0] || memory[99])
+    return host->fail(run, "expected zeros at a multiple of 64 bytes");
+  host->release(run, NULL);
+  host->release(run, memory);
+  if (!host->allocate(run, 1000) || host->progress(run, 0.25))
+    return LLMC_METHOD_STOPPED;
+  host->note(run, "first");
+  host->note(run, job->statistics->mean_square ? "known\ninputs" : "second");
+  return host->each_row(run, choose, &w, 0.5, 1);
+}
+
 #define METHOD(name)                                                           \
   { sizeof(llmc_method), "runs." #name, "does what it says", NULL, 0, 0, name }
 
@@ -157,7 +208,7 @@ static const llmc_method methods[] = {
     METHOD(nested),       METHOD(beyond),     METHOD(chance),
     METHOD(does_nothing), METHOD(silent),     METHOD(stops),
     METHOD(bad_columns),  METHOD(crashes),    METHOD(ends),
-    METHOD(hangs)};
+    METHOD(hangs),        METHOD(services)};
 static const llmc_plugin plugin = {sizeof(llmc_plugin),
                                    LLMC_PLUGIN_ABI,
                                    1,
