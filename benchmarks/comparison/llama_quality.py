@@ -2,12 +2,14 @@
 """Perplexity and divergence of llama.cpp's own formats, on the tokens and by the
 protocol of `llmc eval`, so that both stand in one table.
 
-    python -m comparison.llama_quality GGUF KINDS REFERENCE IDS.npy PROTOCOL THREADS WORK
+    python -m comparison.llama_quality GGUF KINDS REFERENCE IDS.npy PROTOCOL THREADS WORK [GREEDY]
 
-KINDS are types of gguf_files, separated by commas; REFERENCE is one, and PROTOCOL
-the object that `llmc eval --json` gives. Prints a JSON object, from a kind to
-what `llmc eval` would print, without intervals. Everything is computed by NumPy
-in f64, so its figure for f32 is also a check of llmc's.
+KINDS are types of gguf_files, made of GGUF, or files *.gguf as they are, separated
+by commas; REFERENCE is one, and PROTOCOL the object that `llmc eval --json` gives.
+Prints a JSON object, from a kind to what `llmc eval` would print, without intervals.
+Everything is computed by NumPy in f64, so its figure for f32 is also a check of
+llmc's. GREEDY, {"prompts": [ids, ...], "tokens": N}, asks for the N most probable
+tokens behind each prompt, too.
 """
 from __future__ import annotations
 
@@ -87,21 +89,35 @@ class Model:
         return log_softmax(np.array(self.llama.scores[len(ids) - 1 - count:len(ids) - 1]))
 
 
+    def continuation(self, prompt: list[int], count: int) -> list[int]:
+        """The most probable tokens, one after the other."""
+        self.llama.reset()
+        ids, fresh = [], prompt
+        for _ in range(count):
+            self.llama.eval(fresh)
+            fresh = [int(self.llama.scores[self.llama.n_tokens - 1].argmax())]
+            ids += fresh
+        return ids
+
+
 def main() -> int:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # the library prints as it likes
     gguf, kinds, reference, ids, protocol, threads, work = sys.argv[1:8]
+    greedy = json.loads(sys.argv[8]) if len(sys.argv) > 8 else {"prompts": [], "tokens": 0}
     from comparison import gguf_files
     protocol, tokens = json.loads(protocol), np.load(ids).tolist()
     names = list(dict.fromkeys([reference, *kinds.split(",")]))
-    paths = {name: gguf_files.ensure(Path(gguf), name, Path(work)) for name in names}
+    paths = {name: Path(name) if name.endswith(".gguf") else gguf_files.ensure(Path(gguf), name, Path(work)) for name in names}
     models = {name: Model(path, protocol["window"], int(threads)) for name, path in paths.items()}
     figures = {name: Figures() for name in kinds.split(",")}
     for read, count in windows(protocol, tokens, models[reference].llama.token_bos()):
         found = {name: model(read, count) for name, model in models.items()}
         for name, figure in figures.items():
             figure.add(found[name], found[reference], read[-count:])
-    json.dump({name: {"eval": figure.summary(), "bytes": paths[name].stat().st_size} for name, figure in figures.items()}, answers)
+    json.dump({name: {"eval": figure.summary(), "bytes": paths[name].stat().st_size,
+                      "greedy": [models[name].continuation(prompt, greedy["tokens"]) for prompt in greedy["prompts"]]}
+               for name, figure in figures.items()}, answers)
     answers.close()
     return 0
 

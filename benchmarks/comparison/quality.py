@@ -17,6 +17,7 @@ from comparison.processes import PeerError, environment, output_of
 
 STORIES = "stories15M.bin", "stories15M.tokenizer.bin"
 LIMIT = 3600  # seconds for one evaluation
+PROMPTS = 4  # of the text that are continued
 
 
 def options_of(root: Path) -> argparse.Namespace:
@@ -40,6 +41,8 @@ def options_of(root: Path) -> argparse.Namespace:
                         "and then f32 by llmc; q4_k/q8_0 names that of the embedding, too")
     parser.add_argument("--numpy", default="", metavar="KINDS", help="roundings of stories15M, or another tied Llama model, that NumPy computes "
                         "apart from llmc, beside llmc's own: sinq/u4g32,rtn/u3g32; f32 is the model as it is")
+    parser.add_argument("--as-gguf", default="", metavar="RECIPES", help="recipes of --recipes that llmc compress also writes as GGUF files, which "
+                        "llama.cpp reads: its perplexity and its greedy tokens beside llmc's own")
     parser.add_argument("--peer-python", type=Path, default=root / "build/venv-bench/bin/python", metavar="FILE",
                         help="a Python with llama-cpp-python [that of benchmarks/compare]")
     parser.add_argument("--json", type=Path, default=root / "build/bench/quality.json", metavar="FILE",
@@ -47,6 +50,9 @@ def options_of(root: Path) -> argparse.Namespace:
     options = parser.parse_args()
     options.recipes = options.recipes.split(",")
     options.numpy = options.numpy.split(",") if options.numpy else []
+    options.as_gguf = options.as_gguf.split(",") if options.as_gguf else []
+    if missing := [recipe for recipe in options.as_gguf if recipe not in options.recipes]:
+        parser.error(f"expected '{missing[0]}' of --as-gguf among --recipes, too")
     try:
         for kind in options.numpy:
             kind == "f32" or numpy_llama.parse(kind)
@@ -121,7 +127,7 @@ def attempt(name: str, action) -> dict:
 def by_recipe(options, recipe: str, reference: dict, work: Path) -> dict:
     made = reference if recipe == options.reference else compiled(options, recipe, work)
     say(f"evaluating {recipe}")
-    return {"compile_seconds": made["compile_seconds"], "info": made["info"],
+    return {"compile_seconds": made["compile_seconds"], "info": made["info"], "bundle": str(made["bundle"]),
             "eval": evaluated(options, made["bundle"], reference["bundle"])}
 
 
@@ -165,25 +171,57 @@ def recipes_like_numpy(options, work: Path) -> list[Path]:
     return list(files)
 
 
-def peers(options, first: dict, work: Path) -> list[dict]:
-    """Results of llama.cpp's formats, against its f32, on the tokens that llmc scored."""
+def by_llama(options, first: dict, work: Path, gguf: Path, kinds: list[str], reference: str, greedy: dict | None = None) -> dict:
+    """What comparison.llama_quality prints, on the tokens that llmc scored."""
     import numpy as np
-
-    def failed(reason: str) -> list[dict]:
-        return [{"recipe": f"llama.cpp {kind}", "reason": reason} for kind in options.kinds.split(",")]
-
     if not options.peer_python.exists():
-        return failed(f"expected a Python with llama-cpp-python at {options.peer_python}: benchmarks/compare makes it, or give --peer-python")
+        raise PeerError(f"expected a Python with llama-cpp-python at {options.peer_python}: benchmarks/compare makes it, or give --peer-python")
     np.save(work / "quality-ids.npy", np.array(scored_ids(options, first)))
-    say(f"evaluating llama.cpp: {options.kinds}")
-    command = [options.peer_python, "-m", "comparison.llama_quality", options.gguf, options.kinds, "f32", work / "quality-ids.npy",
-               json.dumps(first["protocol"]), options.threads or first["threads"], work / "gguf"]
+    command = [options.peer_python, "-m", "comparison.llama_quality", gguf, ",".join(kinds), reference, work / "quality-ids.npy",
+               json.dumps(first["protocol"]), options.threads or first["threads"], work / "gguf", *([json.dumps(greedy)] if greedy else [])]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=LIMIT, stdin=subprocess.DEVNULL,
                           env=environment(work / "home"))
     if done.returncode:
-        return failed(" ".join(done.stderr.strip().splitlines()[-1:])[:400])
-    return [{"recipe": f"llama.cpp {kind}", "compile_seconds": None, "info": {"weight_bytes": found["bytes"]}, "eval": found["eval"]}
-            for kind, found in json.loads(done.stdout).items()]
+        raise PeerError(" ".join(done.stderr.strip().splitlines()[-1:])[:400])
+    return json.loads(done.stdout)
+
+
+def peers(options, first: dict, work: Path) -> list[dict]:
+    """Results of llama.cpp's formats, against its f32."""
+    say(f"evaluating llama.cpp: {options.kinds}")
+    kinds = options.kinds.split(",")
+    try:
+        found = by_llama(options, first, work, options.gguf, kinds, "f32")
+    except PeerError as error:
+        return [{"recipe": f"llama.cpp {kind}", "reason": str(error)} for kind in kinds]
+    return [{"recipe": f"llama.cpp {kind}", "compile_seconds": None, "info": {"weight_bytes": found[kind]["bytes"]}, "eval": found[kind]["eval"]}
+            for kind in kinds]
+
+
+def continuations(options, bundle: Path, greedy: dict) -> list[list[int]]:
+    """The most probable tokens by llmc; fewer where it comes to an end."""
+    return [[int(part) for part in output_of([options.llmc, "generate", bundle, "--ids", ",".join(map(str, prompt)), "--temperature", "0",
+                                              "--max-tokens", greedy["tokens"], "-q"]).strip().split(",") if part]
+            for prompt in greedy["prompts"]]
+
+
+def as_gguf(options, recipe: str, own: dict, work: Path) -> dict:
+    """The result of llama.cpp on what `llmc compress` writes by the recipe, against the model written as f32; `own` is llmc's."""
+    files, first = {}, own["eval"]
+    for name in dict.fromkeys(("f32", recipe)):
+        files[name] = work / f"{options.model.name}.{re.sub(r'[^A-Za-z0-9_-]', '_', Path(name).stem)}.gguf"
+        say(f"writing {files[name].name}")
+        output_of([options.llmc, "compress", options.model, "-o", files[name], "--force", "-q", f"--recipe={name}"])
+    tokens, window = scored_ids(options, first), first["protocol"]["window"]
+    bos = json.loads((options.model / "config.json").read_text(encoding="utf-8")).get("bos_token_id")
+    length, starts = min(16, window // 4), [part * len(tokens) // PROMPTS for part in range(PROMPTS)]
+    greedy = {"prompts": [([bos] if first["protocol"]["bos"] else []) + tokens[start:start + length] for start in starts],
+              "tokens": min(32, window // 2)}
+    say(f"evaluating {files[recipe].name} by llama.cpp")
+    found = by_llama(options, first, work, files[recipe], [str(files[recipe])], str(files["f32"]), greedy)[str(files[recipe])]
+    pairs = [(a, b) for mine, theirs in zip(continuations(options, own["bundle"], greedy), found["greedy"]) for a, b in zip(mine, theirs)]
+    return {"compile_seconds": None, "info": {"weight_bytes": found["bytes"]}, "eval": found["eval"],
+            "own": {"perplexity": first["perplexity"]["value"], "greedy_tokens": len(pairs), "same": sum(a == b for a, b in pairs)}}
 
 
 def report(content: dict) -> str:
@@ -196,6 +234,11 @@ def report(content: dict) -> str:
                   f"scored; {protocol}; reference {content['reference']}: perplexity {first['reference_perplexity']['value']:.4f}"]
     head = ["recipe", "MB", "bits/weight", "perplexity", "excess %", "mean KL", "99.9 % KL", "same best %", "compile s"]
     lines.append(figures.table(head, [row_of(r, content["numbers"]) for r in content["results"]]))
+    for result in content["results"]:
+        if own := result.get("own"):
+            theirs = result["eval"]["perplexity"]["value"]
+            lines.append(f"{result['recipe']}: perplexity {theirs:.4f} by llama.cpp, {own['perplexity']:.4f} by llmc "
+                         f"({100 * (theirs / own['perplexity'] - 1):+.3f} %); {own['same']} of {own['greedy_tokens']} greedy tokens are the same")
     lines += [f"not measured: {r['recipe']}: {r['reason']}" for r in content["results"] if "reason" in r]
     return "\n".join(lines)
 
@@ -219,6 +262,11 @@ def main(root: Path) -> int:
         results = []
         for recipe in [*options.recipes, *map(str, recipes_like_numpy(options, work))]:
             results.append(attempt(recipe, lambda: by_recipe(options, recipe, reference, work)))
+        for recipe in options.as_gguf:
+            own = next(r for r in results if r["recipe"] == recipe)
+            if "eval" in own:
+                results.append(attempt(f"{recipe} as GGUF",
+                                       lambda: as_gguf(options, recipe, own, work)))
         for kind in options.ggml.split(",") if options.ggml else []:
             results.append(attempt(f"ggml {kind}", lambda: through_ggml(options, kind, reference["bundle"], work)))
         if options.gguf or options.numpy:

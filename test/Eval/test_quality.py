@@ -157,6 +157,43 @@ class Roundings(unittest.TestCase):
                 numpy_llama.parse(kind)
 
 
+PEER = Path(os.environ.get("LLMC_PEER_PYTHON", BUILD / "venv-bench/bin/python"))
+
+
+def has_llama() -> bool:
+    return PEER.exists() and subprocess.run([PEER, "-c", "import llama_cpp"], capture_output=True).returncode == 0
+
+
+class AsGguf(unittest.TestCase):
+    @unittest.skipUnless(has_llama(), "no llama-cpp-python in build/venv-bench or at LLMC_PEER_PYTHON")
+    def test_llama_reads_what_we_write(self):
+        sys.path.insert(0, str(ROOT / "test/Scripts"))
+        import llama_gguf
+        with tempfile.TemporaryDirectory() as home:
+            home = Path(home)
+            llama_gguf.make(home / "m.gguf", hidden=128, inner=256)
+            subprocess.run([sys.executable, ROOT / "scripts/convert/gguf_to_onnx.py", home / "m.gguf", "-o", home / "m"], check=True,
+                           capture_output=True)
+            random = np.random.default_rng(8)
+            (home / "text").write_text(" ".join(random.choice(["the", "an", "in", "and", "thin", "tan"], 300)))
+            command = [sys.executable, ROOT / "benchmarks/quality", "--llmc", BUILD / "bin/llmc", "--model", home / "m", "--text", home / "text",
+                       "--context", 32, "--recipes", "f32,w4-gguf", "--as-gguf", "f32,w4-gguf", "--peer-python", PEER,
+                       "--json", home / "quality.json"]
+            done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            results = {r["recipe"]: r for r in json.loads((home / "quality.json").read_text())["results"]}
+            # llama.cpp keeps keys and values in f16.
+            for recipe, off in {"f32": 1e-3, "w4-gguf": 5e-3}.items():
+                theirs = results[f"{recipe} as GGUF"]
+                ours = results[recipe]["eval"]["perplexity"]["value"]
+                self.assertEqual(theirs["eval"]["scored_tokens"], results[recipe]["eval"]["scored_tokens"])
+                self.assertLess(abs(theirs["eval"]["perplexity"]["value"] / ours - 1), off, recipe)
+                self.assertEqual(theirs["own"]["perplexity"], ours)
+                self.assertIn(f"{recipe} as GGUF: perplexity", done.stdout)
+                self.assertGreaterEqual(theirs["own"]["same"], (1 if recipe == "f32" else 0.5) * theirs["own"]["greedy_tokens"], recipe)
+            self.assertEqual(results["f32 as GGUF"]["own"]["greedy_tokens"], 64)
+
+
 class Run(unittest.TestCase):
     def test_numpy(self):
         with tempfile.TemporaryDirectory() as home:

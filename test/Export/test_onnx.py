@@ -170,6 +170,20 @@ class Dequantized(Folder):
                     llmc("compile", self.out, "-o", self.home / "b", "--recipe", "keep", *same)
                     self.assertTrue(stored(self.home / "a") == stored(self.home / "b"))
 
+    def test_both_styles_agree(self):
+        """One recipe gives one model, whatever its operators; ONNX Runtime computes the same with both."""
+        for form, recipe in (("llama/dynamo23", SINQ), ("llama/dynamo23", RECIPE), ("llama16/genai_fp32", RECIPE)):
+            with self.subTest(form):
+                got = {}
+                for style in ("nbits", "qdq"):
+                    out = self.home / f"{style}.onnx"
+                    llmc("compress", MODELS / form, "-o", out, "--style", style, "--recipe", self.recipe(recipe), "-q", "-f")
+                    got[style] = outputs(out)
+                    operators = {n.op_type for n in onnx.load(out, load_external_data=False).graph.node}
+                    self.assertEqual("MatMulNBits" in operators, style == "nbits")
+                    self.assertEqual("DequantizeLinear" in operators, style == "qdq")
+                self.assert_close(got["nbits"], got["qdq"], 2e-5)
+
     def test_old_operator_sets(self):
         said = llmc("compress", MODELS / "llama/optimum", "-o", self.out, "--style", "qdq", "-q", code=1)
         self.assertIn("since version 21 of the operator set, and the model has version 18", said)
