@@ -7,7 +7,7 @@
 // thread and on two. Figures are medians of the rounds; a shared machine moves
 // both sides, so read the shares rather than the absolute numbers.
 //
-//   bench-kernels [rounds] [cpu]
+//   bench-kernels [rounds] [cpu] [part of a name]
 //
 //===----------------------------------------------------------------------===//
 #include "Jit.h"
@@ -65,16 +65,15 @@ std::unique_ptr<Jit> compile(const std::string &text, llvm::StringRef cpu) {
   std::exit(1);
 }
 
-/// Sums that hide the latency of a product and leave registers for its factors:
-/// there are 16 registers, 32 with AVX-512.
-int peakChains(int64_t lanes) { return lanes == 16 ? 24 : 12; }
+/// Sums that neither wait for each other nor leave the registers.
+int64_t countChains(const Target &target) { return target.registers * 3 / 4; }
 
-/// Products and sums in registers and nothing else: the peak.
-std::string peakModule(int64_t lanes) {
+/// Vectors that only multiply and add: the peak.
+std::string peakModule(const Target &target) {
+  int64_t lanes = target.lanes(), chains = countChains(target);
   std::string vector = llvm::formatv("vector<{0}xf32>", lanes);
   std::string names, types, body, yields;
-  const int chains = peakChains(lanes);
-  for (int i = 0; i < chains; ++i) {
+  for (int64_t i = 0; i < chains; ++i) {
     names += llvm::formatv("{0}%a{1} = %z", i ? ", " : "", i);
     types += (i ? ", " : "") + vector;
     body += llvm::formatv("    %b{0} = vector.fma %x, %y, %a{0} : {1}\n", i,
@@ -82,7 +81,7 @@ std::string peakModule(int64_t lanes) {
     yields += llvm::formatv("{0}%b{1}", i ? ", " : "", i);
   }
   std::string sum = "  %s0 = arith.addf %r#0, %r#1 : " + vector + "\n";
-  for (int i = 2; i < chains; ++i)
+  for (int64_t i = 2; i < chains; ++i)
     sum += llvm::formatv("  %s{0} = arith.addf %s{1}, %r#{2} : {3}\n", i - 1,
                          i - 2, i, vector);
   return llvm::formatv(
@@ -101,23 +100,31 @@ std::string peakModule(int64_t lanes) {
       vector, chains, names, types, body, yields, sum, chains - 2);
 }
 
-/// The same with integer dot products of four bytes, where the target has them.
-std::string dotPeakModule(int64_t lanes) {
+/// The same with integer dot products of four bytes, or of two, where the target
+/// has them.
+std::string dotPeakModule(const Target &target) {
+  int64_t lanes = target.lanes(), chains = countChains(target);
   std::string words = llvm::formatv("vector<{0}xi32>", lanes),
-              bytes = llvm::formatv("vector<{0}xi8>", lanes * 4);
+              bytes = llvm::formatv("vector<{0}xi8>", lanes * 4),
+              halves = llvm::formatv("vector<{0}xi16>", lanes * 2);
   std::string names, types, body, yields;
-  constexpr int kChains = 24;
-  for (int i = 0; i < kChains; ++i) {
+  for (int64_t i = 0; i < chains; ++i) {
     names += llvm::formatv("{0}%a{1} = %z", i ? ", " : "", i);
     types += (i ? ", " : "") + words;
-    body += llvm::formatv("    %b{0} = llvm.call_intrinsic "
-                          "\"llvm.x86.avx512.vpdpbusd.{1}\"(%a{0}, "
-                          "%x, %y) : ({2}, {3}, {3}) -> {2}\n",
-                          i, lanes * 32, words, bytes);
+    const char *form =
+        target.dot == DotUnit::Vnni
+            ? "    %b{0} = llvm.call_intrinsic "
+              "\"llvm.x86.avx512.vpdpbusd.{1}\"(%a{0}, %x, %y) : ({2}, {3}, "
+              "{3}) -> {2}\n"
+            : "    %c{0} = vector.bitcast %a{0} : {2} to {3}\n"
+              "    %d{0} = llvm.call_intrinsic "
+              "\"llvm.x86.avx2.pmadd.ub.sw\"(%c{0}, %y) : ({3}, {3}) -> {4}\n"
+              "    %b{0} = vector.bitcast %d{0} : {4} to {2}\n";
+    body += llvm::formatv(false, form, i, lanes * 32, words, bytes, halves);
     yields += llvm::formatv("{0}%b{1}", i ? ", " : "", i);
   }
   std::string sum = "  %s0 = arith.addi %r#0, %r#1 : " + words + "\n";
-  for (int i = 2; i < kChains; ++i)
+  for (int64_t i = 2; i < chains; ++i)
     sum += llvm::formatv("  %s{0} = arith.addi %s{1}, %r#{2} : {3}\n", i - 1,
                          i - 2, i, words);
   return llvm::formatv(
@@ -134,7 +141,7 @@ std::string dotPeakModule(int64_t lanes) {
   vector.store %f, %p[%c0] : memref<256xi8>, {8}
   return
 })",
-      words, kChains, names, types, body, yields, sum, kChains - 2, bytes);
+      words, chains, names, types, body, yields, sum, chains - 2, bytes);
 }
 
 /// The sum of `n` blocks of 64 f32.
@@ -180,8 +187,9 @@ std::string streamModule(int64_t lanes) {
 
 class Bench {
 public:
-  Bench(llvm::StringRef cpu, Target target)
-      : cpu(cpu.str()), target(std::move(target)) {
+  /// Cases whose names have `part` in them, beside the limits.
+  Bench(llvm::StringRef cpu, Target target, llvm::StringRef part)
+      : cpu(cpu.str()), target(std::move(target)), part(part.str()) {
     weights = allocate(kWeights);
     inputs = allocate(1024 * 16384);
     outputs = allocate(1024 * 16384);
@@ -189,25 +197,26 @@ public:
 
   void addLimits() {
     using Peak = void (*)(float *, int64_t, int64_t, int64_t);
-    auto peak = reinterpret_cast<Peak>(get(peakModule(target.lanes())));
+    auto peak = reinterpret_cast<Peak>(get(peakModule(target)));
     constexpr int64_t kTurns = 2'000'000;
+    int64_t chains = countChains(target);
     float *scratch = outputs;
-    cases.push_back(
-        {"FMA peak",
-         "GFLOP/s",
-         2.0 * peakChains(target.lanes()) * target.lanes() * kTurns / 1e9,
-         [=](int64_t begin, int64_t end) {
-           // Every thread does its share of the turns.
-           peak(scratch + (begin ? 64 : 0), kTurns * (end - begin) / kAllItems,
-                0, 0);
-         },
-         {},
-         {}});
-    if (target.dot == DotUnit::Vnni) {
-      auto dot = reinterpret_cast<Peak>(get(dotPeakModule(target.lanes())));
+    cases.push_back({"FMA peak",
+                     "GFLOP/s",
+                     2.0 * chains * target.lanes() * kTurns / 1e9,
+                     [=](int64_t begin, int64_t end) {
+                       // Every thread does its share of the turns.
+                       peak(scratch + (begin ? 64 : 0),
+                            kTurns * (end - begin) / kAllItems, 0, 0);
+                     },
+                     {},
+                     {}});
+    if (target.dot == DotUnit::Vnni ||
+        (target.dot == DotUnit::Madd && target.lanes() == 8)) {
+      auto dot = reinterpret_cast<Peak>(get(dotPeakModule(target)));
       cases.push_back({"int8 dot peak",
                        "GOP/s",
-                       8.0 * 24 * target.lanes() * kTurns / 1e9,
+                       8.0 * chains * target.lanes() * kTurns / 1e9,
                        [=](int64_t begin, int64_t end) {
                          dot(scratch + (begin ? 64 : 0),
                              kTurns * (end - begin) / kAllItems, 0, 0);
@@ -231,6 +240,10 @@ public:
 
   /// y = x w^T; m rows.
   void addLinear(int64_t m, int64_t n, int64_t k, llvm::StringRef format) {
+    std::string name =
+        llvm::formatv("linear {0} {1}x{2}, {3} rows", format, n, k, m);
+    if (!isWanted(name))
+      return;
     std::string weight = llvm::formatv(
         "!pack.tensor<{0}x{1}, #pack.dense<{2}>, #pack.rows<{3}>>", n, k,
         format, target.blockRows());
@@ -250,7 +263,7 @@ public:
     float *x = inputs, *w = weights, *y = outputs;
     // Several copies of a matrix that fits a cache, as layers have.
     cases.push_back(
-        {llvm::formatv("linear {0} {1}x{2}, {3} rows", format, n, k, m),
+        {name,
          m == 1 ? "GB/s" : "GFLOP/s",
          (m == 1 ? bytes : 2.0 * m * n * k) / 1e9,
          [=](int64_t begin, int64_t end) { run(x, w, y, m, begin, end); },
@@ -261,6 +274,13 @@ public:
   /// y = q w^T of rows of codes and a compressed matrix.
   void addQuantized(int64_t m, int64_t n, int64_t k, llvm::StringRef format,
                     kern::Activations activations = kern::Activations::I8) {
+    static constexpr llvm::StringLiteral names[] = {"", "", " a16", "",
+                                                    " af32"};
+    std::string name =
+        llvm::formatv("{0}{1} {2}x{3}, {4} rows", format,
+                      names[static_cast<int>(activations)], n, k, m);
+    if (!isWanted(name))
+      return;
     auto shape =
         llvm::cantFail(QuantizedShape::create(format, n, k, kTileRows));
     std::string weight = llvm::formatv(
@@ -278,12 +298,9 @@ public:
   return
 })",
         kRaw, kern::getInputRowBytes(k, activations), n, weight)));
-    static constexpr llvm::StringLiteral names[] = {"", "", " a16", "",
-                                                    " af32"};
     float *x = inputs, *w = weights, *y = outputs;
     cases.push_back(
-        {llvm::formatv("{0}{1} {2}x{3}, {4} rows", format,
-                       names[static_cast<int>(activations)], n, k, m),
+        {name,
          m == 1 ? "GB/s" : "GOP/s",
          (m == 1 ? double(shape.layout.bytes) : 2.0 * m * n * k) / 1e9,
          [=](int64_t begin, int64_t end) { run(x, w, y, m, begin, end); },
@@ -293,6 +310,10 @@ public:
 
   void addAttention(int64_t time, int64_t position, int64_t heads,
                     int64_t keyHeads, int64_t size) {
+    std::string name = llvm::formatv("attention {0}/{1}x{2}, {3} rows at {4}",
+                                     heads, keyHeads, size, time, position);
+    if (!isWanted(name))
+      return;
     int64_t capacity = position + time;
     using Attention = void (*)(float *, float *, float *, float *, int64_t,
                                int64_t, int64_t, int64_t, int64_t);
@@ -312,8 +333,7 @@ public:
     double seen = double(time) * position + time * (time + 1) / 2.0;
     bool one = time == 1;
     cases.push_back(
-        {llvm::formatv("attention {0}/{1}x{2}, {3} rows at {4}", heads,
-                       keyHeads, size, time, position),
+        {name,
          one ? "GB/s" : "GFLOP/s",
          (one ? 8.0 * keyHeads * capacity * size : 4.0 * seen * heads * size) /
              1e9,
@@ -345,6 +365,8 @@ public:
   }
 
 private:
+  bool isWanted(llvm::StringRef name) const { return name.contains(part); }
+
   void *get(const std::string &text) {
     engines.push_back(compile(text, cpu));
     return engines.back()->lookup("run");
@@ -390,6 +412,7 @@ private:
   static constexpr int64_t kWeights = 256 * 1024 * 1024;
   std::string cpu;
   Target target;
+  std::string part;
   std::vector<std::unique_ptr<Jit>> engines;
   float *weights, *inputs, *outputs;
   std::vector<Case> cases;
@@ -406,7 +429,7 @@ int main(int argc, char **argv) {
                  << "\n";
     return 2;
   }
-  Bench bench(cpu, *target);
+  Bench bench(cpu, *target, argc > 3 ? argv[3] : "");
   bench.addLimits();
   bench.addLinear(1, 16384, 8192, "f32");
   bench.addLinear(1, 16384, 8192, "bf16");
@@ -431,9 +454,13 @@ int main(int argc, char **argv) {
     bench.addQuantized(512, 4096, 4096, "u4g32", activations);
     bench.addQuantized(512, 4096, 4096, "i8g32", activations);
   }
-  bench.addQuantized(512, 576, 576, "u4g32");
-  bench.addQuantized(512, 1536, 576, "u4g32");
-  bench.addQuantized(512, 576, 1536, "u4g32");
+  // The matrices of SmolLM2-135M.
+  for (llvm::StringRef format : {"u4g32", "q4_0", "i5g32.f32r-i8", "nl4"})
+    for (int64_t rows : {1, 512}) {
+      bench.addQuantized(rows, 576, 576, format);
+      bench.addQuantized(rows, 1536, 576, format);
+      bench.addQuantized(rows, 576, 1536, format);
+    }
   bench.addQuantized(512, 4096, 4096, "u4g128");
   bench.addAttention(1, 511, 9, 3, 64);
   bench.addAttention(1, 8191, 9, 3, 64);
