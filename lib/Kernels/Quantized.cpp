@@ -21,6 +21,12 @@
 // cut, and nothing depends on the tiling: a row of a prompt has the bits of a
 // single token.
 //
+// Where products of bytes are added in pairs to sixteen bits (x86 without VNNI),
+// sums stay that wide over as many k-steps as the range of the levels allows; and
+// many rows share one unpacking: a step of a tile goes to memory as levels and
+// factors in f32, and all rows of an item pass by. The products and sums are the
+// same, in the same order.
+//
 // Or the input stays in f32: a group is its 32 columns, and behind them 1 for the
 // scale and their sums. An output then is the sum over groups of
 // (sum over k of x * level) * scale of the group, and the term of the minimum.
@@ -34,177 +40,22 @@ using namespace llmc;
 using kern::Activations;
 using kern::kInputGroup;
 
-/// Largest magnitude of a code: with 16 bits, 256 * 127 + 127, so that neither
-/// byte is out of range.
-static constexpr int64_t kLargestCode = 127, kLargestWideCode = 32639;
-
 /// A group of at most so many units is written out; a longer one is a loop.
 static constexpr int64_t kUnrolledUnits = 2;
 
-static std::string getKernelName(const QuantizedShape &shape) {
+/// So many rows are worth unpacking the codes of a tile for.
+static constexpr int64_t kUnpackedRows = 8;
+
+static std::string getFormatName(const QuantizedShape &shape) {
   std::string name = "kern_q_" + shape.format.name + "_r" +
-                     std::to_string(shape.layout.tileRows) + "_" +
-                     shape.getVariant();
+                     std::to_string(shape.layout.tileRows);
   llvm::replace(name, '.', '_');
   llvm::replace(name, '-', '_');
   return name;
 }
 
-static StringRef getSuffix(Activations activations) {
-  switch (activations) {
-  case Activations::I8:
-    return "";
-  case Activations::I16:
-    return "_a16";
-  case Activations::F32:
-    return "_af32";
-  }
-  llvm_unreachable("no such activations");
-}
-
-//===----------------------------------------------------------------------===//
-// Inputs
-//===----------------------------------------------------------------------===//
-
-namespace {
-
-/// Builds the body of a kernel that turns a row into groups.
-class RowBuilder {
-public:
-  RowBuilder(Emitter &e, const Target &target, Activations activations)
-      : e(e), activations(activations), places(activations),
-        lanes(std::min<int64_t>(target.lanes(), 16)),
-        parts(kInputGroup / lanes) {}
-
-  /// All columns of a group, or what is left of them. `t` may be null.
-  void addGroup(Value x, Value t, Value q, Value unit, Value left) {
-    Value begin = e.mul(unit, kInputGroup);
-    Emitter::Values values;
-    for (int64_t p = 0; p < parts; ++p) {
-      auto read = [&](Value base) {
-        Value from = e.at(base, e.add(begin, p * lanes));
-        if (!left)
-          return e.load(e.vectorType(lanes), from);
-        Value count = e.sub(e.toInt32(left), e.splatInt(0, p * lanes));
-        return e.loadMasked(lanes, from, e.mask(lanes, count));
-      };
-      Value value = read(x);
-      values.push_back(t ? e.mul(value, read(t)) : value);
-    }
-    Value to = e.at(q, e.mul(unit, kern::getInputGroupBytes(activations)), 1);
-    if (activations == Activations::F32)
-      storeReals(values, to);
-    else
-      storeCodes(values, to);
-  }
-
-private:
-  void storeReals(ArrayRef<Value> values, Value to) {
-    Value halves[2] = {};
-    for (int64_t p = 0; p < parts; ++p) {
-      e.store(values[p], e.at(to, p * lanes));
-      Value &half = halves[p >= parts / 2];
-      half = half ? e.add(half, values[p]) : values[p];
-    }
-    Value first = e.reduceAdd(halves[0]), second = e.reduceAdd(halves[1]);
-    e.store(e.f32(1), e.at(to, places.scale, 1));
-    Value stored[] = {e.add(first, second), first, second};
-    for (auto [i, sum] : llvm::enumerate(stored))
-      e.store(sum, e.at(to, places.scaledSums + 4 * i, 1));
-  }
-
-  void storeCodes(ArrayRef<Value> values, Value to) {
-    Type words = VectorType::get({lanes}, e.getI32Type());
-    int64_t limit =
-        activations == Activations::I8 ? kLargestCode : kLargestWideCode;
-    double largestCode = static_cast<double>(limit);
-    Value most;
-    for (Value value : values) {
-      Value size = e.create<LLVM::FAbsOp>(value);
-      most = most ? e.max(most, size) : size;
-    }
-    Value largest = e.reduceMax(most);
-    Value scale = e.mul(largest, e.f32(1 / largestCode));
-    // The reciprocal of what is smaller would not be finite.
-    Value some = e.less(e.f32(0x1p-100), largest);
-    Value inverse = e.create<arith::SelectOp>(
-        some, e.create<arith::DivFOp>(e.f32(largestCode), largest), e.f32(0));
-    Value factor = e.broadcast(inverse, lanes),
-          magic = e.splat(lanes, 0x1.8p23);
-    Value sums[2] = {};
-    for (int64_t p = 0; p < parts; ++p) {
-      // Rounds to the nearest, halves to even: a sum of that size has no bits
-      // behind the point.
-      Value code = e.create<arith::FPToSIOp>(
-          words, e.sub(e.add(e.mul(values[p], factor), magic), magic));
-      // Rounding of the reciprocal may give one more than the largest.
-      code = e.create<arith::MaxSIOp>(
-          e.create<arith::MinSIOp>(code, e.splatInt(lanes, limit)),
-          e.splatInt(lanes, -limit));
-      storeBytes(code, e.at(to, p * lanes, 1));
-      Value &sum = sums[p >= parts / 2];
-      sum = sum ? e.add(sum, code) : code;
-    }
-    Value first =
-        e.create<vector::ReductionOp>(vector::CombiningKind::ADD, sums[0]);
-    Value second =
-        e.create<vector::ReductionOp>(vector::CombiningKind::ADD, sums[1]);
-    Value all = e.add(first, second), zero = e.splatInt(0, 0);
-    e.store(scale, e.at(to, places.scale, 1));
-    Value stored[] = {all, first, second};
-    for (auto [i, sum] : llvm::enumerate(stored)) {
-      Value real = e.create<arith::SIToFPOp>(e.getF32Type(), sum);
-      e.store(e.mul(real, scale), e.at(to, places.scaledSums + 4 * i, 1));
-      e.store(e.sub(zero, sum), e.at(to, places.negatedSums + 4 * i, 1));
-    }
-  }
-
-  void storeBytes(Value code, Value to) {
-    Type bytes = VectorType::get({lanes}, e.getI8Type());
-    Value low = code;
-    if (activations == Activations::I16) {
-      // The low byte has a sign, too: the nearest multiple of 256 is taken off.
-      Value eight = e.splatInt(lanes, 8);
-      Value high =
-          e.create<arith::ShRSIOp>(e.add(code, e.splatInt(lanes, 128)), eight);
-      e.store(e.create<arith::TruncIOp>(bytes, high), to, 1);
-      low = e.sub(code, e.create<arith::ShLIOp>(high, eight));
-      to = e.at(to, kInputGroup, 1);
-    }
-    e.store(e.create<arith::TruncIOp>(bytes, low), to, 1);
-  }
-
-  Emitter &e;
-  Activations activations;
-  InputPlaces places;
-  int64_t lanes, parts;
-};
-
-} // namespace
-
-func::FuncOp KernelLibrary::getQuantizeRow(Activations activations,
-                                           bool scaled) {
-  MLIRContext *context = module.getContext();
-  Type pointer = LLVM::LLVMPointerType::get(context),
-       index = IndexType::get(context);
-  SmallVector<Type> types{pointer};
-  if (scaled)
-    types.push_back(pointer);
-  types.append({pointer, index});
-  std::string name = scaled ? "kern_quantize_scaled" : "kern_quantize";
-  return getOrCreate(name + getSuffix(activations).str(), types,
-                     [&](Emitter &e, ValueRange args) {
-                       Value x = args[0], t = scaled ? args[1] : Value(),
-                             q = args[args.size() - 2], columns = args.back();
-                       RowBuilder row(e, target, activations);
-                       Value whole = e.floorDiv(columns, e.index(kInputGroup));
-                       e.loop(e.index(0), whole, 1, [&](Value unit) {
-                         row.addGroup(x, t, q, unit, Value());
-                       });
-                       Value left = e.sub(columns, e.mul(whole, kInputGroup));
-                       e.ifThen(e.less(e.index(0), left),
-                                [&] { row.addGroup(x, t, q, whole, left); });
-                     });
+static std::string getKernelName(const QuantizedShape &shape) {
+  return getFormatName(shape) + "_" + shape.getVariant();
 }
 
 //===----------------------------------------------------------------------===//
@@ -213,27 +64,59 @@ func::FuncOp KernelLibrary::getQuantizeRow(Activations activations,
 
 namespace {
 
-/// Builds the body of a tile kernel: `rows` rows of the input against one tile
-/// of the matrix.
-class TileBuilder {
+/// What is done with 32 columns of a tile: its stored bytes, its unit counted
+/// from the first of a step, the numbers of its one group or of two halves, and
+/// the values that travel from unit to unit.
+using VisitUnit = function_ref<void(
+    Value stored, Value unit, ArrayRef<const QuantizedEmitter::Chains *> parts,
+    Emitter::Values &values)>;
+
+/// Goes through the units of a tile in the order in which they are stored.
+class TileWalker {
 public:
-  TileBuilder(Emitter &e, const Target &target, const QuantizedShape &shape,
-              int64_t rows, Value x)
-      : e(e), shape(shape), codes(e, target, shape), places(shape.activations),
-        input(x), sharesSums(QuantizedEmitter::addsHighBytes(target)),
-        rows(rows) {
-    lanes = codes.lanes;
-    columns = codes.columns;
+  TileWalker(Emitter &e, const QuantizedShape &shape, QuantizedEmitter &codes,
+             VisitUnit visit)
+      : e(e), shape(shape), codes(codes), visit(visit) {}
+
+  /// The records [first, last) and, where `tail` is not 0, the last, shorter one.
+  /// Where the matrix has one group a row: units [first, last).
+  Emitter::Values walk(Value tile, Value first, Value last, Value tail,
+                       Emitter::Values values) {
+    const PackedLayout &layout = shape.layout;
+    Value records = e.at(tile, layout.headBytes, 1);
+    if (shape.cutsRecords()) {
+      addUnits(layout.lastRecord, tile, records, first, last, e.index(0),
+               values);
+      return values;
+    }
+    values = e.loop(first, last, 1, values, [&](Value r, ValueRange previous) {
+      Emitter::Values next(previous);
+      Value record = e.at(records, e.mul(r, layout.record.bytes), 1);
+      Value unit = e.mul(e.sub(r, first), layout.record.units);
+      addRecord(layout.record, tile, record, unit, next);
+      return next;
+    });
+    if (!shape.hasTail())
+      return values;
+    Value record = e.at(records, e.mul(last, layout.record.bytes), 1);
+    Value unit = e.mul(e.sub(last, first), layout.record.units);
+    // One turn or none.
+    return e.loop(e.index(0), tail, 1, values, [&](Value, ValueRange previous) {
+      Emitter::Values next(previous);
+      addRecord(layout.lastRecord, tile, record, unit, next);
+      return next;
+    });
   }
 
-  /// Adds one record, whose input begins at unit `unit` of the panel.
+private:
+  /// One record, which begins at unit `unit`.
   void addRecord(const RecordPlan &plan, Value head, Value record, Value unit,
-                 Emitter::Values &sums) {
+                 Emitter::Values &values) {
     int64_t groupColumns = shape.layout.groups == 1 ? plan.units * kUnitColumns
                                                     : shape.format.groupSize;
     if (plan.groups == 1 && plan.units > kUnrolledUnits)
       return addUnits(plan, head, record, e.index(0), e.index(plan.units), unit,
-                      sums);
+                      values);
     for (int64_t u = 0; u < plan.units; ++u) {
       int64_t first = u * kUnitColumns / groupColumns,
               last = std::min((u * kUnitColumns + 16) / groupColumns,
@@ -241,25 +124,90 @@ public:
       auto chains = codes.loadChains(plan, head, record, first);
       Value place = e.add(unit, u);
       if (first == last) {
-        addUnit(codes.atUnit(record, u), place, {&chains}, sums);
+        visit(codes.atUnit(record, u), place, {&chains}, values);
       } else {
         auto second = codes.loadChains(plan, head, record, last);
-        addUnit(codes.atUnit(record, u), place, {&chains, &second}, sums);
+        visit(codes.atUnit(record, u), place, {&chains, &second}, values);
       }
     }
   }
 
-  /// Adds units [begin, end) of a record that is one group. The input of the
-  /// first is at unit `unit` of the panel.
+  /// Units [begin, end) of a record that is one group, from unit `unit` on.
   void addUnits(const RecordPlan &plan, Value head, Value record, Value begin,
-                Value end, Value unit, Emitter::Values &sums) {
+                Value end, Value unit, Emitter::Values &values) {
     auto chains = codes.loadChains(plan, head, record, 0);
-    sums = e.loop(begin, end, 1, sums, [&](Value u, ValueRange previous) {
+    values = e.loop(begin, end, 1, values, [&](Value u, ValueRange previous) {
       Emitter::Values next(previous);
-      addUnit(codes.atUnit(record, u), e.add(unit, e.sub(u, begin)), {&chains},
-              next);
+      visit(codes.atUnit(record, u), e.add(unit, e.sub(u, begin)), {&chains},
+            next);
       return next;
     });
+  }
+
+  Emitter &e;
+  const QuantizedShape &shape;
+  QuantizedEmitter &codes;
+  VisitUnit visit;
+};
+
+/// Where a product gets the levels of a k-step, one register of rows, and the
+/// numbers of a part of a unit from.
+struct UnitSource {
+  int64_t parts;
+  /// Whether levels are read from memory, so that no order of steps saves work.
+  bool unpacked;
+  function_ref<Value(int64_t step, int64_t column, unsigned term)> levels;
+  function_ref<const QuantizedEmitter::Chains &(int64_t part)> chains;
+};
+
+/// Multiplies `rows` rows of the input with 32 columns of a tile.
+class TileBuilder {
+public:
+  TileBuilder(Emitter &e, const Target &target, const QuantizedShape &shape,
+              int64_t rows, QuantizedEmitter &codes)
+      : e(e), shape(shape), codes(codes), places(shape.activations),
+        sharesSums(QuantizedEmitter::addsHighBytes(target)), rows(rows),
+        lanes(codes.lanes), columns(codes.columns) {}
+
+  /// Adds a unit to `sums`. `lines` are the groups of the input rows.
+  void addUnit(const UnitSource &source, ArrayRef<Value> lines,
+               Emitter::Values &sums) {
+    int64_t steps = kUnitColumns / kStepColumns / source.parts;
+    for (int64_t part = 0; part < source.parts; ++part) {
+      // Which of the three sums of the input belongs to this part.
+      int64_t which = source.parts == 1 ? 0 : 1 + part;
+      for (unsigned term = 0; term < shape.format.terms.size(); ++term) {
+        int64_t first = part * steps;
+        Emitter::Values dots =
+            shape.activations == Activations::F32
+                ? multiplyReals(source, first, first + steps, term, lines)
+                : multiplyCodes(source, first, first + steps, term, lines,
+                                which);
+        const auto &chains = source.chains(part);
+        for (int64_t i = 0; i < rows; ++i) {
+          Value scale;
+          if (shape.activations != Activations::F32)
+            scale = readInput(e.getF32Type(), lines[i], places.scale);
+          for (int64_t c = 0; c < columns; ++c) {
+            Value &sum = sums[i * columns + c];
+            Value factor = chains.scales[term][c];
+            sum = e.fma(dots[i * columns + c],
+                        scale ? e.mul(factor, scale) : factor, sum);
+          }
+        }
+      }
+      if (!shape.format.hasMinimum)
+        continue;
+      const auto &chains = source.chains(part);
+      for (int64_t i = 0; i < rows; ++i) {
+        Value sum =
+            readInput(e.getF32Type(), lines[i], places.scaledSums + 4 * which);
+        for (int64_t c = 0; c < columns; ++c) {
+          Value &out = sums[i * columns + c];
+          out = e.fma(chains.minimum[c], sum, out);
+        }
+      }
+    }
   }
 
 private:
@@ -268,76 +216,76 @@ private:
     return e.broadcast(e.load(type, e.at(line, place, 1)), lanes);
   }
 
-  /// Adds 32 columns: one group of the matrix, or two halves.
-  void addUnit(Value stored, Value unit,
-               ArrayRef<const QuantizedEmitter::Chains *> parts,
-               Emitter::Values &sums) {
-    Value offset = e.mul(unit, shape.inputGroupBytes());
-    Emitter::Values lines;
-    for (int64_t i = 0; i < rows; ++i)
-      lines.push_back(i ? e.at(lines[0], i * shape.panelBytes(), 1)
-                        : e.at(input, offset, 1));
-    int64_t steps = kUnitColumns / kStepColumns / parts.size();
-    auto pieces = codes.loadPieces(stored);
-    for (auto [part, chains] : llvm::enumerate(parts)) {
-      // Which of the three sums of the input belongs to this part.
-      int64_t which = parts.size() == 1 ? 0 : 1 + part;
-      for (unsigned term = 0; term < shape.format.terms.size(); ++term) {
-        int64_t first = part * steps;
-        Emitter::Values dots =
-            shape.activations == Activations::F32
-                ? multiplyReals(pieces, first, first + steps, term, lines)
-                : multiplyCodes(pieces, first, first + steps, term, lines,
-                                which);
-        for (int64_t i = 0; i < rows; ++i) {
-          Value scale;
-          if (shape.activations != Activations::F32)
-            scale = readInput(e.getF32Type(), lines[i], places.scale);
-          for (int64_t c = 0; c < columns; ++c) {
-            Value &sum = sums[i * columns + c];
-            Value factor = chains->scales[term][c];
-            sum = e.fma(dots[i * columns + c],
-                        scale ? e.mul(factor, scale) : factor, sum);
-          }
-        }
-      }
-      if (!shape.format.hasMinimum)
-        continue;
-      for (int64_t i = 0; i < rows; ++i) {
-        Value sum =
-            readInput(e.getF32Type(), lines[i], places.scaledSums + 4 * which);
-        for (int64_t c = 0; c < columns; ++c) {
-          Value &out = sums[i * columns + c];
-          out = e.fma(chains->minimum[c], sum, out);
-        }
-      }
-    }
-  }
-
   /// Sums of code times level over the k-steps [first, last), as reals.
-  Emitter::Values multiplyCodes(const QuantizedEmitter::Pieces &pieces,
-                                int64_t first, int64_t last, unsigned term,
+  Emitter::Values multiplyCodes(const UnitSource &source, int64_t first,
+                                int64_t last, unsigned term,
                                 ArrayRef<Value> lines, int64_t which) {
     int64_t shift = codes.getOffsetShift(term);
+    auto correction = [&](int64_t row) {
+      if (shift < 0)
+        return e.splatInt(lanes, 0);
+      Value sum =
+          readInput(e.getI32Type(), lines[row], places.negatedSums + 4 * which);
+      return shift ? e.create<arith::ShLIOp>(sum, e.splatInt(lanes, shift))
+                   : sum;
+    };
+    bool wide = shape.activations == Activations::I16;
+    Emitter::Values dots = !wide && codes.getPairSteps(term) > 1
+                               ? addPairs(source, first, last, term, lines)
+                               : Emitter::Values();
+    bool paired = !dots.empty();
+    for (int64_t i = 0; i < rows; ++i) {
+      Value sum = correction(i);
+      for (int64_t c = 0; c < columns; ++c)
+        if (paired)
+          dots[i * columns + c] = e.add(dots[i * columns + c], sum);
+        else
+          dots.push_back(sum);
+    }
+    if (!paired)
+      addDots(source, first, last, term, lines, dots);
+    for (Value &dot : dots)
+      dot = e.create<arith::SIToFPOp>(e.vectorType(lanes), dot);
+    return dots;
+  }
+
+  /// Adds in sixteen bits as long as the range of levels allows. What corrects
+  /// the sums comes last: sums in 32 bits then need no registers on the way.
+  Emitter::Values addPairs(const UnitSource &source, int64_t first,
+                           int64_t last, unsigned term, ArrayRef<Value> lines) {
+    int64_t most = codes.getPairSteps(term);
+    Emitter::Values dots(rows * columns);
+    for (int64_t begin = first; begin < last; begin += most) {
+      Emitter::Values pairs(rows * columns);
+      for (int64_t step = begin; step < std::min(begin + most, last); ++step) {
+        Emitter::Values levels = getLevels(source, step, term);
+        for (int64_t i = 0; i < rows; ++i) {
+          Value bytes =
+              readInput(e.getI32Type(), lines[i], step * kStepColumns);
+          for (int64_t c = 0; c < columns; ++c) {
+            Value &sum = pairs[i * columns + c];
+            sum = codes.emitPairs(sum, levels[c], bytes, term);
+          }
+        }
+        if (source.unpacked)
+          keepTogether(pairs);
+      }
+      for (auto [dot, sum] : llvm::zip_equal(dots, pairs))
+        dot = codes.addPairs(dot, sum);
+    }
+    return dots;
+  }
+
+  /// Adds every k-step in 32 bits.
+  void addDots(const UnitSource &source, int64_t first, int64_t last,
+               unsigned term, ArrayRef<Value> lines, Emitter::Values &dots) {
     bool wide = shape.activations == Activations::I16;
     // Sums of high bytes, where they need their own.
-    Emitter::Values dots, highDots;
-    for (int64_t i = 0; i < rows; ++i)
-      for (int64_t c = 0; c < columns; ++c) {
-        if (wide && !sharesSums)
-          highDots.push_back(e.splatInt(lanes, 0));
-        if (shift < 0) {
-          dots.push_back(e.splatInt(lanes, 0));
-          continue;
-        }
-        Value sum =
-            readInput(e.getI32Type(), lines[i], places.negatedSums + 4 * which);
-        dots.push_back(
-            shift ? e.create<arith::ShLIOp>(sum, e.splatInt(lanes, shift))
-                  : sum);
-      }
+    Emitter::Values highDots;
+    if (wide && !sharesSums)
+      highDots.assign(rows * columns, e.splatInt(lanes, 0));
     for (int64_t step = first; step < last; ++step) {
-      Emitter::Values levels = emitLevels(pieces, step, term);
+      Emitter::Values levels = getLevels(source, step, term);
       for (int64_t i = 0; i < rows; ++i) {
         int64_t place = step * kStepColumns;
         Value bytes = readInput(e.getI32Type(), lines[i], place), low;
@@ -352,23 +300,21 @@ private:
           dot = codes.emitDot4(dot, levels[c], wide ? low : bytes, term);
         }
       }
+      if (source.unpacked)
+        keepTogether(dots);
     }
-    for (auto [i, dot] : llvm::enumerate(dots)) {
-      if (!highDots.empty())
-        dot = e.add(dot,
-                    e.create<arith::ShLIOp>(highDots[i], e.splatInt(lanes, 8)));
-      dot = e.create<arith::SIToFPOp>(e.vectorType(lanes), dot);
-    }
-    return dots;
+    for (auto [i, high] : llvm::enumerate(highDots))
+      dots[i] =
+          e.add(dots[i], e.create<arith::ShLIOp>(high, e.splatInt(lanes, 8)));
   }
 
   /// The same of an input that is not rounded.
-  Emitter::Values multiplyReals(const QuantizedEmitter::Pieces &pieces,
-                                int64_t first, int64_t last, unsigned term,
+  Emitter::Values multiplyReals(const UnitSource &source, int64_t first,
+                                int64_t last, unsigned term,
                                 ArrayRef<Value> lines) {
     Emitter::Values dots(rows * columns, e.splat(lanes, 0));
     for (int64_t step = first; step < last; ++step) {
-      Emitter::Values levels = emitLevels(pieces, step, term);
+      Emitter::Values levels = getLevels(source, step, term);
       for (int64_t byte = 0; byte < kStepColumns; ++byte) {
         Emitter::Values reals;
         for (Value level : levels)
@@ -387,22 +333,75 @@ private:
     return dots;
   }
 
-  Emitter::Values emitLevels(const QuantizedEmitter::Pieces &pieces,
-                             int64_t step, unsigned term) {
+  /// All sums are in registers at once here. Left alone, LLVM finishes one sum
+  /// after the other and keeps the levels and inputs of all steps on the stack.
+  void keepTogether(Emitter::Values &sums) {
+    std::string constraints;
+    SmallVector<Type> types;
+    for (Value sum : sums) {
+      constraints += "=x,";
+      types.push_back(sum.getType());
+    }
+    for (size_t i = 0; i < sums.size(); ++i)
+      constraints += (i ? "," : "") + std::to_string(i);
+    Type all = sums.size() == 1
+                   ? types[0]
+                   : LLVM::LLVMStructType::getLiteral(e.getContext(), types);
+    Value same = e.create<LLVM::InlineAsmOp>(
+                      all, sums, "", constraints, /*has_side_effects=*/false,
+                      /*is_align_stack=*/false, LLVM::TailCallKind::None,
+                      LLVM::AsmDialectAttr(), ArrayAttr())
+                     .getResult(0);
+    if (sums.size() == 1) {
+      sums[0] = same;
+      return;
+    }
+    for (auto [i, sum] : llvm::enumerate(sums))
+      sum = e.create<LLVM::ExtractValueOp>(same, i);
+  }
+
+  Emitter::Values getLevels(const UnitSource &source, int64_t step,
+                            unsigned term) {
     Emitter::Values levels;
     for (int64_t c = 0; c < columns; ++c)
-      levels.push_back(codes.emitLevels(pieces, step, c, term));
+      levels.push_back(source.levels(step, c, term));
     return levels;
   }
 
   Emitter &e;
   const QuantizedShape &shape;
-  QuantizedEmitter codes;
+  QuantizedEmitter &codes;
   InputPlaces places;
-  Value input;
   /// Whether products of high and low bytes go to one sum.
   bool sharesSums;
   int64_t rows, lanes, columns;
+};
+
+/// The outputs of a tile: read first, written at the end.
+class TileOutputs {
+public:
+  TileOutputs(Emitter &e, Value y, Value ldy, int64_t rows,
+              const QuantizedEmitter &codes)
+      : e(e), lanes(codes.lanes), columns(codes.columns) {
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t c = 0; c < columns; ++c)
+        places.push_back(e.at(i ? e.at(y, e.mul(ldy, i)) : y, c * lanes));
+  }
+  Emitter::Values load() {
+    Emitter::Values sums;
+    for (Value place : places)
+      sums.push_back(e.load(e.vectorType(lanes), place));
+    return sums;
+  }
+  void store(ValueRange sums) {
+    for (auto [sum, place] : llvm::zip_equal(sums, places))
+      e.store(sum, place);
+  }
+
+private:
+  Emitter &e;
+  int64_t lanes, columns;
+  Emitter::Values places;
 };
 
 } // namespace
@@ -417,52 +416,168 @@ func::FuncOp KernelLibrary::getQuantizedTile(const QuantizedShape &shape,
   Type pointer = LLVM::LLVMPointerType::get(context),
        index = IndexType::get(context);
   return getOrCreate(
-      getKernelName(shape) + getSuffix(shape.activations).str() + "_m" +
-          std::to_string(rows),
+      getKernelName(shape) + getActivationsSuffix(shape.activations).str() +
+          "_m" + std::to_string(rows),
       {pointer, pointer, pointer, index, index, index, index},
       [&](Emitter &e, ValueRange args) {
-        Value x = args[0], tile = args[1], y = args[2], ldy = args[3],
-              first = args[4], last = args[5], tail = args[6];
-        const PackedLayout &layout = shape.layout;
-        TileBuilder builder(e, target, shape, rows, x);
-        int64_t lanes = std::min(target.lanes(), shape.layout.tileRows),
-                columns = shape.layout.tileRows / lanes;
-        Emitter::Values outputs, sums;
-        for (int64_t i = 0; i < rows; ++i) {
-          outputs.push_back(i ? e.at(y, e.mul(ldy, i)) : y);
-          for (int64_t c = 0; c < columns; ++c)
-            sums.push_back(
-                e.load(e.vectorType(lanes), e.at(outputs[i], c * lanes)));
-        }
-        Value records = e.at(tile, layout.headBytes, 1);
-        if (shape.cutsRecords()) {
-          builder.addUnits(layout.lastRecord, tile, records, first, last,
-                           e.index(0), sums);
-        } else {
-          sums =
-              e.loop(first, last, 1, sums, [&](Value r, ValueRange previous) {
-                Emitter::Values next(previous);
-                Value record = e.at(records, e.mul(r, layout.record.bytes), 1);
-                Value unit = e.mul(e.sub(r, first), layout.record.units);
-                builder.addRecord(layout.record, tile, record, unit, next);
-                return next;
-              });
-          if (shape.hasTail()) {
-            Value record = e.at(records, e.mul(last, layout.record.bytes), 1);
-            Value unit = e.mul(e.sub(last, first), layout.record.units);
-            // One turn or none.
-            sums = e.loop(e.index(0), tail, 1, sums,
-                          [&](Value, ValueRange previous) {
-                            Emitter::Values next(previous);
-                            builder.addRecord(layout.lastRecord, tile, record,
-                                              unit, next);
-                            return next;
-                          });
+        Value x = args[0], tile = args[1], first = args[4], last = args[5],
+              tail = args[6];
+        QuantizedEmitter codes(e, target, shape);
+        TileBuilder builder(e, target, shape, rows, codes);
+        TileOutputs outputs(e, args[2], args[3], rows, codes);
+        auto addUnit = [&](Value stored, Value unit,
+                           ArrayRef<const QuantizedEmitter::Chains *> parts,
+                           Emitter::Values &sums) {
+          Emitter::Values lines{
+              e.at(x, e.mul(unit, shape.inputGroupBytes()), 1)};
+          for (int64_t i = 1; i < rows; ++i)
+            lines.push_back(e.at(lines[0], i * shape.panelBytes(), 1));
+          auto pieces = codes.loadPieces(stored);
+          auto levels = [&](int64_t step, int64_t column, unsigned term) {
+            return codes.emitLevels(pieces, step, column, term);
+          };
+          auto chains = [&](int64_t part) -> const QuantizedEmitter::Chains & {
+            return *parts[part];
+          };
+          builder.addUnit({int64_t(parts.size()), false, levels, chains}, lines,
+                          sums);
+        };
+        TileWalker walker(e, shape, codes, addUnit);
+        outputs.store(walker.walk(tile, first, last, tail, outputs.load()));
+      });
+}
+
+//===----------------------------------------------------------------------===//
+// A tile whose codes were unpacked
+//===----------------------------------------------------------------------===//
+
+/// Some units of a tile as many rows of an input want them: what would be done
+/// for every few rows is done once.
+///
+///   unit = for each term and k-step: R lanes of four levels (emitLevels);
+///          for each part, its factors: of each term R f32, R of the minimum
+namespace {
+struct UnpackedTile {
+  int64_t rows, terms, parts, numbers;
+
+  /// Nothing where units have now one part and now two, and but for AVX2 without
+  /// dot products of four bytes.
+  static std::optional<UnpackedTile> find(const Target &target,
+                                          const QuantizedShape &shape) {
+    int64_t group = shape.format.groupSize;
+    bool halves = group == 16 && shape.layout.groups > 1;
+    if (target.dot != DotUnit::Madd || target.lanes() != 8 ||
+        shape.layout.tileRows % 8 != 0 || shape.activations != Activations::I8)
+      return std::nullopt;
+    if (halves ? shape.layout.columns % kUnitColumns != 0
+               : shape.layout.groups > 1 && group % kUnitColumns != 0)
+      return std::nullopt;
+    int64_t terms = shape.format.terms.size();
+    return UnpackedTile{shape.layout.tileRows, terms, halves ? 2 : 1,
+                        terms + shape.format.hasMinimum};
+  }
+
+  int64_t levels(int64_t term, int64_t step, int64_t row) const {
+    return (term * (kUnitColumns / kStepColumns) + step) * rows * 4 + row * 4;
+  }
+  int64_t number(int64_t part, int64_t which, int64_t row) const {
+    return levels(terms, 0, 0) + ((part * numbers + which) * rows + row) * 4;
+  }
+  int64_t unitBytes() const { return number(parts, 0, 0); }
+};
+} // namespace
+
+/// (tile, first record, last record, tail, unpacked): as getQuantizedTile.
+func::FuncOp KernelLibrary::getUnpackTile(const QuantizedShape &shape) {
+  MLIRContext *context = module.getContext();
+  Type pointer = LLVM::LLVMPointerType::get(context),
+       index = IndexType::get(context);
+  UnpackedTile place = *UnpackedTile::find(target, shape);
+  return getOrCreate(
+      getKernelName(shape) + "_unpack", {pointer, index, index, index, pointer},
+      [&](Emitter &e, ValueRange args) {
+        QuantizedEmitter codes(e, target, shape);
+        auto store = [&](Value value, Value unit, int64_t offset) {
+          e.store(value, e.at(unit, offset, 1));
+        };
+        auto unpackUnit = [&](Value stored, Value unit,
+                              ArrayRef<const QuantizedEmitter::Chains *> parts,
+                              Emitter::Values &) {
+          assert(int64_t(parts.size()) == place.parts);
+          Value to = e.at(args[4], e.mul(unit, place.unitBytes()), 1);
+          auto pieces = codes.loadPieces(stored);
+          for (int64_t c = 0; c < codes.columns; ++c) {
+            int64_t row = c * codes.lanes;
+            for (int64_t term = 0; term < place.terms; ++term)
+              for (int64_t step = 0; step < kUnitColumns / kStepColumns; ++step)
+                store(codes.emitLevels(pieces, step, c, term), to,
+                      place.levels(term, step, row));
+            for (int64_t part = 0; part < place.parts; ++part) {
+              for (int64_t term = 0; term < place.terms; ++term)
+                store(parts[part]->scales[term][c], to,
+                      place.number(part, term, row));
+              if (shape.format.hasMinimum)
+                store(parts[part]->minimum[c], to,
+                      place.number(part, place.terms, row));
+            }
           }
-        }
+        };
+        TileWalker walker(e, shape, codes, unpackUnit);
+        walker.walk(args[0], args[1], args[2], args[3], {});
+      });
+}
+
+/// (x, bytes between its rows, unpacked, y, ldy, units): adds `units` units.
+func::FuncOp KernelLibrary::getUnpackedTile(const QuantizedShape &shape,
+                                            int64_t rows) {
+  MLIRContext *context = module.getContext();
+  Type pointer = LLVM::LLVMPointerType::get(context),
+       index = IndexType::get(context);
+  UnpackedTile place = *UnpackedTile::find(target, shape);
+  return getOrCreate(
+      getFormatName(shape) + (place.parts > 1 ? "_halves" : "") +
+          "_unpacked_m" + std::to_string(rows),
+      {pointer, index, pointer, pointer, index, index},
+      [&](Emitter &e, ValueRange args) {
+        Value x = args[0], ldx = args[1], tile = args[2], units = args[5];
+        QuantizedEmitter codes(e, target, shape);
+        TileBuilder builder(e, target, shape, rows, codes);
+        TileOutputs outputs(e, args[3], args[4], rows, codes);
+        Emitter::Values inputs;
         for (int64_t i = 0; i < rows; ++i)
-          for (int64_t c = 0; c < columns; ++c)
-            e.store(sums[i * columns + c], e.at(outputs[i], c * lanes));
+          inputs.push_back(i ? e.at(x, e.mul(ldx, i), 1) : x);
+        auto addUnit = [&](Value unit, ValueRange previous) {
+          Emitter::Values next(previous), lines;
+          Value offset = e.mul(unit, shape.inputGroupBytes());
+          for (Value input : inputs)
+            lines.push_back(e.at(input, offset, 1));
+          Value from = e.at(tile, e.mul(unit, place.unitBytes()), 1);
+          auto levels = [&](int64_t step, int64_t column, unsigned term) {
+            return e.load(
+                VectorType::get({codes.lanes}, e.getI32Type()),
+                e.at(from, place.levels(term, step, column * codes.lanes), 1));
+          };
+          QuantizedEmitter::Chains numbers;
+          auto chains = [&](int64_t part) -> const QuantizedEmitter::Chains & {
+            auto load = [&](int64_t which) {
+              Emitter::Values values;
+              for (int64_t c = 0; c < codes.columns; ++c)
+                values.push_back(e.load(
+                    e.vectorType(codes.lanes),
+                    e.at(from, place.number(part, which, c * codes.lanes), 1)));
+              return values;
+            };
+            numbers = {};
+            for (int64_t term = 0; term < place.terms; ++term)
+              numbers.scales.push_back(load(term));
+            if (shape.format.hasMinimum)
+              numbers.minimum = load(place.terms);
+            return numbers;
+          };
+          builder.addUnit({place.parts, true, levels, chains}, lines, next);
+          return next;
+        };
+        outputs.store(e.loop(e.index(0), units, 1, outputs.load(), addUnit));
       });
 }
 
@@ -481,13 +596,20 @@ func::FuncOp KernelLibrary::getQuantizedLinear(const QuantizedShape &shape,
   types.append(
       {pointer, index, index, index, index, index, index, index, index});
   SmallVector<int64_t> tiles = getQuantizedRowTiles(target, shape);
-  llvm::SmallDenseMap<int64_t, func::FuncOp> kernels;
+  llvm::SmallDenseMap<int64_t, func::FuncOp> kernels, unpackedKernels;
   for (int64_t tile : tiles)
     kernels[tile] = getQuantizedTile(shape, tile);
   int64_t lanes = std::min(target.lanes(), shape.layout.tileRows),
           tileRows = shape.layout.tileRows;
+  auto unpacked = UnpackedTile::find(target, shape);
+  func::FuncOp unpack;
+  if (unpacked) {
+    unpack = getUnpackTile(shape);
+    for (int64_t tile : tiles)
+      unpackedKernels[tile] = getUnpackedTile(shape, tile);
+  }
   return getOrCreate(
-      getKernelName(shape) + getSuffix(shape.activations).str() +
+      getKernelName(shape) + getActivationsSuffix(shape.activations).str() +
           (bias ? "_bias" : ""),
       types, [&](Emitter &e, ValueRange args) {
         Value x = args[0], ldx = args[1], w = args[2],
@@ -497,7 +619,10 @@ func::FuncOp KernelLibrary::getQuantizedLinear(const QuantizedShape &shape,
               outputs = rest[4], rowBegin = rest[5], rowEnd = rest[6],
               blockBegin = rest[7], blockEnd = rest[8];
         Value panel = e.stack(tiles.front() * shape.panelBytes() / 4);
-        Value margin = e.stack(tiles.front() * tileRows);
+        Value margin = e.stack(tiles.front() * tileRows), unpackedTile;
+        if (unpacked)
+          unpackedTile =
+              e.stack(shape.panelUnits() * unpacked->unitBytes() / 4);
         Value first = e.mul(blockBegin, tileRows),
               last = e.min(e.mul(blockEnd, tileRows), outputs),
               width = e.sub(last, first);
@@ -546,7 +671,33 @@ func::FuncOp KernelLibrary::getQuantizedLinear(const QuantizedShape &shape,
                              });
             });
           };
-          e.cover(tiles, rowBegin, rowEnd, emitTile);
+          auto emitPacked = [&] { e.cover(tiles, rowBegin, rowEnd, emitTile); };
+          if (!unpacked)
+            return emitPacked();
+          auto emitUnpacked = [&] {
+            Value input =
+                e.at(x, e.mul(from, pieceUnits * shape.inputGroupBytes()), 1);
+            e.loop(blockBegin, blockEnd, 1, [&](Value block) {
+              Value matrix = e.at(w, e.mul(block, tileBytes), 1);
+              Value column = e.mul(block, tileRows);
+              Value left = e.sub(outputs, column);
+              e.create<func::CallOp>(
+                  unpack, ValueRange{matrix, from, end, tail, unpackedTile});
+              e.cover(tiles, rowBegin, rowEnd, [&](int64_t tile, Value row) {
+                Rows rows{e.at(y, e.add(e.mul(row, ldy), column)), ldy};
+                emitWithMargin(e, lanes, tile, tileRows, left, rows, rows,
+                               margin, [&](Rows, Rows to) {
+                                 e.create<func::CallOp>(
+                                     unpackedKernels[tile],
+                                     ValueRange{e.at(input, e.mul(row, ldx), 1),
+                                                ldx, unpackedTile, to.base,
+                                                to.distance, units});
+                               });
+              });
+            });
+          };
+          e.ifElse(e.less(e.sub(rowEnd, rowBegin), e.index(kUnpackedRows)),
+                   emitPacked, emitUnpacked);
         });
       });
 }

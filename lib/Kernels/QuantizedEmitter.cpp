@@ -273,8 +273,12 @@ Value QuantizedEmitter::emitCodes(const Pieces &pieces, int64_t step,
   return codes;
 }
 
-/// Whether two products of an input byte with such levels fit sixteen bits.
-static bool fitsPairs(int64_t largest) { return 2 * 128 * largest <= 32767; }
+/// How many pairs of products of an input byte with levels up to `largest`
+/// sixteen bits can add, whatever the bytes are: 2 * 128 * largest is the most
+/// that one of them comes to. 15: 8, 31: 4, 63: 2, 127: 1, 128: none.
+static int64_t countPairs(int64_t largest) {
+  return 32767 / (2 * 128 * std::max<int64_t>(largest, 1));
+}
 
 /// The power of two that makes levels from `lowest` < 0 on unsigned.
 static int64_t getUnsignedShift(int lowest) {
@@ -286,8 +290,15 @@ bool QuantizedEmitter::isSigned(unsigned term) const {
   if (row || lowest >= 0 || lanes != 8 || target.dot != DotUnit::Madd ||
       shape.activations != kern::Activations::I8)
     return false;
-  return !fitsPairs(shape.format.getHighestLevel(term) +
-                    (int64_t(1) << getUnsignedShift(lowest)));
+  return countPairs(shape.format.getHighestLevel(term) +
+                    (int64_t(1) << getUnsignedShift(lowest))) == 0;
+}
+
+int64_t QuantizedEmitter::getPairSteps(unsigned term) const {
+  if (target.dot != DotUnit::Madd || lanes < 8)
+    return 0;
+  // Magnitudes of up to 128 by inputs of up to 127: 32512, and no more.
+  return isSigned(term) ? 1 : countPairs(getLargestLevel(term));
 }
 
 int64_t QuantizedEmitter::getOffsetShift(unsigned term) const {
@@ -375,42 +386,53 @@ Value QuantizedEmitter::emitValue(const Chains &chains, Value levels,
 // Dot products
 //===----------------------------------------------------------------------===//
 
+/// Products of numbers of sixteen bits, added in pairs to 32.
+Value QuantizedEmitter::multiplyPairs(Value a, Value b) {
+  StringRef name = lanes == 16  ? "llvm.x86.avx512.pmaddw.d.512"
+                   : lanes == 8 ? "llvm.x86.avx2.pmadd.wd"
+                                : "llvm.x86.sse2.pmadd.wd";
+  auto halves = VectorType::get({lanes * 2}, e.getI16Type());
+  return intrinsic(name, VectorType::get({lanes}, e.getI32Type()),
+                   {cast(a, halves), cast(b, halves)});
+}
+
+Value QuantizedEmitter::emitPairs(Value sum, Value levels, Value inputs,
+                                  unsigned term) {
+  auto bytes = VectorType::get({lanes * 4}, e.getI8Type());
+  auto halves = VectorType::get({lanes * 2}, e.getI16Type());
+  levels = cast(levels, bytes);
+  inputs = cast(inputs, bytes);
+  // Signs go from the levels to the inputs, which are not -128; a level of -128
+  // is right as a magnitude without sign.
+  if (isSigned(term)) {
+    inputs = intrinsic("llvm.x86.avx2.psign.b", bytes, {inputs, levels});
+    levels = e.create<LLVM::AbsOp>(bytes, levels, /*is_int_min_poison=*/false);
+  }
+  Value two = intrinsic(lanes == 16 ? "llvm.x86.avx512.pmaddubs.w.512"
+                                    : "llvm.x86.avx2.pmadd.ub.sw",
+                        halves, {levels, inputs});
+  return sum ? e.add(sum, two) : two;
+}
+
+Value QuantizedEmitter::addPairs(Value sum, Value pairs, int64_t factor) {
+  Value four = multiplyPairs(pairs, word(factor * 0x00010001));
+  return sum ? e.add(sum, four) : four;
+}
+
 Value QuantizedEmitter::emitDot4(Value sum, Value levels, Value inputs,
                                  unsigned term, bool high) {
   int64_t largest = getLargestLevel(term);
   auto words = VectorType::get({lanes}, e.getI32Type());
   auto bytes = VectorType::get({lanes * 4}, e.getI8Type());
   auto halves = VectorType::get({lanes * 2}, e.getI16Type());
-  int64_t bits = lanes * 32;
-  std::string width = std::to_string(bits);
   switch (target.dot) {
   case DotUnit::Vnni:
-    return intrinsic("llvm.x86.avx512.vpdpbusd." + width, words,
-                     {sum, cast(levels, bytes), cast(inputs, bytes)});
+    return intrinsic("llvm.x86.avx512.vpdpbusd." + std::to_string(lanes * 32),
+                     words, {sum, cast(levels, bytes), cast(inputs, bytes)});
   case DotUnit::Madd: {
-    auto pairs = [&](Value a, Value b) {
-      StringRef name = bits == 512   ? "llvm.x86.avx512.pmaddw.d.512"
-                       : bits == 256 ? "llvm.x86.avx2.pmadd.wd"
-                                     : "llvm.x86.sse2.pmadd.wd";
-      return intrinsic(name, words, {cast(a, halves), cast(b, halves)});
-    };
-    // Signs go from the levels to the inputs, which are not -128; a level of
-    // -128 is right as a magnitude without sign.
-    if (isSigned(term)) {
-      Value magnitudes = e.create<LLVM::AbsOp>(bytes, cast(levels, bytes),
-                                               /*is_int_min_poison=*/false);
-      Value turned = intrinsic("llvm.x86.avx2.psign.b", bytes,
-                               {cast(inputs, bytes), cast(levels, bytes)});
-      Value two =
-          intrinsic("llvm.x86.avx2.pmadd.ub.sw", halves, {magnitudes, turned});
-      return e.add(sum, pairs(two, word(0x00010001)));
-    }
-    if (fitsPairs(largest) && bits >= 256) {
-      Value two = intrinsic(bits == 512 ? "llvm.x86.avx512.pmaddubs.w.512"
-                                        : "llvm.x86.avx2.pmadd.ub.sw",
-                            halves, {cast(levels, bytes), cast(inputs, bytes)});
-      return e.add(sum, pairs(two, word(high ? 0x01000100 : 0x00010001)));
-    }
+    if (getPairSteps(term) > 0)
+      return addPairs(sum, emitPairs(Value(), levels, inputs, term),
+                      high ? 256 : 1);
     // Even and odd bytes as numbers of sixteen bits.
     auto shift = [&](Value value, int64_t count, bool left) -> Value {
       Value lanes16 = cast(value, halves);
@@ -429,7 +451,8 @@ Value QuantizedEmitter::emitDot4(Value sum, Value levels, Value inputs,
       evenInputs = shift(evenInputs, 8, false);
       oddInputs = shift(inputs, 8, false);
     }
-    return e.add(e.add(sum, pairs(even, evenInputs)), pairs(odd, oddInputs));
+    return e.add(e.add(sum, multiplyPairs(even, evenInputs)),
+                 multiplyPairs(odd, oddInputs));
   }
   case DotUnit::Sdot:
     // Signed by signed: levels above 127 would be read as negative.

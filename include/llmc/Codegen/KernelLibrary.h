@@ -85,6 +85,8 @@ private:
                                    int64_t distance, int64_t tile);
   mlir::func::FuncOp getQuantizedTile(const QuantizedShape &shape,
                                       int64_t rows);
+  mlir::func::FuncOp getUnpackTile(const QuantizedShape &shape);
+  mlir::func::FuncOp getUnpackedTile(const QuantizedShape &shape, int64_t rows);
   mlir::func::FuncOp getAttentionTile(const AttentionShape &shape,
                                       int64_t tile);
 

@@ -26,6 +26,9 @@ struct InputPlaces {
         scaledSums(scale + 4), negatedSums(scale + 16) {}
 };
 
+/// What names of kernels for such inputs end with.
+llvm::StringRef getActivationsSuffix(kern::Activations activations);
+
 /// What a kernel over a compressed matrix is specialized for.
 struct QuantizedShape {
   FormatDescription format;
@@ -61,9 +64,11 @@ struct QuantizedShape {
   int64_t stepUnits() const { return 2048 / inputGroupBytes(); }
   /// Bytes between two rows of an input tile on the stack: a cache line more
   /// than a multiple of the distance of cache sets.
-  int64_t panelBytes() const {
-    int64_t most = cutsRecords() ? 1 : layout.record.units;
-    return std::max<int64_t>(stepUnits(), most) * inputGroupBytes() + 64;
+  int64_t panelBytes() const { return panelUnits() * inputGroupBytes() + 64; }
+  /// The most units that a step covers.
+  int64_t panelUnits() const {
+    return std::max<int64_t>(stepUnits(),
+                             cutsRecords() ? 1 : layout.record.units);
   }
 };
 
@@ -122,6 +127,17 @@ public:
   /// `high`, 256 times the products, where addsHighBytes().
   mlir::Value emitDot4(mlir::Value sum, mlir::Value levels, mlir::Value inputs,
                        unsigned term, bool high = false);
+
+  /// Over how many k-steps emitPairs may add, by the range of the levels; 0 where
+  /// there is no such instruction, or not one pair fits.
+  int64_t getPairSteps(unsigned term) const;
+  /// sum + the products of neighboring bytes added in pairs, in sixteen bits;
+  /// `sum` may be null. Inputs as for emitDot4.
+  mlir::Value emitPairs(mlir::Value sum, mlir::Value levels, mlir::Value inputs,
+                        unsigned term);
+  /// sum + factor (1 or 256) * what emitPairs gave, in 32 bits; `sum` may be null.
+  mlir::Value addPairs(mlir::Value sum, mlir::Value pairs, int64_t factor = 1);
+
   /// Whether one sum can take the products of both bytes of a number.
   static bool addsHighBytes(const Target &target) {
     return target.dot == DotUnit::Madd;
@@ -137,6 +153,7 @@ private:
   /// `base` + `place` and, for one row, that row.
   mlir::Value atRow(mlir::Value base, int64_t place, int64_t width);
   mlir::Value widen(mlir::Value value);
+  mlir::Value multiplyPairs(mlir::Value a, mlir::Value b);
   mlir::Value lookUp(mlir::Value codes, llvm::ArrayRef<uint8_t> table);
   mlir::Value intrinsic(llvm::StringRef name, mlir::Type result,
                         mlir::ValueRange operands);

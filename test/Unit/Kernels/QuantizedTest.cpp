@@ -295,6 +295,84 @@ TEST_P(QuantizedTest, ProductsAgreeWithTheReference) {
   }
 }
 
+/// Levels at the ends of their range and inputs of 127 and -127, in every
+/// arrangement that sums the most: whatever is added in fewer bits on the way must
+/// not overflow. All numbers are integers that f32 holds.
+TEST_P(QuantizedTest, ExtremesAreExact) {
+  constexpr int64_t n = 21, k = 192, most = 21;
+  for (const char *format :
+       {"u1g32.f32", "u2g32.f32", "u3g32.f32",  "u4g32.f32",  "u5g32.f32",
+        "u6g32.f32", "u8g32.f32", "i2g32.f32",  "i3g32.f32",  "i4g32.f32",
+        "i5g32.f32", "i6g32.f32", "i8g32.f32",  "u4g16.f32",  "i5g16.f32",
+        "u6g48.f32", "u4row.f32", "nl4g32.f32", "nf4g64.f32", "nf3g32.f32",
+        "t2g32.f32"}) {
+    // Every format where products are added in fewer bits.
+    if (GetParam() != "x86-64-v3" &&
+        !llvm::is_contained({"u4g32.f32", "i8g32.f32", "nl4g32.f32"},
+                            llvm::StringRef(format)))
+      continue;
+    SCOPED_TRACE(format);
+    std::mt19937 random(5);
+    QuantizedMatrix matrix =
+        test::makeMatrix(format, n, k, random, [] { return 1.f; });
+    const Levels &levels = matrix.format.terms[0].levels;
+    uint8_t lowest = 0, highest = 0;
+    for (unsigned code = 0; code < matrix.format.getCodeCount(); ++code) {
+      if (levels.get(code) < levels.get(lowest))
+        lowest = code;
+      if (levels.get(code) > levels.get(highest))
+        highest = code;
+    }
+    // All high, all low, in turns, and at random; inputs likewise, so that all
+    // signs agree, all differ, and sums cancel.
+    auto isHigh = [&](int64_t row, int64_t column) {
+      switch (row % 5) {
+      case 0:
+        return true;
+      case 1:
+        return false;
+      case 2:
+        return column % 2 == 0;
+      case 3:
+        return column / 4 % 2 == 0;
+      }
+      return random() % 2 == 0;
+    };
+    for (int64_t i = 0; i < n * k; ++i)
+      matrix.codes[i] = isHigh(i / k, i % k) ? highest : lowest;
+    auto bytes = llvm::cantFail(packMatrix(matrix, 16));
+    Aligned<char> weight(bytes.size());
+    std::copy(bytes.begin(), bytes.end(), weight.data());
+    std::vector<double> decoded(n * k);
+    decodeRows(matrix, 0, n, llvm::MutableArrayRef<double>(decoded));
+
+    auto quantize = compileQuantize(k, false, Activations::I8);
+    auto linear = compileLinear(format, n, k, false, Activations::I8);
+    ASSERT_TRUE(quantize && linear);
+    Aligned<float> x(most * k);
+    for (int64_t i = 0; i < most * k; ++i)
+      x[i] = isHigh(i / k, i % k) ? 127 : -127;
+    Aligned<char> q(most * kern::getInputRowBytes(k, Activations::I8));
+    reinterpret_cast<QuantizeFn>(quantize->lookup("run"))(
+        x.data(), nullptr, q.data(), most, 0, kAll);
+    auto run = reinterpret_cast<LinearFn>(linear->lookup("run"));
+    // A tile for a single token, for some, and for many.
+    for (int64_t m : {int64_t(1), int64_t(5), most}) {
+      Aligned<float> y(m * n, -1);
+      run(q.data(), weight.data(), nullptr, y.data(), m, 0, kAll);
+      for (int64_t r = 0; r < m; ++r)
+        for (int64_t i = 0; i < n; ++i) {
+          double sum = 0;
+          for (int64_t j = 0; j < k; ++j)
+            sum += double(x[r * k + j]) * decoded[i * k + j];
+          ASSERT_LT(std::abs(sum), 0x1p24);
+          ASSERT_EQ(y[r * n + i], sum)
+              << m << " rows: row " << r << " column " << i;
+        }
+    }
+  }
+}
+
 /// Kernels are shared by name: matrices with the same name must have the same
 /// records.
 TEST(QuantizedShape, VariantsTellKernelsApart) {
