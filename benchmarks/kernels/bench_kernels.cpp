@@ -116,10 +116,10 @@ std::string dotPeakModule(const Target &target) {
             ? "    %b{0} = llvm.call_intrinsic "
               "\"llvm.x86.avx512.vpdpbusd.{1}\"(%a{0}, %x, %y) : ({2}, {3}, "
               "{3}) -> {2}\n"
-            : "    %c{0} = vector.bitcast %a{0} : {2} to {3}\n"
-              "    %d{0} = llvm.call_intrinsic "
-              "\"llvm.x86.avx2.pmadd.ub.sw\"(%c{0}, %y) : ({3}, {3}) -> {4}\n"
-              "    %b{0} = vector.bitcast %d{0} : {4} to {2}\n";
+            : "    %u{0} = vector.bitcast %a{0} : {2} to {3}\n"
+              "    %v{0} = llvm.call_intrinsic "
+              "\"llvm.x86.avx2.pmadd.ub.sw\"(%u{0}, %y) : ({3}, {3}) -> {4}\n"
+              "    %b{0} = vector.bitcast %v{0} : {4} to {2}\n";
     body += llvm::formatv(false, form, i, lanes * 32, words, bytes, halves);
     yields += llvm::formatv("{0}%b{1}", i ? ", " : "", i);
   }

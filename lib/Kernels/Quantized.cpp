@@ -154,7 +154,7 @@ private:
 /// numbers of a part of a unit from.
 struct UnitSource {
   int64_t parts;
-  /// Whether levels are read from memory, so that no order of steps saves work.
+  /// Whether levels are read from memory, step by step, for all rows at once.
   bool unpacked;
   function_ref<Value(int64_t step, int64_t column, unsigned term)> levels;
   function_ref<const QuantizedEmitter::Chains &(int64_t part)> chains;
