@@ -173,6 +173,7 @@ std::string PluginSet::describe() const {
 
 std::vector<std::string> PluginSet::listForReport() const {
   std::vector<std::string> lines;
+  lines.reserve(plugins.size());
   for (const LoadedPlugin &plugin : plugins)
     lines.push_back(plugin.vendor + " " + plugin.version + ", " + plugin.hash);
   return lines;

@@ -39,6 +39,7 @@ TEST(Methods, RtnKeepsItsBoundOnOddShapes) {
       const FormatDescription &format = result.format;
       // The widest gap between neighboring levels.
       std::vector<int> levels;
+      levels.reserve(format.getCodeCount());
       for (unsigned code = 0; code < format.getCodeCount(); ++code)
         levels.push_back(format.terms[0].levels.get(code));
       std::sort(levels.begin(), levels.end());
@@ -350,10 +351,10 @@ TEST(Guards, SubnormalNumbers) {
 
 TEST(Guards, RequestsThatDoNotFit) {
   TestMatrix matrix = makeMatrix(4, 64);
-  std::vector<float> short_(63, 1.0f), negative(64, -1.0f);
+  std::vector<float> tooShort(63, 1.0f), negative(64, -1.0f);
   expectError(
       tryMethod("mse", "u4g32", matrix.view(), {},
-                [&](MethodRequest &r) { r.statistics.meanSquare = short_; }),
+                [&](MethodRequest &r) { r.statistics.meanSquare = tooShort; }),
       "64 numbers of mean x² but got 63");
   expectError(
       tryMethod("mse", "u4g32", matrix.view(), {},

@@ -63,7 +63,7 @@ public:
     cantFail(
         errorCodeToError(sys::fs::createUniqueDirectory("plugin", folder)));
   }
-  ~Scratch() { (void)sys::fs::remove_directories(folder); }
+  ~Scratch() { EXPECT_FALSE(sys::fs::remove_directories(folder)); }
 
   std::string write(StringRef name, StringRef bytes) {
     std::string path = (folder + "/" + name).str();
