@@ -14,6 +14,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
+#include "llvm/ADT/MapVector.h"
 
 namespace llmc {
 #define GEN_PASS_DEF_NARROWROWSPASS
@@ -98,10 +99,12 @@ struct NarrowRows : llmc::impl::NarrowRowsPassBase<NarrowRows> {
       narrow(rows);
   }
 
-  /// The ops that only `rows` reads, in order.
-  static SmallVector<Operation *> findOps(nn::RowsOp rows) {
-    llvm::DenseMap<Operation *, SmallVector<unsigned>> found;
-    SmallVector<Operation *> ops;
+  /// Ops, the last first, each with its getRowOperands.
+  using Narrowed = llvm::MapVector<Operation *, SmallVector<unsigned>>;
+
+  /// The ops that only `rows` reads; none where nothing costly is among them.
+  static Narrowed findOps(nn::RowsOp rows) {
+    Narrowed found;
     bool pays = false;
     for (Operation *op = rows->getPrevNode(); op; op = op->getPrevNode()) {
       if (op->use_empty())
@@ -117,11 +120,8 @@ struct NarrowRows : llmc::impl::NarrowRowsPassBase<NarrowRows> {
         continue;
       pays |= isa<nn::LinearOp, pack::LinearOp, nn::CachedAttentionOp>(op);
       found[op] = std::move(*operands);
-      ops.push_back(op);
     }
-    if (!pays)
-      ops.clear();
-    return llvm::to_vector(llvm::reverse(ops));
+    return pays ? found : Narrowed();
   }
 
   /// Makes `value` known before `op`. Only arguments, and arithmetic of them.
@@ -138,11 +138,12 @@ struct NarrowRows : llmc::impl::NarrowRowsPassBase<NarrowRows> {
   }
 
   static void narrow(nn::RowsOp rows) {
-    SmallVector<Operation *> ops = findOps(rows);
+    Narrowed ops = findOps(rows);
     if (ops.empty())
       return;
+    Operation *first = ops.back().first;
     Value start = rows.getStart(), count = rows.getCount();
-    if (!raise(start, ops.front()) || !raise(count, ops.front()))
+    if (!raise(start, first) || !raise(count, first))
       return;
     int64_t extent = tensorType(rows.getResult()).getDimSize(0);
     IRMapping map;
@@ -151,9 +152,9 @@ struct NarrowRows : llmc::impl::NarrowRowsPassBase<NarrowRows> {
         map.map(value, nn::RowsOp::create(builder, rows.getLoc(), value, start,
                                           count));
     };
-    for (Operation *op : ops) {
+    for (auto &[op, operands] : llvm::reverse(ops)) {
       OpBuilder builder(op);
-      for (unsigned number : *getRowOperands(op))
+      for (unsigned number : operands)
         take(builder, op->getOperand(number));
       Operation *copy = builder.clone(*op, map);
       auto type = tensorType(op->getResult(0));
@@ -169,7 +170,7 @@ struct NarrowRows : llmc::impl::NarrowRowsPassBase<NarrowRows> {
     }
     rows.replaceAllUsesWith(map.lookup(rows.getInput()));
     rows.erase();
-    for (Operation *op : llvm::reverse(ops))
+    for (auto &[op, operands] : ops)
       op->erase();
   }
 };
