@@ -40,10 +40,8 @@ LevelCoder::LevelCoder(const FormatDescription &format)
   for (auto [index, code] : enumerate(codeOf)) {
     ordered.push_back(static_cast<float>(levels.get(code)));
     orderIsCode &= index == code;
-    if (index) {
+    if (index)
       borders.push_back((ordered[index - 1] + ordered[index]) / 2);
-      steps.push_back(ordered[index] - ordered[index - 1]);
-    }
   }
 }
 

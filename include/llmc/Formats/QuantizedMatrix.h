@@ -100,24 +100,14 @@ public:
   /// The level of each of `count` values that are in units of the scale.
   void roundToLevels(const float *values, int64_t count, float *levels) const;
 
-  float getLowest() const { return lowest; }
-  float getHighest() const { return highest; }
-  /// The largest magnitude of a level.
-  float getLargest() const { return lowest < -highest ? -lowest : highest; }
-  bool isAffine() const { return affine; }
-  /// Tables: the points half-way between neighboring levels, and how much higher
-  /// the upper one is.
-  llvm::ArrayRef<float> getBorders() const { return borders; }
-  llvm::ArrayRef<float> getSteps() const { return steps; }
-
 private:
   bool affine;
   /// Affine formats: level = code + offset.
   float offset = 0;
   float lowest, highest;
   /// Tables: distinct levels in ascending order, the code of each, and the
-  /// points half-way between neighbors with the steps there.
-  std::vector<float> ordered, borders, steps;
+  /// points half-way between neighbors.
+  std::vector<float> ordered, borders;
   std::vector<uint8_t> codeOf;
   bool orderIsCode = true;
   uint8_t zeroCode = 0;
