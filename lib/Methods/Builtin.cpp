@@ -27,59 +27,44 @@ using namespace llmc;
 // Options
 //===----------------------------------------------------------------------===//
 
-static constexpr llmc_option makeInteger(const char *name, const char *fallback,
-                                         double lowest, double highest,
-                                         const char *help) {
+static constexpr llmc_option makeOption(llmc_option_type type, const char *name,
+                                        const char *fallback, const char *help,
+                                        double lowest, double highest,
+                                        const char *choices) {
   return {sizeof(llmc_option),
           name,
           help,
-          LLMC_OPTION_INTEGER,
+          static_cast<uint32_t>(type),
           0,
           fallback,
           lowest,
           highest,
-          nullptr};
+          choices};
+}
+
+static constexpr llmc_option makeInteger(const char *name, const char *fallback,
+                                         double lowest, double highest,
+                                         const char *help) {
+  return makeOption(LLMC_OPTION_INTEGER, name, fallback, help, lowest, highest,
+                    nullptr);
 }
 
 static constexpr llmc_option makeReal(const char *name, const char *fallback,
                                       double lowest, double highest,
                                       const char *help) {
-  return {sizeof(llmc_option),
-          name,
-          help,
-          LLMC_OPTION_REAL,
-          0,
-          fallback,
-          lowest,
-          highest,
-          nullptr};
+  return makeOption(LLMC_OPTION_REAL, name, fallback, help, lowest, highest,
+                    nullptr);
 }
 
 static constexpr llmc_option makeChoice(const char *name, const char *choices,
                                         const char *fallback,
                                         const char *help) {
-  return {sizeof(llmc_option),
-          name,
-          help,
-          LLMC_OPTION_CHOICE,
-          0,
-          fallback,
-          0,
-          0,
-          choices};
+  return makeOption(LLMC_OPTION_CHOICE, name, fallback, help, 0, 0, choices);
 }
 
 static constexpr llmc_option makeFlag(const char *name, const char *fallback,
                                       const char *help) {
-  return {sizeof(llmc_option),
-          name,
-          help,
-          LLMC_OPTION_FLAG,
-          0,
-          fallback,
-          0,
-          0,
-          nullptr};
+  return makeOption(LLMC_OPTION_FLAG, name, fallback, help, 0, 0, nullptr);
 }
 
 static constexpr llmc_option kZero = makeChoice(
