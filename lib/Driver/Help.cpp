@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Verbs.h"
+#include "llmc/Support/WrapText.h"
 #include <fmt/format.h>
 
 using namespace llmc;
@@ -14,24 +15,6 @@ static std::pair<std::string, std::string> names(const OptionSpec &option) {
   size_t comma = all.find(',');
   return {"--" + all.substr(0, comma),
           comma == std::string::npos ? "" : all.substr(comma + 1)};
-}
-
-/// `text` broken into lines of `width` letters, later ones behind `indent`
-/// blanks.
-static std::string wrapped(const std::string &text, size_t indent,
-                           size_t width) {
-  std::string out, line;
-  for (size_t at = 0; at < text.size();) {
-    size_t end = std::min(text.find(' ', at), text.size());
-    std::string word = text.substr(at, end - at);
-    if (!line.empty() && line.size() + 1 + word.size() > width) {
-      out += line + "\n" + std::string(indent, ' ');
-      line.clear();
-    }
-    line += (line.empty() ? "" : " ") + word;
-    at = end + 1;
-  }
-  return out + line;
 }
 
 static std::string optionLines(const std::vector<OptionSpec> &options) {
@@ -47,7 +30,7 @@ static std::string optionLines(const std::vector<OptionSpec> &options) {
       left += "\n" + std::string(column, ' ');
     else
       left.resize(column, ' ');
-    text += left + wrapped(option.help, column, 79 - column) + "\n";
+    text += left + wrapText(option.help, column, 79 - column) + "\n";
   }
   return text;
 }
@@ -64,7 +47,7 @@ std::string llmc::helpText(const VerbSpec &verb, const Terminal &terminal,
                       terminal.bold("Usage"), usage, terminal.bold("Options"),
                       optionLines(verb.options), optionLines(commonOptions()));
   if (verb.notes)
-    text += fmt::format("\n{}\n", wrapped(verb.notes, 0, 79));
+    text += fmt::format("\n{}\n", wrapText(verb.notes, 0, 79));
   return text;
 }
 

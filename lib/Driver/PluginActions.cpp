@@ -7,6 +7,7 @@
 #include "llmc/Plugin/Check.h"
 #include "llmc/Plugin/NewProject.h"
 #include "llmc/Plugin/PluginSet.h"
+#include "llmc/Support/WrapText.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
@@ -88,24 +89,9 @@ static void printJson(const PluginSet &set) {
   outs() << "\n";
 }
 
-/// `text` in lines of at most 79 letters, behind `indent` blanks.
-static void printWrapped(StringRef text, unsigned indent) {
-  SmallVector<StringRef> words;
-  text.split(words, ' ', -1, /*KeepEmpty=*/false);
-  size_t column = 0;
-  for (StringRef word : words) {
-    if (column && column + 1 + word.size() > 79) {
-      outs() << "\n";
-      column = 0;
-    }
-    if (column)
-      outs() << " ";
-    else
-      outs().indent(column = indent);
-    outs() << word;
-    column += word.size() + 1;
-  }
-  outs() << "\n";
+/// `text` in lines of at most 78 letters, behind `indent` blanks.
+static void printWrapped(const std::string &text, unsigned indent) {
+  outs().indent(indent) << wrapText(text, indent, 78 - indent) << "\n";
 }
 
 static void printList(const PluginSet &set) {
