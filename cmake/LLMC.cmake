@@ -46,11 +46,26 @@ target_include_directories(llmc_llvm_flags INTERFACE
 # the libraries without the precompiled header, whose users must agree on this.
 set(LLMC_IR_FLAGS "$<$<CONFIG:Release>:-O1>" "SHELL:-Xclang -fno-pch-timestamp")
 
+# All tablegen steps hang on this target, so that libraries may be built in any order.
+add_custom_target(llmc_tablegen)
+
 # The one precompiled header. Every library that builds and walks IR reuses it.
 add_library(llmc_pch OBJECT ${CMAKE_SOURCE_DIR}/cmake/pch.cpp)
 target_link_libraries(llmc_pch PRIVATE llmc_llvm_flags)
 target_precompile_headers(llmc_pch PRIVATE ${CMAKE_SOURCE_DIR}/cmake/pch.h)
 target_compile_options(llmc_pch PRIVATE ${LLMC_IR_FLAGS})
+add_dependencies(llmc_pch llmc_tablegen)
+
+function(llmc_reuse_pch name)
+  target_precompile_headers(${name} REUSE_FROM llmc_pch)
+  target_compile_options(${name} PRIVATE ${LLMC_IR_FLAGS})
+  get_target_property(type ${name} TYPE)
+  if(type STREQUAL EXECUTABLE)
+    # Programs get -fPIE of their own accord, which the header was not made with.
+    set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+    target_compile_options(${name} PRIVATE -fPIC)
+  endif()
+endfunction()
 
 set_property(GLOBAL PROPERTY LLMC_OBJECT_LIBRARIES "")
 
@@ -61,8 +76,7 @@ function(llmc_add_library name)
   add_library(${name} OBJECT ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE llmc_llvm_flags)
   if(NOT ARG_NO_PCH)
-    target_precompile_headers(${name} REUSE_FROM llmc_pch)
-    target_compile_options(${name} PRIVATE ${LLMC_IR_FLAGS})
+    llmc_reuse_pch(${name})
   endif()
   add_dependencies(${name} llmc_tablegen ${ARG_DEPENDS})
   set_property(GLOBAL APPEND PROPERTY LLMC_OBJECT_LIBRARIES ${name})
@@ -76,9 +90,6 @@ function(llmc_add_runtime_library name)
   add_library(${name} STATIC ${ARG_SOURCES})
   target_link_libraries(${name} PUBLIC llmc_llvm_flags ${ARG_LIBS})
 endfunction()
-
-# All tablegen steps hang on this target, so that libraries may be built in any order.
-add_custom_target(llmc_tablegen)
 
 # llmc_tablegen_file(TD OUTPUT_FOLDER (OUTPUT GENERATOR…)…)
 # Runs mlir-tblgen on include/llmc/<TD>; each further pair "file|flags" makes
@@ -112,6 +123,7 @@ function(llmc_add_unittest name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE llmc_llvm_flags llmc_shared ${ARG_LIBS} GTest::gtest GTest::gtest_main)
+  llmc_reuse_pch(${name})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test/Unit
     BUILD_RPATH "/usr/lib/llvm-22/lib;${CMAKE_BINARY_DIR}/lib")
   add_dependencies(${name} llmc_tablegen)
