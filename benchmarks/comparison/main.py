@@ -152,11 +152,12 @@ def compare(options, threads: int, ours: Ours, work: Path, unavailable: dict[str
                 rounds.append(found)
                 loads.append(os.getloadavg()[0])
         load_seconds = {name: worker.load_seconds for name, worker in workers.items()}
+        about = {name: worker.about for name, worker in workers.items() if worker.about}
     finally:
         for worker in workers.values():
             worker.close()
     return {"threads": threads, "rounds": rounds, "same_ids": notes, "load_average": loads, "unavailable": failed,
-            "load_seconds": load_seconds}
+            "load_seconds": load_seconds, "about": about}
 
 
 def own_costs(options, bundle: Path) -> dict:
@@ -189,6 +190,8 @@ def report(options, result: dict) -> str:
         peer = PEERS[name]
         versions = ", ".join(f"{p} {packages.installed(p)}" for p in peer.packages if packages.installed(p))
         lines.append(f"{name}: {versions or 'not installed'}; weights {peer.recipe}; prefill computes logits of: {peer.logits}")
+    for text in sorted({text for run in result["runs"] for text in run["about"].values()}):
+        lines.append(f"llama.cpp says: {text}")
     lines.append(f"{OURS}: prefill computes logits of: last position")
     costs = result["costs"]
     for key, unit, scale, digits in (("seconds", "s", 1, 1), ("cpu_seconds", "s of processor", 1, 1),

@@ -22,14 +22,15 @@ class Setting:
 
 
 class OnnxRuntimeGenAI:
-    """f32 in the form of genai_model.py: GroupQueryAttention, shared buffers."""
+    """The form of genai_model.py: GroupQueryAttention, shared buffers; f32, or int4 with
+    products of int8 (accuracy_level 4)."""
 
     def __init__(self, setting: Setting, kind: str):
         import onnxruntime_genai as runtime
 
         from comparison import genai_model
-        folder = setting.work / "genai"
-        genai_model.write(setting.model, folder, setting.threads)
+        folder = setting.work / f"genai-{kind}"
+        genai_model.write(setting.model, folder, setting.threads, kind == "int4")
         self.runtime, self.context = runtime, setting.context
         self.model = runtime.Model(str(folder))
 
@@ -121,6 +122,7 @@ class LlamaCpp:
         self.model = llama_cpp.Llama(model_path=str(path), n_ctx=setting.context, n_batch=512, n_ubatch=512,
                                      n_threads=setting.threads, n_threads_batch=setting.threads, n_gpu_layers=0,
                                      verbose=False)
+        self.about = llama_cpp.llama_print_system_info().decode()  # which kernels it was built with and found
 
     def _argmax(self) -> int:
         import numpy
@@ -190,11 +192,14 @@ _LAST, _ALL = "last position", "all positions"
 _LLAMA, _OPENVINO = ("llama-cpp-python",), ("openvino", "openvino-genai")
 PEERS = {p.name: p for p in (
     Peer("ort-genai", "f32", OnnxRuntimeGenAI, ("onnxruntime", "onnxruntime-genai"), "f32", _LAST),
+    Peer("ort-int4", "int4", OnnxRuntimeGenAI, ("onnxruntime", "onnxruntime-genai"), "4 bits", _LAST),
     Peer("ort-plain", "f32", OnnxRuntimePlain, ("onnxruntime",), "f32", _ALL),
     Peer("llama-f32", "f32", LlamaCpp, _LLAMA, "f32", _LAST),
     Peer("llama-f16", "f16", LlamaCpp, _LLAMA, "f16", _LAST),
     Peer("llama-q4_0", "q4_0", LlamaCpp, _LLAMA, "4 bits", _LAST),
     Peer("llama-iq4_nl", "iq4_nl", LlamaCpp, _LLAMA, "4 bits", _LAST),
+    Peer("llama-q4_1", "q4_1", LlamaCpp, _LLAMA, "4 bits", _LAST),
+    Peer("llama-q8_0", "q8_0", LlamaCpp, _LLAMA, "8 bits", _LAST),
     Peer("openvino-f16", "f16", OpenVinoGenAI, _OPENVINO, "f16, arithmetic f32", _LAST),
     Peer("openvino-q4_0", "q4_0", OpenVinoGenAI, _OPENVINO + _LLAMA, "4 bits", _LAST),
 )}

@@ -37,7 +37,8 @@ class Worker:
             self.process = subprocess.Popen([sys.executable, "-m", "comparison.worker", name, *map(str, arguments)],
                                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
                                             env=environment(log.parent / "home"), text=True, bufsize=1)
-        self.load_seconds = self._answer()["load_seconds"]
+        loaded = self._answer()
+        self.load_seconds, self.about = loaded["load_seconds"], loaded["about"]
 
     def _answer(self) -> dict:
         ready, _, _ = select.select([self.process.stdout], [], [], self.limit)

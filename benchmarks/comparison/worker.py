@@ -29,7 +29,7 @@ def main() -> int:
         setting = Setting(Path(model), Path(gguf) if gguf else None, Path(work), int(threads), int(context))
         start = time.perf_counter()
         runner = peer.maker(setting, peer.kind)
-        answer(load_seconds=time.perf_counter() - start)
+        answer(load_seconds=time.perf_counter() - start, about=getattr(runner, "about", ""))
         for line in sys.stdin:
             request = json.loads(line)
             if request["do"] == "greedy":

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import gguf
 import numpy as np
+import onnx
 import onnxruntime
 
 import llama_gguf
@@ -90,6 +91,30 @@ class Models(unittest.TestCase):
             feeds.update(zip([i.name for i in session.get_inputs()[2:]], presents))
             self.assertEqual(logits.shape[:2], (1, 1))
             np.testing.assert_allclose(logits[0, 0], wanted[stop - 1], rtol=1e-3, atol=1e-3)
+
+    def test_the_form_of_four_bits_is_near_the_model(self):
+        ids, model = [1, 5, 9, 13, 2], self.folder / "model"
+        command = [sys.executable, ROOT / "scripts/convert/gguf_to_onnx.py", self.gguf, "-o", model]
+        subprocess.run(list(map(str, command)), check=True, capture_output=True)
+        genai_model.write(model, self.folder / "genai", 1, four_bits=True)
+        graph = onnx.load(self.folder / "genai/model.onnx", load_external_data=False).graph
+        self.assertNotIn("MatMul", {node.op_type for node in graph.node})
+        session = onnxruntime.InferenceSession(str(self.folder / "genai/model.onnx"), providers=["CPUExecutionProvider"])
+        feeds = {i.name: np.zeros((1, i.shape[1], 0, i.shape[3]), np.float32) for i in session.get_inputs()[2:]}
+        feeds |= {"input_ids": np.array([ids], np.int64), "attention_mask": np.ones((1, len(ids)), np.int64)}
+        logits = session.run(["logits"], feeds)[0][0, 0]
+        wanted = llama_gguf.forward(gguf.GGUFReader(self.gguf), ids)[-1]
+        # Random weights of small width leave .38 of it; a wrong order of codes more than 1.
+        self.assertLess(np.linalg.norm(logits - wanted), 0.5 * np.linalg.norm(wanted))
+
+    def test_four_bits_are_as_near_as_their_steps(self):
+        matrix = np.random.default_rng(3).normal(size=(7, 96)).astype(np.float32)
+        matrix[2, 32:64] = 0
+        codes, scales = genai_model.quantize(matrix)
+        levels = np.stack([codes & 15, codes >> 4], axis=-1).reshape(7, 3, 32).astype(np.float32) - 8
+        error = np.abs(levels * scales[..., None] - matrix.reshape(7, 3, 32))
+        # Half a step, but a whole one at the end that has no level.
+        self.assertTrue((error <= np.abs(scales[..., None]) * np.where(levels == 7, 1, 0.5) + 1e-6).all())
 
     def test_float_files_hold_what_the_source_holds(self):
         for kind, limit in (("f32", 0.0), ("f16", 1e-3)):
