@@ -441,8 +441,8 @@ int main(int argc, char **argv) {
   bench.addLinear(512, 576, 576, "f32");
   bench.addLinear(512, 1536, 576, "f32");
   bench.addLinear(512, 576, 1536, "f32");
-  for (llvm::StringRef format :
-       {"u4g32", "u4g64", "i4g32", "nl4", "i8g32", "u3g32", "q6_k", "q4_k"}) {
+  for (llvm::StringRef format : {"u4g32", "u4g64", "i4g32", "nl4", "sl4",
+                                 "i8g32", "u3g32", "q6_k", "q4_k"}) {
     bench.addQuantized(1, 16384, 8192, format);
     bench.addQuantized(1, 1024, 1024, format);
     bench.addQuantized(512, 4096, 4096, format);
@@ -455,7 +455,8 @@ int main(int argc, char **argv) {
     bench.addQuantized(512, 4096, 4096, "i8g32", activations);
   }
   // The matrices of SmolLM2-135M.
-  for (llvm::StringRef format : {"u4g32", "q4_0", "i5g32.f32r-i8", "nl4"})
+  for (llvm::StringRef format :
+       {"u4g32", "q4_0", "i5g32.f32r-i8", "nl4", "sl4"})
     for (int64_t rows : {1, 512}) {
       bench.addQuantized(rows, 576, 576, format);
       bench.addQuantized(rows, 1536, 576, format);

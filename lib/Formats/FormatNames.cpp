@@ -26,7 +26,9 @@ static constexpr std::pair<StringLiteral, ScaleCode> kCodes[] = {
     {"u8", ScaleCode::U8},     {"i8", ScaleCode::I8},
     {"e8m0", ScaleCode::E8M0}, {"ue4m3", ScaleCode::UE4M3}};
 
-/// Levels that are a table. NL3 is for three bits what NL4 is for four: levels
+/// Levels that are a table. SL4 is NL4 in integers of six bits, whose products fit
+/// sums of sixteen bits in pairs: levels of the least squared error, among such
+/// integers, of normal numbers in groups of 32 under their best scale. NL3 is for three bits what NL4 is for four: levels
 /// of the least squared error of normal numbers (Lloyd's steps) in groups of 32
 /// under their best scale, of either sign. NF4 and NF3, quantiles of a normal
 /// distribution, are rounded to 127ths. E2M1, numbers of a sign, two bits of
@@ -46,6 +48,9 @@ static constexpr LevelTable kTables[] = {
     {"nf4",
      4,
      {-127, -88, -67, -50, -36, -23, -12, 0, 10, 20, 31, 43, 56, 71, 92, 127}},
+    {"sl4",
+     4,
+     {-32, -25, -20, -16, -12, -8, -5, -2, 0, 3, 6, 9, 13, 17, 22, 29}},
     {"nl3", 3, {-127, -78, -46, -19, 6, 31, 60, 100}},
     {"nf3", 3, {-127, -68, -31, 0, 23, 49, 79, 127}},
     {"e2m1", 4, {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12}},
@@ -59,8 +64,8 @@ static constexpr std::pair<StringLiteral, StringLiteral> kAliases[] = {
     {"q8_0", "i8g32"},         {"iq4_nl", "nl4g32"},
     {"q4_k", "u4g32.f16b-u6"}, {"q5_k", "u5g32.f16b-u6"},
     {"q6_k", "i6g16.f16b-i8"}, {"nl4", "nl4g32.f32r-i8"},
-    {"nl3", "nl3g32.f32r-i8"}, {"mxfp4", "e2m1g32.e8m0"},
-    {"ternary", "t2g32"}};
+    {"sl4", "sl4g32.f32r-i8"}, {"nl3", "nl3g32.f32r-i8"},
+    {"mxfp4", "e2m1g32.e8m0"}, {"ternary", "t2g32"}};
 
 ArrayRef<std::pair<StringLiteral, StringLiteral>> llmc::getFormatAliases() {
   return kAliases;
@@ -169,8 +174,8 @@ Expected<FormatDescription> llmc::parseFormat(StringRef name) {
 
   if (!takeLevels(text, format))
     return unknown(name,
-                   "expected levels u1 to u6, u8, i2 to i6, i8, nl4, nl3, nf4, "
-                   "nf3, e2m1 or t2, or the name of a format");
+                   "expected levels u1 to u6, u8, i2 to i6, i8, nl4, sl4, nl3, "
+                   "nf4, nf3, e2m1 or t2, or the name of a format");
   format.groupSize = kDefaultGroup;
   if (text.consume_front("row")) {
     format.groupSize = 0;

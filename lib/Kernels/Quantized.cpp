@@ -43,8 +43,18 @@ using kern::kInputGroup;
 /// A group of at most so many units is written out; a longer one is a loop.
 static constexpr int64_t kUnrolledUnits = 2;
 
+/// So many k-steps in sums of sixteen bits are few.
+static constexpr int64_t kFewPairSteps = 2;
+
 /// So many rows are worth unpacking the codes of a tile for.
 static constexpr int64_t kUnpackedRows = 8;
+
+static constexpr int64_t kCacheLine = 64;
+
+/// A single token reads every byte of a matrix once, and unpacking takes about as
+/// long as memory does: only what was asked for before comes meanwhile. So many
+/// bytes are on their way.
+static constexpr int64_t kAhead = 1536;
 
 static std::string getFormatName(const QuantizedShape &shape) {
   std::string name = "kern_q_" + shape.format.name + "_r" +
@@ -74,9 +84,10 @@ using VisitUnit = function_ref<void(
 /// Goes through the units of a tile in the order in which they are stored.
 class TileWalker {
 public:
+  /// With `ahead` not 0, bytes are asked for that long before they are read.
   TileWalker(Emitter &e, const QuantizedShape &shape, QuantizedEmitter &codes,
-             VisitUnit visit)
-      : e(e), shape(shape), codes(codes), visit(visit) {}
+             VisitUnit visit, int64_t ahead = 0)
+      : e(e), shape(shape), codes(codes), visit(visit), ahead(ahead) {}
 
   /// The records [first, last) and, where `tail` is not 0, the last, shorter one.
   /// Where the matrix has one group a row: units [first, last).
@@ -92,6 +103,7 @@ public:
     values = e.loop(first, last, 1, values, [&](Value r, ValueRange previous) {
       Emitter::Values next(previous);
       Value record = e.at(records, e.mul(r, layout.record.bytes), 1);
+      fetch(record, layout.record.bytes);
       Value unit = e.mul(e.sub(r, first), layout.record.units);
       addRecord(layout.record, tile, record, unit, next);
       return next;
@@ -138,16 +150,28 @@ private:
     auto chains = codes.loadChains(plan, head, record, 0);
     values = e.loop(begin, end, 1, values, [&](Value u, ValueRange previous) {
       Emitter::Values next(previous);
-      visit(codes.atUnit(record, u), e.add(unit, e.sub(u, begin)), {&chains},
-            next);
+      Value stored = codes.atUnit(record, u);
+      if (shape.cutsRecords())
+        fetch(stored, shape.layout.unitBytes);
+      visit(stored, e.add(unit, e.sub(u, begin)), {&chains}, next);
       return next;
     });
+  }
+
+  /// Asks for what lies `ahead` of the next `bytes`. Behind the matrix, too:
+  /// addresses that are none do no harm.
+  void fetch(Value from, int64_t bytes) {
+    if (ahead)
+      for (int64_t at = 0; at < bytes; at += kCacheLine)
+        e.create<LLVM::Prefetch>(e.at(from, ahead + at, 1), /*rw=*/0,
+                                 /*hint=*/3, /*cache=*/1);
   }
 
   Emitter &e;
   const QuantizedShape &shape;
   QuantizedEmitter &codes;
   VisitUnit visit;
+  int64_t ahead;
 };
 
 /// Where a product gets the levels of a k-step, one register of rows, and the
@@ -254,6 +278,8 @@ private:
   Emitter::Values addPairs(const UnitSource &source, int64_t first,
                            int64_t last, unsigned term, ArrayRef<Value> lines) {
     int64_t most = codes.getPairSteps(term);
+    if (most <= kFewPairSteps)
+      return addShortPairs(source, first, last, term, lines, most);
     Emitter::Values dots(rows * columns);
     for (int64_t begin = first; begin < last; begin += most) {
       Emitter::Values pairs(rows * columns);
@@ -272,6 +298,37 @@ private:
       }
       for (auto [dot, sum] : llvm::zip_equal(dots, pairs))
         dot = codes.addPairs(dot, sum);
+    }
+    return dots;
+  }
+
+  /// The same where the range allows few steps: sums in both widths would take
+  /// more registers than the levels of these steps do, so one output after the
+  /// other is finished.
+  Emitter::Values addShortPairs(const UnitSource &source, int64_t first,
+                                int64_t last, unsigned term,
+                                ArrayRef<Value> lines, int64_t most) {
+    Emitter::Values dots(rows * columns);
+    for (int64_t begin = first; begin < last; begin += most) {
+      int64_t count = std::min(most, last - begin);
+      SmallVector<Emitter::Values, kFewPairSteps> levels;
+      for (int64_t s = 0; s < count; ++s)
+        levels.push_back(getLevels(source, begin + s, term));
+      for (int64_t i = 0; i < rows; ++i) {
+        Emitter::Values bytes;
+        for (int64_t s = 0; s < count; ++s)
+          bytes.push_back(
+              readInput(e.getI32Type(), lines[i], (begin + s) * kStepColumns));
+        for (int64_t c = 0; c < columns; ++c) {
+          Value pairs;
+          for (int64_t s = 0; s < count; ++s)
+            pairs = codes.emitPairs(pairs, levels[s][c], bytes[s], term);
+          Value &dot = dots[i * columns + c];
+          dot = codes.addPairs(dot, pairs);
+        }
+      }
+      if (source.unpacked)
+        keepTogether(dots);
     }
     return dots;
   }
@@ -442,7 +499,7 @@ func::FuncOp KernelLibrary::getQuantizedTile(const QuantizedShape &shape,
           builder.addUnit({int64_t(parts.size()), false, levels, chains}, lines,
                           sums);
         };
-        TileWalker walker(e, shape, codes, addUnit);
+        TileWalker walker(e, shape, codes, addUnit, rows == 1 ? kAhead : 0);
         outputs.store(walker.walk(tile, first, last, tail, outputs.load()));
       });
 }

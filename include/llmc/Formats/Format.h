@@ -127,6 +127,7 @@ llvm::Error verify(const FormatDescription &format);
 ///     LEVELS  u1..u6, u8    codes from 0, with a minimum
 ///             i2..i6, i8    codes about 0, without one
 ///             nl4, nl3      the 16 levels of IQ4_NL, 8 made alike, without
+///             sl4           16 like nl4, in six bits for speed, without
 ///             nf4, nf3, e2m1  quantiles of a normal distribution, FP4, without
 ///             t2            -1, 0, 1, without
 ///     GROUP   a multiple of 16 (32 if not given); "row" is the whole row
@@ -140,7 +141,7 @@ llvm::Error verify(const FormatDescription &format);
 /// another; chains of unsigned codes are subtracted. Other levels get a minimum
 /// where ".m" names its chain. With ".z" the minimum is a zero point, in units of
 /// the scale, stored as u4, u6, u8 or i8. Short names: q4_0, q4_1, q5_0, q5_1, q8_0,
-/// iq4_nl, q4_k, q5_k, q6_k as in GGUF, nl4 and nl3 with .f32r-i8, mxfp4, ternary.
+/// iq4_nl, q4_k, q5_k, q6_k as in GGUF, nl4, sl4 and nl3 with .f32r-i8, mxfp4, ternary.
 llvm::Expected<FormatDescription> parseFormat(llvm::StringRef name);
 
 /// The long name of a format, whatever short name it was made from.

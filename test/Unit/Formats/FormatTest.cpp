@@ -219,8 +219,8 @@ TEST(LevelCoder, EncodeAfterDecodeIsIdentity) {
 TEST(LevelCoder, FindsTheNearest) {
   std::mt19937 random(6);
   std::normal_distribution<float> normal(0, 60);
-  for (StringRef name : {"u4g32", "i3g32", "i8g32", "nl4", "nl3", "nf4", "nf3",
-                         "mxfp4", "t2", "u2g32", "u1g32"}) {
+  for (StringRef name : {"u4g32", "i3g32", "i8g32", "nl4", "sl4", "nl3", "nf4",
+                         "nf3", "mxfp4", "t2", "u2g32", "u1g32"}) {
     FormatDescription format = getFormat(name);
     LevelCoder coder(format);
     const Levels &levels = format.terms[0].levels;

@@ -29,6 +29,7 @@ inline std::vector<llvm::StringRef> getTestFormats() {
           "q6_k",
           "iq4_nl",
           "nl4",
+          "sl4",
           "nl3",
           "mxfp4",
           "ternary",

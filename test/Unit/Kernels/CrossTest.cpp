@@ -165,6 +165,7 @@ std::vector<Case> makeCases(size_t count) {
       [] { return appendCase(21, 20); },
       [] { return quantizedCase("i8g32.f32", 5, 37, 96); },
       [] { return quantizedCase("nl4", 13, 18, 64); },
+      [] { return quantizedCase("sl4", 13, 18, 64); },
       [] { return quantizedCase("i8g32", 5, 18, 64, kern::Activations::I16); },
       [] { return quantizedCase("u4g32", 3, 19, 70, kern::Activations::F32); },
       [] { return denseCase(true, 3, 20, 96); },

@@ -188,28 +188,44 @@ TEST_P(QuantizedTest, ProductsAgreeWithTheReference) {
     const char *format;
     int64_t n, k;
   };
-  for (auto [format, n, k] :
-       {Case{"u4g32", 70, 261},     {"u4g64", 33, 600},
-        {"i4g32", 16, 2100},        {"u2g32", 5, 96},
-        {"u3g32", 40, 200},         {"u5g32", 17, 161},
-        {"u6g32", 31, 64},          {"i8g32", 50, 261},
-        {"u8g32", 20, 100},         {"i3g128", 24, 700},
-        {"u4g16", 30, 300},         {"u4row", 20, 1300},
-        {"u4g48", 20, 333},         {"nl4", 70, 600},
-        {"nf4g64", 21, 130},        {"nf3g32", 18, 97},
-        {"ternary", 40, 300},       {"q4_0", 33, 96},
-        {"q4_k", 20, 768},          {"q5_k", 18, 512},
-        {"q6_k", 35, 512},          {"q8_0", 16, 64},
-        {"iq4_nl", 19, 320},        {"i4g32.bf16", 5, 40},
-        {"i4g32.f32", 5, 40},       {"u4g32.f16r-u8.mf16r-i8", 37, 500},
-        {"u4g32.f16.zu4", 37, 500}, {"u8g64.f32.zi8", 20, 300},
-        {"i4g32.e8m0", 20, 70},     {"i4g16.f32r-ue4m3", 20, 90},
-        {"mxfp4", 33, 170},         {"nl3", 33, 170}}) {
+  for (auto [format, n, k] : {Case{"u4g32", 70, 261},
+                              {"u4g64", 33, 600},
+                              {"i4g32", 16, 2100},
+                              {"u2g32", 5, 96},
+                              {"u3g32", 40, 200},
+                              {"u5g32", 17, 161},
+                              {"u6g32", 31, 64},
+                              {"i8g32", 50, 261},
+                              {"u8g32", 20, 100},
+                              {"i3g128", 24, 700},
+                              {"u4g16", 30, 300},
+                              {"u4row", 20, 1300},
+                              {"u4g48", 20, 333},
+                              {"nl4", 70, 600},
+                              {"nf4g64", 21, 130},
+                              {"nf3g32", 18, 97},
+                              {"ternary", 40, 300},
+                              {"q4_0", 33, 96},
+                              {"q4_k", 20, 768},
+                              {"q5_k", 18, 512},
+                              {"q6_k", 35, 512},
+                              {"q8_0", 16, 64},
+                              {"iq4_nl", 19, 320},
+                              {"i4g32.bf16", 5, 40},
+                              {"i4g32.f32", 5, 40},
+                              {"u4g32.f16r-u8.mf16r-i8", 37, 500},
+                              {"u4g32.f16.zu4", 37, 500},
+                              {"u8g64.f32.zi8", 20, 300},
+                              {"i4g32.e8m0", 20, 70},
+                              {"i4g16.f32r-ue4m3", 20, 90},
+                              {"mxfp4", 33, 170},
+                              {"nl3", 33, 170},
+                              {"sl4", 70, 600}}) {
     // Every format on one processor, one of each kind on the others and with
     // wider inputs.
-    bool common =
-        llvm::is_contained({"u4g32", "i8g32", "nl4", "u4row", "q6_k", "u4g16"},
-                           llvm::StringRef(format));
+    bool common = llvm::is_contained(
+        {"u4g32", "i8g32", "nl4", "sl4", "u4row", "q6_k", "u4g16"},
+        llvm::StringRef(format));
     if (GetParam() != quantizedProcessors().back() && !common)
       continue;
     bool bias = n % 2;

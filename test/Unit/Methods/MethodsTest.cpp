@@ -30,7 +30,7 @@ static bool same(const QuantizedMatrix &a, const QuantizedMatrix &b) {
 TEST(Methods, RtnKeepsItsBoundOnOddShapes) {
   for (StringRef name :
        {"u2g32", "u3g16", "u4g32", "u4g64.f32", "u6g48", "u8g32.f32", "i4g32",
-        "i8g128", "nl4", "nl3", "nf4g64", "nf3g32.f32", "u4row.f32",
+        "i8g128", "nl4", "sl4", "nl3", "nf4g64", "nf3g32.f32", "u4row.f32",
         "i6g16.f32b-i8", "u5g32.bf16", "u4g32.f32r-u8", "u1g32"})
     for (auto [rows, columns] :
          {std::pair<int64_t, int64_t>{1, 1}, {3, 17}, {5, 100}, {40, 300}}) {
