@@ -165,6 +165,8 @@ private:
   Target target;
   PluginSet plugins;
   Recipe recipe;
+  /// What keys and values are stored in.
+  std::string kv = request.kv;
   ImportedModel model;
   ModelFolder folder;
   BundleFolder place;
@@ -301,11 +303,13 @@ private:
     if (code)
       return code;
     auto lm = model.module->lookupSymbol<func::FuncOp>("lm");
-    if (request.kv != "f32" && !lm)
+    if (request.kv.empty())
+      kv = lm ? recipe.kv : "f32";
+    if (kv != "f32" && !lm)
       return fail(ModelAtFault,
                   "this model has no entry lm, so it keeps no keys and values "
                   "that --kv=" +
-                      request.kv + " could store; leave it out");
+                      kv + " could store; leave it out");
     if (lm && !wantsMain)
       model.module->lookupSymbol<func::FuncOp>("main").erase();
     for (auto function : model.module->getOps<func::FuncOp>())
@@ -318,9 +322,8 @@ private:
                    << (lm ? "language model with context " +
                                 std::to_string(getContextLength()) +
                                 ", prompt chunk " + std::to_string(getChunk()) +
-                                (request.kv == "f32"
-                                     ? ""
-                                     : ", keys and values in " + request.kv)
+                                (kv == "f32" ? ""
+                                             : ", keys and values in " + kv)
                           : std::string("entry main"))
                    << "\n";
     return Done;
@@ -383,9 +386,9 @@ private:
           pm.addPass(createScaleColumnsPass(*model.weights, countThreads(),
                                             *this,
                                             /*fold=*/request.emit != "onnx"));
-          if (request.kv != "f32") {
+          if (kv != "f32") {
             EncodeCachesPassOptions caches;
-            caches.format = request.kv;
+            caches.format = kv;
             pm.addNestedPass<func::FuncOp>(createEncodeCachesPass(caches));
           }
         },

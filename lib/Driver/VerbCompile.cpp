@@ -100,7 +100,7 @@ int llmc::runCompile(const Arguments &arguments, Terminal &terminal) {
           Fault::usage(std::string("'compile' needs -o PATH for the ") + what));
     request.output = "-";
   }
-  if (request.kv != "f32" && request.entry == "main")
+  if (!request.kv.empty() && request.kv != "f32" && request.entry == "main")
     return terminal.fail(Fault::usage(
         "--kv is about the cache of the entry lm, which --entry main leaves "
         "out"));

@@ -81,7 +81,8 @@ const std::vector<VerbSpec> &llmc::verbs() {
         {"kv", "FORMAT",
          "how the entry lm stores keys and values: f32; bf16, 1/2 of the "
          "memory; "
-         "i8, bytes with a scale for each head and token, about 1/4 [f32]",
+         "i8, bytes with a scale for each head and token, about 1/4 [what the "
+         "recipe says: i8 for w4 and w3, else f32]",
          "f32 bf16 i8"},
         {"context", "N",
          "default context of sessions, in tokens [what the files beside the "

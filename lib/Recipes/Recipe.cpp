@@ -20,6 +20,9 @@ using namespace llmc;
 /// A recipe is written by hand; a larger file is something else.
 static constexpr uint64_t kMaxFileBytes = 1 << 20;
 
+/// What `kv` may be.
+static constexpr StringLiteral kCacheFormats[] = {"f32", "bf16", "i8"};
+
 bool QuantizeRule::fits(StringRef name, unsigned weightUses) const {
   return (uses & weightUses) && (match.empty() || Regex(match).match(name));
 }
@@ -101,6 +104,13 @@ private:
         return;
       if (key == "summary") {
         recipe.summary = getText(entry.getValue(), key);
+      } else if (key == "kv") {
+        recipe.kv = getText(entry.getValue(), key);
+        if (message.empty() &&
+            !is_contained(kCacheFormats, StringRef(recipe.kv)))
+          fail(entry.getValue(), "expected kv of " +
+                                     join(ArrayRef(kCacheFormats), ", ") +
+                                     " but got '" + recipe.kv + "'");
       } else if (key == "plugins") {
         if (found)
           return fail(entry.getKey(),
@@ -122,7 +132,7 @@ private:
       } else {
         return fail(entry.getKey(),
                     "unknown key '" + key + "'" +
-                        suggest(key, {"summary", "plugins", "quantize"}));
+                        suggest(key, {"summary", "plugins", "kv", "quantize"}));
       }
     }
     if (!found)

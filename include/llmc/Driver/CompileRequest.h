@@ -45,8 +45,9 @@ struct CompileRequest {
   /// Files of plugins, and folders of them separated by ':'.
   std::vector<std::string> plugins;
   std::string pluginFolders;
-  /// What keys and values are stored in: "f32", "bf16" or "i8".
-  std::string kv = "f32";
+  /// What keys and values are stored in: "f32", "bf16" or "i8"; empty: what the
+  /// recipe says.
+  std::string kv;
   /// Default context of a session in tokens; 0: what the model names.
   int64_t context = 0;
   /// Longest piece of a prompt in tokens; 0: the compiler's choice.

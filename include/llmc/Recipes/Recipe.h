@@ -14,6 +14,9 @@
 // `plugins`, before `quantize`, is a list of files of plugins whose methods the
 // rules name; a path is relative to the recipe.
 //
+// `kv: i8` says in what a language model keeps keys and values: f32 (the default),
+// bf16 or i8.
+//
 // `activations` says to what kernels round the input of a product with the matrix:
 // i8 (the default) or i16, in groups of 32 with a scale each, f32 for not, or auto.
 //
@@ -73,6 +76,8 @@ struct Recipe {
   std::string name;
   std::string summary;
   std::vector<QuantizeRule> quantize;
+  /// What a language model stores keys and values in: "f32", "bf16" or "i8".
+  std::string kv = "f32";
 
   /// The first rule that fits, or null.
   const QuantizeRule *find(llvm::StringRef weight, unsigned uses) const;

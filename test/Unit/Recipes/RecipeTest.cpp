@@ -55,6 +55,13 @@ TEST(Recipe, TakesTheFirstRuleThatFits) {
   EXPECT_FALSE(recipe.find("layers.0.q_proj.x", kReadByLinear));
 }
 
+TEST(Recipe, SaysInWhatKeysAndValuesAreKept) {
+  EXPECT_EQ(parse("quantize: []\n").kv, "f32");
+  EXPECT_EQ(parse("kv: bf16\nquantize: []\n").kv, "bf16");
+  EXPECT_EQ(getError("quantize: []\nkv: i4\n"),
+            "recipe 'r', line 2: expected kv of f32, bf16, i8 but got 'i4'");
+}
+
 TEST(Recipe, LoadsPluginsBeforeItsRules) {
   std::vector<std::string> asked;
   auto load = [&](StringRef file) -> Error {
