@@ -184,7 +184,7 @@ static int check(const PluginRequest &request) {
 }
 
 static int begin(const PluginRequest &request) {
-  auto files = writeProject(request.subject);
+  auto files = writeProject(request.subject, request.kind, request.language);
   if (!files)
     return fail(toString(files.takeError()));
   for (const std::string &file : *files)

@@ -262,11 +262,15 @@ const std::vector<VerbSpec> &llmc::verbs() {
        "  llmc plugin list                        methods and their options\n"
        "  llmc plugin list --plugin ./mine.so     with those of a plugin\n"
        "  llmc plugin check ./mine.so             does it keep what it must?\n"
-       "  llmc plugin new mine --kind method      a project to begin with\n",
+       "  llmc plugin new mine --kind method      a project to begin with\n"
+       "  llmc plugin new mine --lang rust        the same in Rust\n",
        {"ACTION", "[FILE|NAME]"},
        {kPlugin,
-        {"kind", "KIND", "of new: what the plugin brings [method]", "method"},
-        {"lang", "LANGUAGE", "of new: the language of the project [c]", "c"},
+        {"kind", "KIND", "of new: what the plugin brings [method]",
+         "method format pass importer"},
+        {"lang", "LANGUAGE",
+         "of new: the language of the project [the first that the kind has]",
+         "c cpp rust"},
         {"time-limit", "N", "of check: seconds that one check may take [20]"},
         kJson},
        "A check runs in a process of its own, so that one that crashes, ends "

@@ -6,16 +6,13 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 import unittest
-from pathlib import Path
 
 import numpy as np
 import onnx
+from installed import ROOT, Installed
 from onnx import TensorProto, helper, numpy_helper
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("LLMC_BUILD", ROOT / "build"))
 ROWS, COLUMNS, GROUP = 64, 80, 32
 
 
@@ -40,31 +37,11 @@ def ternary(weights: np.ndarray, threshold: str) -> np.ndarray:
     return decoded
 
 
-class Installed(unittest.TestCase):
+class Plugins(Installed):
     @classmethod
     def setUpClass(cls):
-        cls.folder = Path(tempfile.mkdtemp(prefix="plugin"))
-        cls.addClassCleanup(shutil.rmtree, cls.folder)
-        subprocess.run(["cmake", "--install", BUILD, "--prefix", cls.folder / "first"], check=True, capture_output=True)
-        cls.prefix = cls.folder / "moved"
-        os.rename(cls.folder / "first", cls.prefix)
-        cls.llmc = cls.prefix / "bin/llmc"
+        super().setUpClass()
         cls.plugin = cls.build(ROOT / "plugins/ternary", "ternary")
-
-    @classmethod
-    def build(cls, source: Path, name: str) -> Path:
-        build = cls.folder / f"build-{name}"
-        for command in (["cmake", "-G", "Ninja", "-S", source, "-B", build, f"-DCMAKE_PREFIX_PATH={cls.prefix}",
-                         "-DCMAKE_C_FLAGS=-Wall -Wextra -Wpedantic -Werror"],
-                        ["cmake", "--build", build], ["ctest", "--test-dir", build, "--output-on-failure"]):
-            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
-            assert done.returncode == 0, f"{command}\n{done.stdout}"
-        return build / f"{name}.so"
-
-    def run_llmc(self, *arguments, code: int = 0) -> str:
-        done = subprocess.run([self.llmc, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=300)
-        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
-        return done.stdout + done.stderr
 
     def test_nothing_names_the_first_folder(self):
         for path in (self.prefix / "lib/cmake/llmc").iterdir():
@@ -144,14 +121,6 @@ class Installed(unittest.TestCase):
                              "--entry", "lm", code=1)
         self.assertRegex(said, r"'[\w.]+': method example.ternary of '.*ternary.so': expected levels -1, 0 and 1, as 'ternary' has them, "
                                r"but got format 'u4g64'")
-
-    def test_new_projects_build_and_pass(self):
-        self.run_llmc("plugin", "new", "mine", "--kind", "method", "--lang", "c")
-        plugin = self.build(self.folder / "mine", "mine")
-        self.assertIn("mine.mine", self.run_llmc("plugin", "list", "--plugin", plugin))
-        self.assertIn("cannot make the folder 'mine'", self.run_llmc("plugin", "new", "mine", code=2))
-        for name in ("Mine", "a-b", "1st", "x" * 33, "llmc", ".."):
-            self.assertIn("expected a name of 1 to 32", self.run_llmc("plugin", "new", name, code=2))
 
     def test_pkg_config(self):
         flags = subprocess.run(["pkg-config", "--cflags", "llmc-plugin"], check=True, capture_output=True, text=True,

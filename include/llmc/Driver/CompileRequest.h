@@ -90,8 +90,9 @@ struct PluginRequest {
   /// Of list: as of CompileRequest.
   std::vector<std::string> plugins;
   std::string pluginFolders;
-  /// Of new: what to begin, and in which language.
-  std::string kind = "method", language = "c";
+  /// Of new: what to begin, and in which language; empty: the first that the
+  /// kind has.
+  std::string kind = "method", language;
   /// Of check: seconds that one check may take.
   int64_t seconds = 20;
   bool json = false;
