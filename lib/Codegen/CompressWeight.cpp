@@ -48,6 +48,7 @@ compress(StringRef name, Attribute source, int64_t rows, int64_t columns,
       measureError(request.weight, result->matrix, parallel).getRelative();
   if (!result->note.empty())
     outcome.note = std::move(result->note);
+  outcome.method = std::move(result->method);
   seconds.checking += lap(clock);
   return std::move(result->matrix);
 }
@@ -91,7 +92,8 @@ llmc::compressWeight(StringRef name, Attribute source, int64_t rows,
 void llmc::describe(LedgerLine &line, pack::MethodAttr method,
                     const CompressionOutcome &outcome) {
   line.format = method.getFormat().str();
-  line.method = method.getName().str();
+  line.method =
+      outcome.method.empty() ? method.getName().str() : outcome.method;
   line.relativeError = outcome.relativeError;
   line.seconds = outcome.seconds;
   line.note = outcome.note;

@@ -112,6 +112,7 @@ void Journal::take(const json::Object &object) {
     tensor.outcome.relativeError = object.getNumber("error").value_or(0);
     tensor.outcome.seconds = object.getNumber("seconds").value_or(0);
     tensor.outcome.note = object.getString("note").value_or("").str();
+    tensor.outcome.method = object.getString("method").value_or("").str();
     tensors[*name] = std::move(tensor);
     work = work || object.getBoolean("work").value_or(false);
     return;
@@ -166,6 +167,8 @@ void Journal::addTensor(const PlacedWeight &weight) {
   }
   if (!weight.outcome.note.empty())
     object["note"] = weight.outcome.note;
+  if (!weight.outcome.method.empty())
+    object["method"] = weight.outcome.method;
   append(std::move(object), isWork);
 }
 

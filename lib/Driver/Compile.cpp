@@ -33,6 +33,7 @@
 #include "llmc/Passes/QuantizePasses.h"
 #include "llmc/Passes/RestructurePasses.h"
 #include "llmc/Plugin/PluginSet.h"
+#include "llmc/Plugin/Sandbox.h"
 #include "llmc/Recipes/Recipe.h"
 
 #include "mlir/Transforms/Passes.h"
@@ -89,6 +90,8 @@ private:
     // functions, and two threads are better spent on weights.
     context.disableMultithreading();
 
+    if (request.pluginSandbox)
+      plugins.setTrial(request.pluginSeconds);
     if (llvm::Error error =
             plugins.loadAll(request.pluginFolders, request.plugins))
       return fail(UsageAtFault, llvm::toString(std::move(error)));
@@ -98,6 +101,9 @@ private:
     recipe = std::move(*loaded);
     if (request.verbose && !request.quiet)
       llvm::errs() << plugins.describe();
+    if (request.pluginSandbox)
+      if (int code = startSandbox())
+        return code;
     auto resolved = Target::resolve(request.target);
     if (!resolved)
       return fail(UsageAtFault, llvm::toString(resolved.takeError()));
@@ -159,11 +165,33 @@ private:
     return step("write " + request.emit, [&] { return finish(code); });
   }
 
+  /// The processes of the sandbox are forked from one of this moment, which has
+  /// the plugins and no other thread.
+  int startSandbox() {
+    auto started = Sandbox::start(
+        plugins.getMethods(), {request.pluginSeconds, request.pluginMegabytes},
+        countThreads());
+    if (!started)
+      return fail(UsageAtFault, llvm::toString(started.takeError()));
+    sandbox = std::move(*started);
+    plugins.setRunner(sandbox.get());
+    return Done;
+  }
+
+  void warnOfFaults() {
+    if (!sandbox)
+      return;
+    progress.clear();
+    for (const std::string &fault : sandbox->getFaults())
+      llvm::errs() << "llmc: warning: " << fault << "\n";
+  }
+
   const CompileRequest &request;
   DialectRegistry registry;
   MLIRContext context;
   Target target;
   PluginSet plugins;
+  std::unique_ptr<Sandbox> sandbox;
   Recipe recipe;
   /// What keys and values are stored in.
   std::string kv = request.kv;
@@ -360,6 +388,7 @@ private:
                       expect,
                       done};
     auto lines = request.emit == "gguf" ? exportGguf(job) : exportOnnx(job);
+    warnOfFaults();
     if (!lines)
       return fail(lines.takeError());
     progress.clear();
@@ -480,10 +509,12 @@ private:
 
   int writeWeights() {
     progress.expect(weightFile.dataBytes);
-    if (llvm::Error error = writeWeightFile(
-            weightFile, plugins.getMethods(), *model.weights,
-            place.path("weights.safetensors"), countThreads(),
-            place.getJournal(), [&](int64_t bytes) { progress.add(bytes); }))
+    llvm::Error error = writeWeightFile(
+        weightFile, plugins.getMethods(), *model.weights,
+        place.path("weights.safetensors"), countThreads(), place.getJournal(),
+        [&](int64_t bytes) { progress.add(bytes); });
+    warnOfFaults();
+    if (error)
       return fail(std::move(error));
     progress.clear();
     tellOfWeights();

@@ -42,6 +42,17 @@ Fault llmc::readRequest(const Arguments &arguments, const Terminal &terminal,
   request.recipe = arguments.text("recipe", request.recipe);
   request.plugins = arguments.all("plugin");
   request.pluginFolders = pluginFolders();
+  request.pluginSandbox = arguments.has("plugin-sandbox");
+  for (const char *limit : {"plugin-time-limit", "plugin-memory-limit"})
+    if (arguments.has(limit) && !request.pluginSandbox)
+      return Fault::usage(std::string("--") + limit +
+                          " is one of --plugin-sandbox, which is not given");
+  if (Fault fault = arguments.number("plugin-time-limit", 1, 1 << 20,
+                                     request.pluginSeconds))
+    return fault;
+  if (Fault fault = arguments.number("plugin-memory-limit", 1, 1 << 24,
+                                     request.pluginMegabytes))
+    return fault;
   request.quiet = arguments.has("quiet");
   request.verbose = arguments.has("verbose");
   request.timing = arguments.has("timing");

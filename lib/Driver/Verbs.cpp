@@ -39,6 +39,17 @@ static const OptionSpec kPlugin = {
     "plugin", "FILE",
     "load a plugin, whose methods recipes can name; may be repeated, and "
     "LLMC_PLUGIN_PATH names folders of them; 'llmc plugin list' shows methods"};
+static const OptionSpec kPluginSandbox = {
+    "plugin-sandbox", nullptr,
+    "run methods of plugins in processes of their own: one that crashes, hangs "
+    "or takes too much memory costs its matrix, which rtn then compresses"};
+static const OptionSpec kPluginTime = {
+    "plugin-time-limit", "N",
+    "with --plugin-sandbox: seconds that a method may take for a matrix [600]"};
+static const OptionSpec kPluginMemory = {
+    "plugin-memory-limit", "N",
+    "with --plugin-sandbox: MiB that a method may take beside the matrix "
+    "[4096]"};
 static const OptionSpec kJson = {"json", nullptr, "print one JSON object"};
 
 const std::vector<OptionSpec> &llmc::commonOptions() {
@@ -78,6 +89,9 @@ const std::vector<VerbSpec> &llmc::verbs() {
          "auto main lm all"},
         {"recipe", "NAME", "how weights are stored [f32]"},
         kPlugin,
+        kPluginSandbox,
+        kPluginTime,
+        kPluginMemory,
         {"kv", "FORMAT",
          "how the entry lm stores keys and values: f32; bf16, 1/2 of the "
          "memory; "
@@ -115,6 +129,9 @@ const std::vector<VerbSpec> &llmc::verbs() {
          "it, or FILE.gguf"},
         {"recipe", "NAME", "how weights are stored [w4-onnx or w4-gguf]"},
         kPlugin,
+        kPluginSandbox,
+        kPluginTime,
+        kPluginMemory,
         {"style", "NAME",
          "of ONNX files: nbits for MatMulNBits and GatherBlockQuantized of "
          "com.microsoft, which ONNX Runtime computes on codes; qdq for "

@@ -10,6 +10,7 @@
 #include "MethodRun.h"
 #include "Tasks.h"
 #include "llmc/Formats/Floats.h"
+#include "llmc/Methods/CatchAll.h"
 #include "llmc/Support/SplitMix.h"
 #include "llmc/Support/Vectorized.h"
 #include "llvm/ADT/STLExtras.h"
@@ -111,6 +112,16 @@ enum : uint8_t { kScales = 1, kMinimums = 2, kCodes = 4 };
 
 static constexpr const char *kOutOfMemory = "out of memory";
 
+/// A text of a plugin: cut where it is long, and without control characters.
+static std::string cleanText(const char *text) {
+  constexpr size_t longest = 1000;
+  std::string clean(text ? StringRef(text, strnlen(text, longest)) : "");
+  for (char &c : clean)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+      c = ' ';
+  return clean;
+}
+
 /// The opaque struct of the interface.
 struct llmc_run {
   llmc_run(const MethodRequest &request, QuantizedMatrix matrix)
@@ -177,7 +188,10 @@ struct llmc_run {
                                               : nullptr,
                 from, to);
     Error error = tasks.run(count, [&](int64_t index) -> Error {
-      if (body(index) == LLMC_METHOD_OK)
+      int status = LLMC_METHOD_FAILED;
+      if (auto thrown = catchAll([&] { status = body(index); }))
+        return createStringError(cleanText(thrown->c_str()));
+      if (status == LLMC_METHOD_OK)
         return Error::success();
       return createStringError(takeError(/*any=*/false));
     });
@@ -313,16 +327,6 @@ static void release(llmc_run *run, void *memory) {
     run->allocated.pop_back();
   }
   run->memory.release(memory);
-}
-
-/// A text of a plugin: cut where it is long, and without control characters.
-static std::string cleanText(const char *text) {
-  constexpr size_t longest = 1000;
-  std::string clean(text ? StringRef(text, strnlen(text, longest)) : "");
-  for (char &c : clean)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-      c = ' ';
-  return clean;
 }
 
 static int fail(llmc_run *run, const char *text) {
@@ -595,7 +599,10 @@ Expected<MethodResult> llmc::runTable(const Method &method,
                request.options->getIntegers().data(),
                request.options->getReals().data(),
                xxh3_64bits(name)};
-  if (Error error = run.finish(method.run(&kHost, &run, &job)))
+  int status = LLMC_METHOD_FAILED;
+  if (auto thrown = catchAll([&] { status = method.run(&kHost, &run, &job); }))
+    return createStringError(cleanText(thrown->c_str()));
+  if (Error error = run.finish(status))
     return std::move(error);
-  return MethodResult{std::move(run.matrix), std::move(run.note)};
+  return MethodResult{std::move(run.matrix), std::move(run.note), ""};
 }

@@ -97,6 +97,8 @@ Expected<MethodResult> llmc::runMethod(const Method &method,
   std::string prefix = ("'" + request.weight.name + "': ").str();
   if (Error error = checkRequest(method, request))
     return createStringError(prefix + toString(std::move(error)));
+  if (method.runner)
+    return method.runner->run(method, request);
   auto result = runTable(method, request);
   if (result)
     return result;

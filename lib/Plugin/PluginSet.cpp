@@ -4,6 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Plugin/PluginSet.h"
+#include "Apart.h"
+#include "llmc/Methods/CatchAll.h"
 #include "llmc/Support/Hash.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -83,11 +85,32 @@ static Expected<std::unique_ptr<MemoryBuffer>> readPlugin(StringRef path) {
   return std::move(*buffer);
 }
 
+/// What loading the library, and asking it for its table, does to a process.
+static Error tryApart(const std::string &path, int64_t seconds) {
+  Outcome outcome = runApart(seconds, [&]() -> Expected<std::string> {
+    auto thrown = catchAll([&] {
+      void *library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+      if (void *entry = library ? dlsym(library, "llmc_plugin_v1") : nullptr)
+        reinterpret_cast<llmc_plugin_entry>(entry)();
+    });
+    if (thrown)
+      return createStringError("it " + *thrown);
+    return "";
+  });
+  if (outcome.good)
+    return Error::success();
+  return createStringError("while it was loaded, " + outcome.text);
+}
+
 /// Loads the library and asks it for its table.
 static Expected<const llmc_plugin *> openPlugin(StringRef file,
                                                 const std::string &path) {
   ExitWatch watch(file);
-  void *library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  void *library = nullptr;
+  const llmc_plugin *table = nullptr;
+  if (auto thrown = catchAll(
+          [&] { library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL); }))
+    return createStringError("while it was loaded, it " + *thrown);
   if (!library)
     return createStringError("cannot be loaded: " + takeDlError() +
                              "; build it again on this machine, with all "
@@ -95,7 +118,9 @@ static Expected<const llmc_plugin *> openPlugin(StringRef file,
   void *entry = dlsym(library, "llmc_plugin_v1");
   if (!entry)
     return createStringError("cannot be loaded: " + takeDlError());
-  const llmc_plugin *table = reinterpret_cast<llmc_plugin_entry>(entry)();
+  if (auto thrown = catchAll(
+          [&] { table = reinterpret_cast<llmc_plugin_entry>(entry)(); }))
+    return createStringError("llmc_plugin_v1 " + *thrown);
   if (!table)
     return createStringError("llmc_plugin_v1 returned a null pointer");
   return table;
@@ -124,6 +149,9 @@ Error PluginSet::load(StringRef file) {
   if (Error error = probePlugin((*bytes)->getBuffer()))
     return wrong(std::move(error));
   plugin.hash = hashText((*bytes)->getBufferStart(), (*bytes)->getBufferSize());
+  if (trialSeconds)
+    if (Error error = tryApart(plugin.path, trialSeconds))
+      return wrong(std::move(error));
   auto table = openPlugin(file, plugin.path);
   if (!table)
     return wrong(table.takeError());

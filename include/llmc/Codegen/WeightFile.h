@@ -26,6 +26,8 @@ struct CompressionOutcome {
   double seconds = 0;
   /// What the method had to say. May be empty.
   std::string note;
+  /// The method that made it, where it is another one than was asked.
+  std::string method;
 };
 
 /// One weight and its place.

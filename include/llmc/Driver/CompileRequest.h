@@ -45,6 +45,10 @@ struct CompileRequest {
   /// Files of plugins, and folders of them separated by ':'.
   std::vector<std::string> plugins;
   std::string pluginFolders;
+  /// Run methods of plugins in processes of their own, with seconds and MiB that
+  /// each may take for a matrix.
+  bool pluginSandbox = false;
+  int64_t pluginSeconds = 600, pluginMegabytes = 4096;
   /// What keys and values are stored in: "f32", "bf16" or "i8"; empty: what the
   /// recipe says.
   std::string kv;

@@ -52,6 +52,20 @@ struct MethodResult {
   /// What the ledger should say beside the name: why a matrix was treated in
   /// another way than asked, for example. May be empty.
   std::string note;
+  /// The method that made it, where it is another one than was asked.
+  std::string method;
+};
+
+struct Method;
+
+/// Another way to run a method than to call it.
+class MethodRunner {
+public:
+  virtual ~MethodRunner() = default;
+  /// For a request that has been checked. Errors are those of runMethod. Used by
+  /// many threads.
+  virtual llvm::Expected<MethodResult> run(const Method &method,
+                                           const MethodRequest &request) = 0;
 };
 
 /// One method: what an llmc_method says, checked and copied.
@@ -64,6 +78,8 @@ struct Method {
              const llmc_job *job) = nullptr;
   /// The file of the plugin; empty for those of llmc.
   std::string plugin;
+  /// How it is run; null: by a call.
+  MethodRunner *runner = nullptr;
 };
 
 /// Methods by name.
@@ -81,6 +97,12 @@ public:
   /// Null if there is none. Methods stay where they are.
   const Method *find(llvm::StringRef name) const;
   const std::deque<Method> &getMethods() const { return methods; }
+  /// Lets the methods of plugins be run by `runner`, which must outlive the set or
+  /// be taken away by null.
+  void setRunner(MethodRunner *runner) {
+    for (Method &method : methods)
+      method.runner = method.plugin.empty() ? nullptr : runner;
+  }
   /// "unknown method 'sink'; did you mean 'sinq'?"; `others` are names that
   /// would do, too.
   std::string describeUnknown(llvm::StringRef name,

@@ -35,6 +35,10 @@ struct MethodOption {
 /// A value for every line of a table, as llmc_job has them.
 class Options {
 public:
+  /// Values that were checked before.
+  Options(llvm::ArrayRef<int64_t> integers, llvm::ArrayRef<double> reals)
+      : integers(integers.vec()), reals(reals.vec()) {}
+
   /// Checks settings (name, value) against the table and takes defaults for the
   /// rest. `owner` is named in errors, which show the help of the option.
   static llvm::Expected<Options>
@@ -46,6 +50,7 @@ public:
   llvm::ArrayRef<double> getReals() const { return reals; }
 
 private:
+  Options() = default;
   llvm::Error set(llvm::StringRef owner, const MethodOption &option,
                   size_t index, llvm::StringRef text);
 

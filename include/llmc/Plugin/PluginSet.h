@@ -54,6 +54,12 @@ public:
   /// the exit code is then 2, with a message on stderr. (What cannot be helped
   /// here: one that calls _exit, crashes or never returns.)
   llvm::Error load(llvm::StringRef file);
+  /// From now on a plugin is first loaded in a process of its own, which may take
+  /// `seconds`: what happens there to one that crashes, ends the program or never
+  /// returns, is the error of `load`. To be called before there are threads.
+  void setTrial(int64_t seconds) { trialSeconds = seconds; }
+  /// See MethodSet.
+  void setRunner(MethodRunner *runner) { methods.setRunner(runner); }
   /// Every *.so in the folders, which are separated by ':', in the order of their
   /// names; then the files.
   llvm::Error loadAll(llvm::StringRef folders,
@@ -74,6 +80,7 @@ public:
 private:
   MethodSet methods;
   std::vector<LoadedPlugin> plugins;
+  int64_t trialSeconds = 0;
   /// What RecipeScope refers to.
   std::function<llvm::Error(llvm::StringRef)> loader =
       [this](llvm::StringRef file) { return load(file); };

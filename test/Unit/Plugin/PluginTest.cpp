@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "llmc/Methods/Method.h"
+#include "Fixture.h"
 #include "llmc/Plugin/Check.h"
 #include "llmc/Plugin/PluginSet.h"
 #include "llmc/Support/SplitMix.h"
@@ -20,10 +20,7 @@
 
 using namespace llvm;
 using namespace llmc;
-
-static std::string pathOf(StringRef name) {
-  return (LLMC_TEST_PLUGINS "/" + name + ".so").str();
-}
+using namespace llmc::test;
 
 static std::string readFile(StringRef path) {
   auto file = MemoryBuffer::getFile(path);
@@ -76,23 +73,6 @@ public:
 
 private:
   SmallString<128> folder;
-};
-
-struct Numbers {
-  int64_t rows, columns;
-  std::vector<float> values;
-
-  Numbers(int64_t rows, int64_t columns)
-      : rows(rows), columns(columns), values(rows * columns) {
-    SplitMix random{7};
-    for (float &value : values)
-      value = static_cast<float>(random.unit() - random.unit() + random.unit() -
-                                 random.unit());
-  }
-  MatrixView view() const {
-    return {"layers.0.up", values.data(), RealType::F32,
-            rows,          columns,       columns};
-  }
 };
 
 } // namespace
@@ -374,6 +354,31 @@ TEST(PluginRun, ErrorsNameWeightMethodAndFile) {
               "expected positive column scales but got -1.00 in column 95");
 }
 
+/// No exception gets through, whoever throws it, on whatever thread.
+TEST(PluginRun, ExceptionsAreErrors) {
+  // A copy, since the system takes a library for loaded after all.
+  Scratch scratch;
+  std::string copy = scratch.write("throws.so", readFile(pathOf("throws")));
+  EXPECT_EQ(loadError(copy),
+            "plugin '" + copy +
+                "': while it was loaded, it threw an exception: not today");
+  PluginSet set;
+  ASSERT_EQ(loadError(set, pathOf("hostile")), "");
+  Numbers matrix(400, 400);
+  Workers workers(2);
+  for (StringRef method : {"hostile.throws", "hostile.throws_in_row"}) {
+    MethodRequest request;
+    request.weight = matrix.view();
+    request.parallelFor = workers;
+    auto result = runMethod(set.getMethods(), method, "i4g32", {}, request);
+    ASSERT_FALSE(bool(result));
+    EXPECT_EQ(toString(result.takeError()),
+              ("'layers.0.up': method " + method + " of '" + pathOf("hostile") +
+               "': threw an exception: not today")
+                  .str());
+  }
+}
+
 TEST(PluginRun, ServicesDoWhatTheySay) {
   PluginSet set;
   ASSERT_EQ(loadError(set, pathOf("runs")), "");
@@ -448,6 +453,33 @@ TEST(PluginCheck, FindsWhatIsWrong) {
   EXPECT_NE(toString(crashes.takeError())
                 .find("while it was loaded, it was ended by signal 6"),
             std::string::npos);
+  for (auto [name, part] :
+       {std::pair("leaves", "it ended the program, with exit code 0"),
+        std::pair("hangs", "it did not return within 1 s"),
+        std::pair("throws", "it threw an exception: not today")}) {
+    auto loading = checkPlugin(pathOf(name), 1, [](const CheckResult &) {});
+    ASSERT_FALSE(bool(loading));
+    EXPECT_NE(toString(loading.takeError())
+                  .find(std::string("while it was loaded, ") + part),
+              std::string::npos)
+        << name;
+  }
+}
+
+/// With a trial, what a plugin does while it is loaded is an error.
+TEST(PluginTrial, OutlivesWhatIsLoaded) {
+  for (auto [name, part] :
+       {std::pair("leaves", "it ended the program, with exit code 0"),
+        std::pair("exits", "it ended the program, with exit code 0"),
+        std::pair("crashes", "it was ended by signal 6 (Aborted)"),
+        std::pair("hangs", "it did not return within 1 s"),
+        std::pair("throws", "it threw an exception: not today")}) {
+    PluginSet set;
+    set.setTrial(1);
+    EXPECT_EQ(loadError(set, pathOf(name)),
+              "plugin '" + pathOf(name) + "': while it was loaded, " + part);
+    EXPECT_EQ(loadError(set, pathOf("good")), "");
+  }
 }
 
 TEST(PluginCheck, PassesTheMethodsOfLlmc) {

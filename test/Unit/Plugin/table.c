@@ -8,6 +8,7 @@
 #include "llmc/Plugin/plugin.h"
 #endif
 #include <stdlib.h>
+#include <unistd.h>
 
 static int compress(void *context, llmc_row *row) {
   (void)context;
@@ -191,6 +192,13 @@ __attribute__((unused)) static const newer_plugin plugin = {{
 __attribute__((constructor)) static void leave(void) { exit(0); }
 #elif defined(CRASHES)
 __attribute__((constructor)) static void crash(void) { abort(); }
+#elif defined(LEAVES)
+__attribute__((constructor)) static void leave(void) { _exit(0); }
+#elif defined(HANGS)
+__attribute__((constructor)) static void hang(void) {
+  for (;;)
+    pause();
+}
 #endif
 
 #if !defined(NO_SYMBOL)
