@@ -45,7 +45,11 @@ Importer::Importer(MLIRContext &context, const Model &model,
                    const ImportOptions &options, StringRef folder,
                    unsigned fileNumber, WeightStore &store)
     : context(context), model(model), options(options), folder(folder),
-      fileNumber(fileNumber), store(store), b(&context) {}
+      fileNumber(fileNumber), store(store), b(&context) {
+  for (const Converter &converter : options.converters)
+    table.add(converter.domain, converter.op, converter.since,
+              converter.handler);
+}
 
 //===----------------------------------------------------------------------===//
 // Messages

@@ -6,8 +6,8 @@
 #ifndef LLMC_LIB_IMPORT_IMPORTER_H
 #define LLMC_LIB_IMPORT_IMPORTER_H
 
-#include "NodeReader.h"
 #include "llmc/Analysis/SymbolicElements.h"
+#include "llmc/Import/HandlerTable.h"
 #include "llmc/Import/Import.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 

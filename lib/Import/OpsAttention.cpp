@@ -8,7 +8,7 @@
 // buffer.
 //
 //===----------------------------------------------------------------------===//
-#include "NodeReader.h"
+#include "Handlers.h"
 
 #include "Importer.h"
 

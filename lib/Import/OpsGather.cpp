@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "NodeReader.h"
+#include "Handlers.h"
 
 using namespace mlir;
 using namespace llmc;

@@ -6,7 +6,7 @@
 // transposition is an edit of the weight's source and moves no byte here.
 //
 //===----------------------------------------------------------------------===//
-#include "NodeReader.h"
+#include "Handlers.h"
 
 #include "Importer.h"
 

@@ -7,7 +7,7 @@
 // ordinary weight, and the codes can still be kept as they are.
 //
 //===----------------------------------------------------------------------===//
-#include "NodeReader.h"
+#include "Handlers.h"
 
 #include "Importer.h"
 #include "Names.h"

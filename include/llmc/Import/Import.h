@@ -6,6 +6,7 @@
 #ifndef LLMC_IMPORT_IMPORT_H
 #define LLMC_IMPORT_IMPORT_H
 
+#include "llmc/Import/HandlerTable.h"
 #include "llmc/Weights/WeightStore.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -16,6 +17,9 @@ namespace llmc {
 struct ImportOptions {
   /// Values for named dimensions of the inputs (`batch_size` = 1).
   std::vector<std::pair<std::string, int64_t>> dims;
+  /// Handlers beside those of llmc, of operators that llmc has none for. They go
+  /// before functions of the model.
+  std::vector<onnx::Converter> converters = {};
 };
 
 /// A model as `func.func @main` of an nn module, and the bytes of its weights.

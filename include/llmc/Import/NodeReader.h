@@ -8,9 +8,11 @@
 // op is null, so handlers need no checks of their own: the importer asks for
 // the fault at the end.
 //
+// Handlers of plugins see the same: this header is one of theirs.
+//
 //===----------------------------------------------------------------------===//
-#ifndef LLMC_LIB_IMPORT_NODEREADER_H
-#define LLMC_LIB_IMPORT_NODEREADER_H
+#ifndef LLMC_IMPORT_NODEREADER_H
+#define LLMC_IMPORT_NODEREADER_H
 
 #include "llmc/Dialect/NN/NNOps.h"
 #include "llmc/Import/OnnxModel.h"
@@ -205,37 +207,6 @@ private:
 /// Turns a node into ops.
 using Handler = void (*)(NodeReader &);
 
-/// Handlers by domain, operator and the version since which they hold.
-class HandlerTable {
-public:
-  HandlerTable();
-  void add(llvm::StringRef domain, llvm::StringRef op, int64_t since,
-           Handler handler);
-  /// The handler of the greatest version not above `version`; null where the
-  /// operator is unknown or, with `oldest` set, newer.
-  Handler find(llvm::StringRef domain, llvm::StringRef op, int64_t version,
-               int64_t *oldest = nullptr) const;
-
-private:
-  llvm::StringMap<llvm::SmallVector<std::pair<int64_t, Handler>, 2>> table;
-};
-
-// One function for each family.
-void addAttentionHandlers(HandlerTable &table);
-void addConvHandlers(HandlerTable &table);
-void addElementwiseHandlers(HandlerTable &table);
-void addGatherHandlers(HandlerTable &table);
-void addLinearHandlers(HandlerTable &table);
-void addNormHandlers(HandlerTable &table);
-void addReduceHandlers(HandlerTable &table);
-void addShapeHandlers(HandlerTable &table);
-void addControlHandlers(HandlerTable &table);
-void addQuantizedHandlers(HandlerTable &table);
-
-constexpr llvm::StringLiteral kMicrosoft = "com.microsoft";
-/// Operators that no one else has, of files that our own scripts write.
-constexpr llvm::StringLiteral kOwnDomain = "ai.llmc";
-
 } // namespace llmc::onnx
 
-#endif // LLMC_LIB_IMPORT_NODEREADER_H
+#endif // LLMC_IMPORT_NODEREADER_H
