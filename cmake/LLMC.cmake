@@ -115,6 +115,8 @@ function(llmc_tablegen td)
   string(MAKE_C_IDENTIFIER "llmc_td_${td}" target)
   add_custom_target(${target} DEPENDS ${outputs})
   add_dependencies(llmc_tablegen ${target})
+  set_property(GLOBAL APPEND PROPERTY LLMC_GENERATED_HEADERS ${outputs})
+  set_property(GLOBAL APPEND PROPERTY LLMC_TABLEGEN_TARGETS ${target})
 endfunction()
 
 # llmc_add_unittest(Name SOURCES … [LIBS …])

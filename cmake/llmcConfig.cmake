@@ -4,6 +4,7 @@
 #   llmc::plugin                 where llmc/Plugin/plugin.h is; links nothing
 #   llmc::llmc                   the program, for tests
 #   llmc_add_plugin(NAME FILE…)  builds NAME.so from C or C++
+# and what llmcCxxPlugin.cmake says for passes and importers in C++.
 
 get_filename_component(LLMC_PREFIX "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
 
@@ -15,6 +16,8 @@ if(NOT TARGET llmc::llmc)
   add_executable(llmc::llmc IMPORTED)
   set_target_properties(llmc::llmc PROPERTIES IMPORTED_LOCATION "${LLMC_PREFIX}/bin/llmc")
 endif()
+
+include("${CMAKE_CURRENT_LIST_DIR}/llmcCxxPlugin.cmake")
 
 # Hidden but for the entry, so that two plugins cannot see each other's functions;
 # multiplications and additions stay two roundings, so that results are the same

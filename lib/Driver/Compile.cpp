@@ -34,6 +34,7 @@
 #include "llmc/Passes/RestructurePasses.h"
 #include "llmc/Plugin/PluginSet.h"
 #include "llmc/Plugin/Sandbox.h"
+#include "llmc/Plugin/Slots.h"
 #include "llmc/Recipes/Recipe.h"
 
 #include "mlir/Transforms/Passes.h"
@@ -82,8 +83,9 @@ public:
 private:
   int compile() {
     registerAllDialects(registry);
-    context.appendDialectRegistry(registry);
-    context.loadAllAvailableDialects();
+    // Pipelines of plugins name passes.
+    registerAllPasses();
+    plugins.setDialects(registry);
     context.getDiagEngine().registerHandler(
         [&](Diagnostic &diagnostic) { return report(diagnostic); });
     // Passes on functions would run on MLIR's own threads; models have few
@@ -99,6 +101,8 @@ private:
     if (!loaded)
       return fail(UsageAtFault, llvm::toString(loaded.takeError()));
     recipe = std::move(*loaded);
+    context.appendDialectRegistry(registry);
+    context.loadAllAvailableDialects();
     if (request.verbose && !request.quiet)
       llvm::errs() << plugins.describe();
     if (request.pluginSandbox)
@@ -118,14 +122,21 @@ private:
 
     if (int code = step("import", [&] { return importModel(); }))
       return code;
+    if (int code = visitSlot(Slot::AfterImport))
+      return code;
     if (isExport())
       if (llvm::Error error = checkOutput(model, request.output, request.force))
         return fail(ModelAtFault, llvm::toString(std::move(error)));
     if (int code = step("fuse", [&] { return fuse(); }))
       return code;
+    if (int code = visitSlot(Slot::AfterFuse))
+      return code;
     if (request.emit == "nn")
       return printModule();
     if (int code = step("choose methods", [&] { return assignMethods(); }))
+      return code;
+    // Before it is known which work of an earlier run may be used.
+    if (int code = visitSlot(Slot::Compress))
       return code;
     if (hasWeights())
       if (int code = beginFolder())
@@ -135,6 +146,8 @@ private:
     if (isExport())
       return step("write " + request.emit, [&] { return exportModel(); });
     if (int code = step("pack", [&] { return packAndOutline(); }))
+      return code;
+    if (int code = visitSlot(Slot::BeforeLower))
       return code;
     if (int code = step("lower", [&] { return lower(); }))
       return code;
@@ -152,6 +165,8 @@ private:
       if (int code = step("write weights", [&] { return writeWeights(); }))
         return code;
     if (int code = step("place memory", [&] { return bufferize(); }))
+      return code;
+    if (int code = visitSlot(Slot::BeforeCodegen))
       return code;
     if (int code = step("convert", [&] { return convert(); }))
       return code;
@@ -205,6 +220,8 @@ private:
   std::optional<LanguageModelInfo> languageModel;
   bool reported = false;
   Progress progress;
+  /// Of passes of plugins.
+  std::vector<PassLine> passes;
   /// Of the scales of columns.
   double reading = 0, evening = 0;
 
@@ -270,8 +287,14 @@ private:
 
   int runPasses(llvm::function_ref<void(OpPassManager &)> build,
                 StringRef what) {
-    PassManager pm(&context);
+    PassManager pm(&context, ModuleOp::getOperationName());
     build(pm);
+    if (request.printPipeline) {
+      std::string text;
+      llvm::raw_string_ostream stream(text);
+      pm.printAsTextualPipeline(stream);
+      printPipeline(what, text);
+    }
     if (succeeded(pm.run(*model.module)))
       return Done;
     if (!reported)
@@ -286,9 +309,32 @@ private:
     return ModelAtFault;
   }
 
+  void printPipeline(StringRef step, StringRef pipeline) {
+    progress.clear();
+    llvm::outs() << step << ": " << pipeline << "\n";
+    llvm::outs().flush();
+  }
+
+  /// Passes of plugins; nothing where none has joined.
+  int visitSlot(Slot slot) {
+    size_t known = passes.size();
+    llvm::Error error =
+        runSlot(plugins, slot, *model.module, passes, [&](StringRef pipeline) {
+          if (request.printPipeline)
+            printPipeline(getName(slot), pipeline);
+        });
+    if (error)
+      return fail(ModelAtFault, llvm::toString(std::move(error)));
+    progress.clear();
+    if (!request.quiet)
+      llvm::errs() << printPasses(ArrayRef(passes).drop_front(known));
+    return Done;
+  }
+
   int importModel() {
     ImportOptions options;
     options.dims = request.dims;
+    options.converters = plugins.listConverters();
     auto imported = importOnnx(context, request.model, options);
     if (!imported)
       return fail(ModelAtFault, llvm::toString(imported.takeError()));
@@ -615,8 +661,11 @@ private:
         llvm::sys::path::filename(llvm::sys::path::parent_path(model.file))
                 .str() +
             "/" + contents.sourceFile,
-        recipe.name, target.cpu, buildLedger(weightFile),
-        plugins.listForReport()};
+        recipe.name,
+        target.cpu,
+        buildLedger(weightFile),
+        plugins.listForReport(),
+        std::move(passes)};
     if (!recipe.quantize.empty() && !request.quiet)
       llvm::errs() << printTable(contents.ledger);
     if (llvm::Error error = writeBundle(place, contents, weightFile))

@@ -3,7 +3,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "PluginListing.h"
 #include "llmc/Driver/CompileRequest.h"
+#include "llmc/Driver/Registration.h"
 #include "llmc/Plugin/Check.h"
 #include "llmc/Plugin/NewProject.h"
 #include "llmc/Plugin/PluginSet.h"
@@ -60,6 +62,7 @@ static void printJson(const PluginSet &set) {
           out.attribute("version", plugin.version);
           out.attribute("interface", plugin.abi);
           out.attribute("hash", plugin.hash);
+          listContent(plugin, out);
         });
     });
     out.attributeArray("methods", [&] {
@@ -118,10 +121,16 @@ static void printList(const PluginSet &set) {
       printWrapped(option.help, 10);
     }
   }
+  for (const LoadedPlugin &plugin : set.getPlugins())
+    listContent(plugin);
 }
 
 static int list(const PluginRequest &request) {
+  mlir::DialectRegistry dialects;
+  registerAllDialects(dialects);
+  registerAllPasses();
   PluginSet set;
+  set.setDialects(dialects);
   if (Error error = set.loadAll(request.pluginFolders, request.plugins))
     return fail(toString(std::move(error)));
   if (request.json)
@@ -139,6 +148,7 @@ static StringRef getStatusName(CheckStatus status) {
 }
 
 static int check(const PluginRequest &request) {
+  registerAllPasses();
   std::string method;
   auto show = [&](const CheckResult &result) {
     if (request.json)

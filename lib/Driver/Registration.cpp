@@ -33,8 +33,10 @@
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Transforms/Passes.h"
+#include <mutex>
 
 using namespace mlir;
+using namespace llmc;
 
 void llmc::registerAllDialects(DialectRegistry &registry) {
   registry.insert<nn::NNDialect, kern::KernDialect, pack::PackDialect,
@@ -56,7 +58,8 @@ void llmc::registerAllDialects(DialectRegistry &registry) {
   registerLLVMDialectTranslation(registry);
 }
 
-void llmc::registerAllPasses() {
+/// The register of MLIR is one for the process.
+static void registerOnce() {
   registerTransformsPasses();
   registerAnalysisPasses();
   registerFusePasses();
@@ -73,4 +76,9 @@ void llmc::registerAllPasses() {
   registerLLMCLowerPasses();
   registerRestructurePasses();
   registerLanguageModelPipeline();
+}
+
+void llmc::registerAllPasses() {
+  static std::once_flag once;
+  std::call_once(once, registerOnce);
 }

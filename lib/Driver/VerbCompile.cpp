@@ -93,6 +93,7 @@ int llmc::runCompile(const Arguments &arguments, Terminal &terminal) {
   request.kv = arguments.text("kv", request.kv);
   request.dryRun = arguments.has("dry-run");
   request.json = arguments.has("json");
+  request.printPipeline = arguments.has("print-pipeline");
   if (Fault fault = arguments.number("context", 1, 1 << 30, request.context))
     return terminal.fail(fault);
   if (Fault fault = arguments.number("chunk", 1, 1 << 20, request.chunk))
@@ -111,6 +112,10 @@ int llmc::runCompile(const Arguments &arguments, Terminal &terminal) {
           Fault::usage(std::string("'compile' needs -o PATH for the ") + what));
     request.output = "-";
   }
+  if (request.printPipeline && (request.json || request.output == "-"))
+    return terminal.fail(Fault::usage(
+        "--print-pipeline writes to stdout, where the result would be; name a "
+        "file with -o, and leave out --json"));
   if (!request.kv.empty() && request.kv != "f32" && request.entry == "main")
     return terminal.fail(Fault::usage(
         "--kv is about the cache of the entry lm, which --entry main leaves "

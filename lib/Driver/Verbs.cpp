@@ -113,6 +113,9 @@ const std::vector<VerbSpec> &llmc::verbs() {
         {"force,f", nullptr,
          "accepted for scripts; an older bundle is replaced without it, too"},
         {"timing", nullptr, "print the time of every step"},
+        {"print-pipeline", nullptr,
+         "print the passes of every step, those of plugins too, as llmc-opt "
+         "takes them"},
         {"verbose,v", nullptr, "name every step and decision"}},
        nullptr,
        runCompile},

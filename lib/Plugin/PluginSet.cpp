@@ -6,9 +6,11 @@
 #include "llmc/Plugin/PluginSet.h"
 #include "Apart.h"
 #include "llmc/Methods/CatchAll.h"
+#include "CxxContent.h"
 #include "llmc/Support/Hash.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
@@ -27,10 +29,12 @@ static constexpr uint64_t kLargestFile = 1 << 30;
 namespace {
 
 /// Watches over code of a plugin that runs while it is loaded. Where that ends
-/// the program, its exit code must not say that all went well.
+/// the program, its exit code must not say that all went well; and what LLVM
+/// finds beyond repair, such as two passes of one name, must name the plugin.
 class ExitWatch {
 public:
-  explicit ExitWatch(StringRef file) : state(new State{file.str()}) {
+  explicit ExitWatch(StringRef file)
+      : state(new State{file.str()}), fatal(endByLlvm, state) {
     // Called at the end of the process, long after this object; so the state is
     // never freed, which costs a few bytes for each plugin.
     ::on_exit(
@@ -38,10 +42,7 @@ public:
           auto *state = static_cast<State *>(context);
           if (!state->loading)
             return;
-          std::string text = "llmc: error: plugin '" + state->file +
-                             "': it ended the program while it was loaded\n";
-          (void)!write(STDERR_FILENO, text.data(), text.size());
-          _exit(2);
+          state->end("it ended the program while it was loaded");
         },
         state);
   }
@@ -53,8 +54,20 @@ private:
   struct State {
     std::string file;
     bool loading = true;
+
+    void end(StringRef reason) const {
+      std::string text =
+          "llmc: error: plugin '" + file + "': " + reason.str() + "\n";
+      (void)!write(STDERR_FILENO, text.data(), text.size());
+      _exit(2);
+    }
   };
+  static void endByLlvm(void *context, const char *reason, bool) {
+    static_cast<State *>(context)->end(reason);
+  }
+
   State *state;
+  ScopedFatalErrorHandler fatal;
 };
 
 } // namespace
@@ -102,28 +115,49 @@ static Error tryApart(const std::string &path, int64_t seconds) {
   return createStringError("while it was loaded, " + outcome.text);
 }
 
-/// Loads the library and asks it for its table.
-static Expected<const llmc_plugin *> openPlugin(StringRef file,
-                                                const std::string &path) {
-  ExitWatch watch(file);
+namespace {
+struct OpenedPlugin {
   void *library = nullptr;
   const llmc_plugin *table = nullptr;
-  if (auto thrown = catchAll(
-          [&] { library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL); }))
+  std::shared_ptr<const PluginContent> content;
+};
+} // namespace
+
+/// Loads the library and asks it what it brings.
+static Expected<OpenedPlugin> openPlugin(const std::string &path,
+                                         PluginEntries entries) {
+  OpenedPlugin opened;
+  if (auto thrown = catchAll([&] {
+        opened.library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+      }))
     return createStringError("while it was loaded, it " + *thrown);
-  if (!library)
+  if (!opened.library)
     return createStringError("cannot be loaded: " + takeDlError() +
                              "; build it again on this machine, with all "
                              "that it needs beside it");
-  void *entry = dlsym(library, "llmc_plugin_v1");
-  if (!entry)
+  auto find = [&](const char *name) -> Expected<void *> {
+    if (void *entry = dlsym(opened.library, name))
+      return entry;
     return createStringError("cannot be loaded: " + takeDlError());
-  if (auto thrown = catchAll(
-          [&] { table = reinterpret_cast<llmc_plugin_entry>(entry)(); }))
-    return createStringError("llmc_plugin_v1 " + *thrown);
-  if (!table)
-    return createStringError("llmc_plugin_v1 returned a null pointer");
-  return table;
+  };
+  if (entries.table) {
+    auto entry = find("llmc_plugin_v1");
+    if (!entry)
+      return entry.takeError();
+    if (auto thrown = catchAll([&] {
+          opened.table = reinterpret_cast<llmc_plugin_entry>(*entry)();
+        }))
+      return createStringError("llmc_plugin_v1 " + *thrown);
+    if (!opened.table)
+      return createStringError("llmc_plugin_v1 returned a null pointer");
+  }
+  if (entries.cxx) {
+    auto entry = find("llmc_cxx_plugin");
+    if (!entry)
+      return entry.takeError();
+    opened.content = readContent(*entry);
+  }
+  return opened;
 }
 
 Error PluginSet::load(StringRef file) {
@@ -146,23 +180,43 @@ Error PluginSet::load(StringRef file) {
   auto bytes = readPlugin(path);
   if (!bytes)
     return wrong(bytes.takeError());
-  if (Error error = probePlugin((*bytes)->getBuffer()))
+  PluginEntries entries;
+  if (Error error = probePlugin((*bytes)->getBuffer(), &entries))
     return wrong(std::move(error));
   plugin.hash = hashText((*bytes)->getBufferStart(), (*bytes)->getBufferSize());
   if (trialSeconds)
     if (Error error = tryApart(plugin.path, trialSeconds))
       return wrong(std::move(error));
-  auto table = openPlugin(file, plugin.path);
-  if (!table)
-    return wrong(table.takeError());
-  size_t known = methods.getMethods().size();
-  if (Error error = methods.add(**table, file))
-    return wrong(std::move(error));
-  plugin.vendor = (*table)->vendor;
-  plugin.version = (*table)->version;
-  plugin.abi = (*table)->abi;
-  for (const Method &method : drop_begin(methods.getMethods(), known))
-    plugin.methods.push_back(method.name);
+  ExitWatch watch(file);
+  auto opened = openPlugin(plugin.path, entries);
+  if (!opened)
+    return wrong(opened.takeError());
+  if (opened->content)
+    if (Error error = registerContent(*opened->content, plugins,
+                                      opened->library, dialects, plugin))
+      return wrong(std::move(error));
+  if (const llmc_plugin *table = opened->table) {
+    if (opened->content) {
+      MethodSet trial;
+      if (Error error = trial.add(*table, file))
+        return wrong(std::move(error));
+      if (plugin.vendor != table->vendor)
+        return wrong(createStringError(
+            "llmc_plugin_v1 and llmc_cxx_plugin name two vendors, '" +
+            StringRef(table->vendor) + "' and '" + plugin.vendor + "'"));
+    }
+    size_t known = methods.getMethods().size();
+    if (Error error = methods.add(*table, file))
+      return wrong(std::move(error));
+    plugin.vendor = table->vendor;
+    plugin.version = table->version;
+    plugin.abi = table->abi;
+    for (const Method &method : drop_begin(methods.getMethods(), known))
+      plugin.methods.push_back(method.name);
+  }
+  if (opened->content && dialects)
+    addDialects(*opened->content, *dialects);
+  plugin.content = std::move(opened->content);
   plugins.push_back(std::move(plugin));
   return Error::success();
 }
@@ -193,9 +247,16 @@ Error PluginSet::loadAll(StringRef folders, ArrayRef<std::string> files) {
 
 std::string PluginSet::describe() const {
   std::string text;
-  for (const LoadedPlugin &plugin : plugins)
+  for (const LoadedPlugin &plugin : plugins) {
+    std::vector<std::string> names = plugin.methods;
+    for (const PluginPass &pass : plugin.passes)
+      names.push_back(pass.name);
+    append_range(names, plugin.dialects);
+    for (const PluginConverter &converter : plugin.converters)
+      names.push_back(converter.op);
     text += "llmc: plugin '" + plugin.file + "', " + plugin.vendor + " " +
-            plugin.version + ": " + join(plugin.methods, ", ") + "\n";
+            plugin.version + ": " + join(names, ", ") + "\n";
+  }
   return text;
 }
 

@@ -7,16 +7,16 @@
 // places that its headers name are compared with the length of the file before.
 //
 //===----------------------------------------------------------------------===//
+#include "Inspect.h"
 #include "llmc/Plugin/PluginSet.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/BinaryFormat/ELF.h"
-#include "llvm/Object/ELF.h"
 
 using namespace llvm;
 using namespace llmc;
-using ElfFile = object::ELFFile<object::ELF64LE>;
 
-static constexpr StringLiteral kEntry = "llmc_plugin_v1";
+static constexpr StringLiteral kEntry = "llmc_plugin_v1",
+                               kCxxEntry = "llmc_cxx_plugin";
 
 #if defined(__x86_64__)
 static constexpr unsigned kMachine = ELF::EM_X86_64;
@@ -58,9 +58,9 @@ static Error checkInside(const Twine &what, uint64_t offset, uint64_t size,
                            ", but the file ends at " + Twine(length));
 }
 
-/// Whether a table of symbols exports the function.
-static Expected<bool> exportsEntry(const ElfFile &elf,
-                                   const ElfFile::Elf_Shdr &table) {
+/// Which of the functions a table of symbols exports.
+static Error findEntries(const ElfFile &elf, const ElfFile::Elf_Shdr &table,
+                         PluginEntries &found) {
   auto symbols = elf.symbols(&table);
   if (!symbols)
     return symbols.takeError();
@@ -71,16 +71,18 @@ static Expected<bool> exportsEntry(const ElfFile &elf,
     auto name = symbol.getName(*names);
     if (!name)
       return name.takeError();
-    if (*name == kEntry && symbol.getType() == ELF::STT_FUNC &&
-        symbol.st_shndx != ELF::SHN_UNDEF &&
-        symbol.getBinding() != ELF::STB_LOCAL &&
-        symbol.getVisibility() == ELF::STV_DEFAULT)
-      return true;
+    if (symbol.getType() != ELF::STT_FUNC ||
+        symbol.st_shndx == ELF::SHN_UNDEF ||
+        symbol.getBinding() == ELF::STB_LOCAL ||
+        symbol.getVisibility() != ELF::STV_DEFAULT)
+      continue;
+    found.table |= *name == kEntry;
+    found.cxx |= *name == kCxxEntry;
   }
-  return false;
+  return Error::success();
 }
 
-Error llmc::probePlugin(StringRef bytes) {
+Error llmc::probePlugin(StringRef bytes, PluginEntries *found) {
   if (Error error = checkIdentity(bytes))
     return error;
   auto elf = ElfFile::create(bytes);
@@ -113,7 +115,7 @@ Error llmc::probePlugin(StringRef bytes) {
   auto sections = elf->sections();
   if (!sections)
     return sections.takeError();
-  bool found = false;
+  PluginEntries entries;
   for (const ElfFile::Elf_Shdr &section : *sections) {
     if (section.sh_type == ELF::SHT_NOBITS)
       continue;
@@ -122,12 +124,14 @@ Error llmc::probePlugin(StringRef bytes) {
       return error;
     if (section.sh_type != ELF::SHT_DYNSYM)
       continue;
-    auto exports = exportsEntry(*elf, section);
-    if (!exports)
-      return exports.takeError();
-    found |= *exports;
+    if (Error error = findEntries(*elf, section, entries))
+      return error;
   }
   if (found)
+    *found = entries;
+  if (entries.cxx)
+    return inspectCxxPlugin(*elf);
+  if (entries.table)
     return Error::success();
   return createStringError("it exports no function '" + kEntry +
                            "'; LLMC_PLUGIN_EXPORT of llmc/Plugin/plugin.h "

@@ -235,6 +235,9 @@ std::string llmc::toHtml(const Ledger &ledger) {
          "differences "
          "over "
          "the squares of the original.</p>\n";
+  if (!ledger.passes.empty())
+    out << "<h2>Passes of plugins</h2>\n<pre>"
+        << escape(printPasses(ledger.passes)) << "</pre>\n";
 
   std::vector<Layer> layers = collectLayers(ledger);
   BarPlot size("Size by layer", "MB");

@@ -98,6 +98,19 @@ std::string llmc::printTable(const Ledger &ledger) {
   return text;
 }
 
+std::string llmc::printPasses(ArrayRef<PassLine> passes) {
+  std::string text;
+  for (const PassLine &pass : passes) {
+    text += formatv("{0}: pass {1} of '{2}', {3:f3} s", pass.slot, pass.pass,
+                    pass.plugin, pass.seconds);
+    if (pass.bytesBefore != pass.bytesAfter)
+      text += formatv(", weights {0:f2} -> {1:f2} MB", toMega(pass.bytesBefore),
+                      toMega(pass.bytesAfter));
+    text += "\n";
+  }
+  return text;
+}
+
 static json::Object toObject(const LedgerLine &line) {
   json::Object object{
       {"role", getName(line.role)},       {"weights", line.weights},
@@ -139,5 +152,15 @@ json::Value llmc::toJson(const Ledger &ledger) {
                       {"tensors", std::move(tensors)}};
   if (!ledger.plugins.empty())
     object["plugins"] = json::Array(ledger.plugins);
+  json::Array passes;
+  for (const PassLine &pass : ledger.passes)
+    passes.push_back(json::Object{{"slot", pass.slot},
+                                  {"pass", pass.pass},
+                                  {"plugin", pass.plugin},
+                                  {"seconds", pass.seconds},
+                                  {"bytes_before", pass.bytesBefore},
+                                  {"bytes", pass.bytesAfter}});
+  if (!passes.empty())
+    object["passes"] = std::move(passes);
   return object;
 }

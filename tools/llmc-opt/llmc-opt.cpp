@@ -4,14 +4,5 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Driver/Registration.h"
-#include "mlir/IR/DialectRegistry.h"
-#include "mlir/Tools/mlir-opt/MlirOptMain.h"
 
-int main(int argc, char **argv) {
-  mlir::DialectRegistry registry;
-  llmc::registerAllDialects(registry);
-  llmc::registerAllPasses();
-  return mlir::asMainReturnCode(mlir::MlirOptMain(
-      argc, argv, "llmc-opt: passes of the compression compiler llmc\n",
-      registry));
-}
+int main(int argc, char **argv) { return llmc::optMain(argc, argv); }

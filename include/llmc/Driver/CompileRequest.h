@@ -64,6 +64,8 @@ struct CompileRequest {
   bool verbose = false;
   /// Print the time of every step.
   bool timing = false;
+  /// Print the pipeline of every step to stdout.
+  bool printPipeline = false;
   /// Say what would be written, and write nothing.
   bool dryRun = false;
   /// Print that as one JSON object.

@@ -16,8 +16,14 @@ namespace llmc {
 /// implementations that bufferization and translation need.
 void registerAllDialects(mlir::DialectRegistry &registry);
 
-/// Registers llmc's passes and the upstream passes of its pipelines by name.
+/// Registers llmc's passes and the upstream passes of its pipelines by name, once
+/// in a process.
 void registerAllPasses();
+
+/// The program llmc-opt: `--plugin FILE` and LLMC_PLUGIN_PATH load plugins, whose
+/// passes are options then; the rest is MLIR's. Returns the exit code, 2 where a
+/// plugin cannot be used.
+int optMain(int argc, char **argv);
 
 } // namespace llmc
 

@@ -4,7 +4,8 @@
 //
 // The one loader of plugins. What a plugin brings is in an object that is passed
 // on: from the driver to recipes, and to what compresses weights. Nothing is
-// registered anywhere else.
+// registered anywhere else, but for passes of C++ plugins, which MLIR keeps in a
+// table of the process.
 //
 // Whatever is wrong with a file is an error that names it and says what would
 // help. The file is looked at before it is loaded, since loading runs code.
@@ -17,25 +18,65 @@
 #include "llmc/Recipes/Recipe.h"
 #include "llvm/Support/FileSystem/UniqueID.h"
 #include <functional>
+#include <memory>
+
+namespace mlir {
+class DialectRegistry;
+} // namespace mlir
 
 namespace llmc {
+class PluginContent;
+namespace onnx {
+struct Converter;
+} // namespace onnx
+
+/// What a library exports.
+struct PluginEntries {
+  /// llmc_plugin_v1, of plugin.h, and llmc_cxx_plugin, of CxxPlugin.h.
+  bool table = false, cxx = false;
+};
 
 /// Looks at the bytes of a file that may be a plugin: it must be a whole shared
-/// library of ELF for this machine that exports llmc_plugin_v1. Runs no code of
-/// it. Errors do not name the file.
-llvm::Error probePlugin(llvm::StringRef bytes);
+/// library of ELF for this machine that exports llmc_plugin_v1 or
+/// llmc_cxx_plugin; with the latter its fingerprint must be that of this llmc.
+/// Runs no code of it. Errors do not name the file.
+llvm::Error probePlugin(llvm::StringRef bytes, PluginEntries *found = nullptr);
+
+/// A pass of a plugin: its argument, what it does, and how it stands in the text
+/// of a pipeline, with the defaults of its options.
+struct PluginPass {
+  std::string name, summary, pipeline;
+};
+
+/// A handler of an ONNX operator; the domain of ai.onnx is "".
+struct PluginConverter {
+  std::string domain, op;
+  int64_t since = 1;
+};
+
+/// A pipeline that runs in every compilation, and where.
+struct PluginSlot {
+  std::string slot, pipeline;
+};
 
 /// A plugin that is loaded.
 struct LoadedPlugin {
   /// As it was named, and without links.
   std::string file, path;
   std::string vendor, version;
-  /// LLMC_PLUGIN_ABI of the header it was compiled with.
+  /// LLMC_PLUGIN_ABI of the header it was compiled with; 0 without plugin.h.
   unsigned abi = 0;
   /// XXH3-128 of the file.
   std::string hash;
   /// Of its methods.
   std::vector<std::string> methods;
+  /// What a C++ plugin brings.
+  std::vector<PluginPass> passes;
+  std::vector<std::string> dialects;
+  std::vector<PluginConverter> converters;
+  std::vector<PluginSlot> slots;
+  /// The same as it said it; null for others.
+  std::shared_ptr<const PluginContent> content;
   llvm::sys::fs::UniqueID id;
 };
 
@@ -48,6 +89,11 @@ public:
       : methods(std::move(methods)) {}
   PluginSet(const PluginSet &) = delete;
   PluginSet &operator=(const PluginSet &) = delete;
+
+  /// Where dialects of plugins that are loaded from now on are added; it has
+  /// those of llmc. Names of passes are compared with those that MLIR knows by
+  /// then (registerAllPasses).
+  void setDialects(mlir::DialectRegistry &registry) { dialects = &registry; }
 
   /// Loads a plugin; one that is loaded already, by whatever name, is not loaded
   /// again. A plugin that ends the program while it is loaded is an error, too:
@@ -70,6 +116,9 @@ public:
   /// For recipes, which load plugins into this set.
   RecipeScope getRecipeScope() { return {methods, loader}; }
 
+  /// Handlers of ONNX operators, for ImportOptions.
+  std::vector<onnx::Converter> listConverters() const;
+
   /// A line for each plugin, for people.
   std::string describe() const;
   /// For reports: "example 1.0, HASH" of each.
@@ -81,6 +130,7 @@ private:
   MethodSet methods;
   std::vector<LoadedPlugin> plugins;
   int64_t trialSeconds = 0;
+  mlir::DialectRegistry *dialects = nullptr;
   /// What RecipeScope refers to.
   std::function<llvm::Error(llvm::StringRef)> loader =
       [this](llvm::StringRef file) { return load(file); };

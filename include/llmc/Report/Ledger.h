@@ -57,12 +57,22 @@ struct LedgerLine {
   }
 };
 
+/// A pass that a plugin had run in a slot: how long it took, on all functions
+/// together, and the bytes of all weights before and after, as the module
+/// declares them.
+struct PassLine {
+  std::string slot, pass, plugin;
+  double seconds = 0;
+  int64_t bytesBefore = 0, bytesAfter = 0;
+};
+
 struct Ledger {
   std::string model, recipe, target;
   std::vector<LedgerLine> lines;
   /// The plugins that were loaded: "example 1.0, HASH", by which the bytes of
   /// the file are known.
   std::vector<std::string> plugins = {};
+  std::vector<PassLine> passes = {};
 
   /// Lines of one role, format and method as one: errors are those of all their
   /// numbers together, weighted by count. Then a line with the sum of all, of
@@ -72,6 +82,8 @@ struct Ledger {
 
 /// The sums for a terminal, lines with a newline at their end.
 std::string printTable(const Ledger &ledger);
+/// A line for each pass.
+std::string printPasses(llvm::ArrayRef<PassLine> passes);
 /// Everything.
 llvm::json::Value toJson(const Ledger &ledger);
 /// A page that needs no other file: sums, plots by layer, and all lines.

@@ -1,0 +1,28 @@
+//===- Inspect.h - What is asked of a file before it is loaded -*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_LIB_PLUGIN_INSPECT_H
+#define LLMC_LIB_PLUGIN_INSPECT_H
+
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Object/ELF.h"
+#include "llvm/Support/Error.h"
+
+namespace llmc {
+
+using ElfFile = llvm::object::ELFFile<llvm::object::ELF64LE>;
+
+/// Compares the bytes of a section with the fingerprint of this llmc. An error
+/// is a table of what differs, of several lines, and says what to do.
+llvm::Error compareFingerprint(llvm::StringRef section);
+
+/// Looks at a file that exports llmc_cxx_plugin: its fingerprint, and that there
+/// will be one MLIR and one LLVM in the process. What was linked in and then
+/// stripped cannot be seen.
+llvm::Error inspectCxxPlugin(const ElfFile &elf);
+
+} // namespace llmc
+
+#endif // LLMC_LIB_PLUGIN_INSPECT_H
