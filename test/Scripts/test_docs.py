@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -42,7 +43,8 @@ def pattern(expected: str) -> str:
 
 class Docs(unittest.TestCase):
     def test_transcripts(self):
-        environment = dict(os.environ, PATH=f"{BUILD / 'bin'}{os.pathsep}{os.environ['PATH']}", LC_ALL="C")
+        environment = dict(os.environ, LC_ALL="C", PATH=os.pathsep.join(
+            [str(BUILD / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]))
         pages = sorted((ROOT / "docs").glob("*.md"))
         self.assertTrue(pages)
         for page in pages:
@@ -57,7 +59,7 @@ class Docs(unittest.TestCase):
                 for command, expected, code in found:
                     with self.subTest(f"{page.name}: {command}"):
                         done = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, capture_output=True,
-                                              text=True, timeout=120)
+                                              text=True, timeout=400)
                         self.assertEqual(done.returncode, code, done.stderr)
                         self.assertRegex(done.stdout + done.stderr, rf"\A{pattern(expected)}\Z")
 
