@@ -8,9 +8,15 @@
 // both sides, so read the shares rather than the absolute numbers.
 //
 //   bench-kernels [rounds] [cpu] [part of a name]
+//   bench-kernels [rounds] [cpu] text
+//
+// The second form compares formats whose levels are text of a plugin, spliced
+// into the kernels (llmc/Codegen/LevelsFunction.h), with the same formats of llmc:
+// the median over the rounds of the one's time over the other's.
 //
 //===----------------------------------------------------------------------===//
-#include "Jit.h"
+#include "TextFormats.h"
+#include "llmc/Codegen/Jit.h"
 #include "llmc/Codegen/QuantizedEmitter.h"
 #include "llmc/Codegen/Target.h"
 #include "llmc/Support/SplitMix.h"
@@ -281,31 +287,23 @@ public:
                       names[static_cast<int>(activations)], n, k, m);
     if (!isWanted(name))
       return;
-    auto shape =
-        llvm::cantFail(QuantizedShape::create(format, n, k, kTileRows));
-    std::string weight = llvm::formatv(
-        "!pack.tensor<{0}x{1}, #pack.quantized<\"{2}\">, #pack.rows<{3}>>", n,
-        k, format, kTileRows);
-    using Linear =
-        void (*)(float *, float *, float *, int64_t, int64_t, int64_t);
-    auto run = reinterpret_cast<Linear>(get(llvm::formatv(
-        R"(func.func @run(%rx: {0}, %rw: {0}, %ry: {0}, %m: index, %begin: index, %end: index) {{
-  %c0 = arith.constant 0 : index
-  %x = memref.view %rx[%c0][%m] : {0} to memref<?x{1}xi8>
-  %y = memref.view %ry[%c0][%m] : {0} to memref<?x{2}xf32>
-  %w = builtin.unrealized_conversion_cast %rw : {0} to {3}
-  kern.quantized_linear ins(%x, %w : memref<?x{1}xi8>, {3}) outs(%y : memref<?x{2}xf32>)
-  return
-})",
-        kRaw, kern::getInputRowBytes(k, activations), n, weight)));
-    float *x = inputs, *w = weights, *y = outputs;
-    cases.push_back(
-        {name,
-         m == 1 ? "GB/s" : "GOP/s",
-         (m == 1 ? double(shape.layout.bytes) : 2.0 * m * n * k) / 1e9,
-         [=](int64_t begin, int64_t end) { run(x, w, y, m, begin, end); },
-         {},
-         {}});
+    FormatDescription description = findFormat(format);
+    auto layout =
+        llvm::cantFail(PackedLayout::create(description, n, k, kTileRows));
+    std::string weight = pack::printTensorType(description, n, k, kTileRows);
+    auto run = reinterpret_cast<ProductFunction>(
+        get(getProductModule(weight, n, k, /*bias=*/false, activations)));
+    char *x = reinterpret_cast<char *>(inputs),
+         *w = reinterpret_cast<char *>(weights);
+    float *y = outputs;
+    cases.push_back({name,
+                     m == 1 ? "GB/s" : "GOP/s",
+                     (m == 1 ? double(layout.bytes) : 2.0 * m * n * k) / 1e9,
+                     [=](int64_t begin, int64_t end) {
+                       run(x, w, nullptr, y, m, begin, end);
+                     },
+                     {},
+                     {}});
   }
 
   void addAttention(int64_t time, int64_t position, int64_t heads,
@@ -344,14 +342,41 @@ public:
          {}});
   }
 
+  /// A format with text beside the one of llmc, with inputs of 8 bits and in f32.
+  void addTexts() {
+    static constexpr std::pair<llvm::StringLiteral, llvm::StringLiteral>
+        pairs[] = {{"i4g32", "text.int4"},
+                   {"nf4g64", "text.nf4"},
+                   {"q6_k", "text.q6_k"}};
+    for (const auto &[builtin, text] : pairs)
+      for (kern::Activations activations :
+           {kern::Activations::I8, kern::Activations::F32})
+        for (auto [m, n, k] :
+             {std::tuple(1, 16384, 8192), {1, 1024, 1024}, {512, 1024, 1024}}) {
+          addQuantized(m, n, k, builtin, activations);
+          addQuantized(m, n, k, text, activations);
+        }
+  }
+
+  /// Compares each case with the one before it.
+  void comparePairs(int rounds) {
+    run(rounds);
+    double worst = 0;
+    for (size_t i = 0; i + 1 < cases.size(); i += 2) {
+      const Case &known = cases[i], &text = cases[i + 1];
+      double one = compare(text.one, known.one),
+             two = compare(text.two, known.two);
+      worst = std::max({worst, one, two});
+      llvm::outs() << llvm::formatv(
+          "{0,-32} {1,8:f1} {2,-5} {3,-32} {4,8:f1} {5,8:f3} {6,8:f3}\n",
+          known.name, known.work / median(known.one), known.unit, text.name,
+          text.work / median(text.one), one, two);
+    }
+    llvm::outs() << llvm::formatv("slowest: {0:f3} times the time\n", worst);
+  }
+
   void measure(int rounds) {
-    for (int round = 0; round < rounds; ++round)
-      for (Case &c : cases) {
-        c.one.push_back(time(c, 1));
-        c.two.push_back(time(c, 2));
-      }
-    llvm::outs() << llvm::formatv("processor {0}, {1} bits\n", target.cpu,
-                                  target.vectorBits);
+    run(rounds);
     for (Case &c : cases) {
       double one = c.work / median(c.one), two = c.work / median(c.two);
       // The first case of a unit is its limit.
@@ -365,6 +390,25 @@ public:
   }
 
 private:
+  void run(int rounds) {
+    for (int round = 0; round < rounds; ++round)
+      for (Case &c : cases) {
+        c.one.push_back(time(c, 1));
+        c.two.push_back(time(c, 2));
+      }
+    llvm::outs() << llvm::formatv("processor {0}, {1} bits\n", target.cpu,
+                                  target.vectorBits);
+  }
+
+  /// The median over the rounds of a time over the one beside it.
+  static double compare(const std::vector<double> &times,
+                        const std::vector<double> &others) {
+    std::vector<double> shares;
+    for (auto [time, other] : llvm::zip_equal(times, others))
+      shares.push_back(time / other);
+    return median(shares);
+  }
+
   bool isWanted(llvm::StringRef name) const { return name.contains(part); }
 
   void *get(const std::string &text) {
@@ -429,7 +473,13 @@ int main(int argc, char **argv) {
                  << "\n";
     return 2;
   }
-  Bench bench(cpu, *target, argc > 3 ? argv[3] : "");
+  llvm::StringRef part = argc > 3 ? argv[3] : "";
+  Bench bench(cpu, *target, part == "text" ? "" : part);
+  if (part == "text") {
+    bench.addTexts();
+    bench.comparePairs(std::max(rounds, 1));
+    return 0;
+  }
   bench.addLimits();
   bench.addLinear(1, 16384, 8192, "f32");
   bench.addLinear(1, 16384, 8192, "bf16");

@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "llmc/Dialect/Pack/PackOps.h"
+#include "llmc/Dialect/Pack/PackFormats.h"
 #include "llmc/Formats/Layout.h"
 
 #include "mlir/IR/DialectImplementation.h"
@@ -68,9 +68,9 @@ std::optional<int64_t> DenseAttr::getPackedBytes(int64_t rows, int64_t columns,
 
 LogicalResult
 QuantizedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                      StringRef name) {
-  auto format = parseFormat(name);
-  if (!format) // [C1]
+                      StringRef name, DictionaryAttr definition) {
+  auto format = parseDefinition(name, definition);
+  if (!format) // [C1] [C3]
     return emitError() << llvm::toString(format.takeError());
   if (format->isDense()) // [C2]
     return emitError() << "expected #pack.dense for the format '" << name
@@ -85,9 +85,8 @@ Type QuantizedAttr::getComputeType() const {
 std::optional<int64_t> QuantizedAttr::getPackedBytes(int64_t rows,
                                                      int64_t columns,
                                                      int64_t blockRows) const {
-  // Verified: the name is that of a format.
-  auto layout = PackedLayout::create(llvm::cantFail(parseFormat(getName())),
-                                     rows, columns, blockRows);
+  auto layout =
+      llmc::PackedLayout::create(getFormat(*this), rows, columns, blockRows);
   if (layout)
     return layout->bytes;
   llvm::consumeError(layout.takeError());
@@ -96,8 +95,9 @@ std::optional<int64_t> QuantizedAttr::getPackedBytes(int64_t rows,
 
 LogicalResult MethodAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                  StringRef, StringRef format,
-                                 DictionaryAttr settings) {
-  if (failed(QuantizedAttr::verify(emitError, format))) // [C1]
+                                 DictionaryAttr settings,
+                                 DictionaryAttr definition) {
+  if (failed(QuantizedAttr::verify(emitError, format, definition))) // [C1]
     return failure();
   if (settings)
     for (NamedAttribute setting : settings)

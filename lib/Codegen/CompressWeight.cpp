@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Codegen/CompressWeight.h"
+#include "llmc/Dialect/Pack/PackFormats.h"
 #include "llmc/Recipes/Recipe.h"
 #include "llmc/Weights/ReadMatrix.h"
 #include "llmc/Weights/StoredFormat.h"
@@ -38,7 +39,7 @@ compress(StringRef name, Attribute source, int64_t rows, int64_t columns,
   request.parallelFor = parallel;
   std::vector<float> ones(columns, 1.0f);
   request.columnScale = ones;
-  auto result = runMethod(methods, method.getName(), method.getFormat(),
+  auto result = runMethod(methods, method.getName(), pack::getFormat(method),
                           pack::getSettings(method), request);
   if (!result)
     return result.takeError();
@@ -61,10 +62,7 @@ readKept(StringRef name, Attribute source, pack::MethodAttr method,
   if (!matrix)
     return llvm::createStringError("weight '" + name +
                                    "': " + llvm::toString(matrix.takeError()));
-  auto wanted = parseFormat(method.getFormat());
-  if (!wanted)
-    return wanted.takeError();
-  if (!(matrix->format == *wanted))
+  if (!(matrix->format == pack::getFormat(method)))
     return llvm::createStringError(
         "weight '" + name + "': expected to come in format '" +
         method.getFormat() + "' but got '" + matrix->format.name + "'");

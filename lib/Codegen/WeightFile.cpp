@@ -7,7 +7,7 @@
 #include "llmc/Codegen/CompressWeight.h"
 #include "llmc/Codegen/Conventions.h"
 #include "llmc/Dialect/NN/NNOps.h"
-#include "llmc/Dialect/Pack/PackOps.h"
+#include "llmc/Dialect/Pack/PackFormats.h"
 #include "llmc/Formats/Layout.h"
 #include "llmc/Runtime/Safetensors.h"
 #include "llmc/Weights/WeightStore.h"
@@ -80,16 +80,14 @@ static llvm::Expected<PlacedWeight> describeWeight(nn::WeightOp op) {
     int64_t rows = packed.getLayout().getCount();
     if (auto quantized =
             dyn_cast<pack::QuantizedAttr>(Attribute(packed.getFormat()))) {
-      auto format = parseFormat(quantized.getName());
-      if (!format)
-        return format.takeError();
-      auto layout = PackedLayout::create(*format, packed.getRows(),
+      FormatDescription format = pack::getFormat(quantized);
+      auto layout = PackedLayout::create(format, packed.getRows(),
                                          packed.getColumns(), rows);
       if (!layout)
         return layout.takeError();
       weight.dtype = "U8";
       weight.shape = {layout->tiles, layout->tileBytes};
-      weight.layout = (getCanonicalName(*format) + " rows" + Twine(rows)).str();
+      weight.layout = (getCanonicalName(format) + " rows" + Twine(rows)).str();
       weight.bytes = layout->tiles * layout->tileBytes;
       return weight;
     }

@@ -50,6 +50,28 @@ static std::vector<StringRef> listUses(uint64_t uses) {
   return names;
 }
 
+static void printJson(json::OStream &out, const FormatFamily &family) {
+  const FormatDescription &format = family.defaults;
+  out.attribute("name", family.name);
+  out.attribute("summary", family.summary);
+  if (!family.plugin.empty())
+    out.attribute("plugin", family.plugin);
+  out.attribute("bits", format.indexBits);
+  out.attribute("group", format.groupSize);
+  out.attributeArray("terms", [&] {
+    for (const Term &term : format.terms)
+      out.object([&] {
+        out.attributeArray("levels", [&] {
+          for (unsigned code = 0; code < format.getCodeCount(); ++code)
+            out.value(term.levels.get(code));
+        });
+        out.attribute("scale", getChainName(term.scale));
+      });
+  });
+  if (format.hasMinimum)
+    out.attribute("minimum", getChainName(format.minimum));
+}
+
 static void printJson(const PluginSet &set) {
   json::OStream out(outs(), 2);
   out.object([&] {
@@ -88,6 +110,10 @@ static void printJson(const PluginSet &set) {
           });
         });
     });
+    out.attributeArray("formats", [&] {
+      for (const FormatFamily &family : set.getFormats().getFamilies())
+        out.object([&] { printJson(out, family); });
+    });
   });
   outs() << "\n";
 }
@@ -97,29 +123,63 @@ static void printWrapped(const std::string &text, unsigned indent) {
   outs().indent(indent) << wrapText(text, indent, 78 - indent) << "\n";
 }
 
-static void printList(const PluginSet &set) {
-  StringRef file = "-";
+static void printMethod(const Method &method) {
+  outs() << "  " << method.name << "\n";
+  printWrapped(method.summary, 6);
+  if (auto uses = listUses(method.uses); !uses.empty())
+    printWrapped("makes use of inputs: " + join(uses, ", "), 6);
+  for (const MethodOption &option : method.options) {
+    outs() << "      " << option.name << ": " << option.getRange() << " ["
+           << option.fallback << "]\n";
+    printWrapped(option.help, 10);
+  }
+}
+
+/// What a name of the family alone means.
+static std::string describeDefaults(const FormatDescription &format) {
+  std::string text =
+      formatv("codes of {0} bits, ", format.indexBits).str() +
+      (format.groupSize ? "groups of " + std::to_string(format.groupSize)
+                        : std::string("whole rows"));
+  for (const Term &term : format.terms)
+    text += ", scale " + getChainName(term.scale);
+  if (format.hasMinimum)
+    text += ", minimum " + getChainName(format.minimum);
+  return text;
+}
+
+/// What llmc brings, or the plugin in `file`; `owner` is for people.
+static void printBrought(const PluginSet &set, StringRef file,
+                         StringRef owner) {
+  bool begun = false;
   for (const Method &method : set.getMethods().getMethods()) {
-    if (file != method.plugin) {
-      file = method.plugin;
-      outs() << (file == set.getMethods().getMethods().front().plugin ? ""
-                                                                      : "\n");
-      if (file.empty())
-        outs() << "Methods of llmc\n";
-      for (const LoadedPlugin &plugin : set.getPlugins())
-        if (!file.empty() && plugin.file == file)
-          outs() << "Methods of '" << file << "', " << plugin.vendor << " "
-                 << plugin.version << "\n";
-    }
-    outs() << "  " << method.name << "\n";
-    printWrapped(method.summary, 6);
-    if (auto uses = listUses(method.uses); !uses.empty())
-      printWrapped("makes use of inputs: " + join(uses, ", "), 6);
-    for (const MethodOption &option : method.options) {
-      outs() << "      " << option.name << ": " << option.getRange() << " ["
-             << option.fallback << "]\n";
-      printWrapped(option.help, 10);
-    }
+    if (method.plugin != file)
+      continue;
+    if (!begun)
+      outs() << "Methods of " << owner << "\n";
+    begun = true;
+    printMethod(method);
+  }
+  begun = false;
+  for (const FormatFamily &family : set.getFormats().getFamilies()) {
+    if (family.plugin != file)
+      continue;
+    if (!begun)
+      outs() << "Formats of " << owner << "\n";
+    begun = true;
+    outs() << "  " << family.name << "\n";
+    printWrapped(family.summary, 6);
+    printWrapped(describeDefaults(family.defaults), 6);
+  }
+}
+
+static void printList(const PluginSet &set) {
+  printBrought(set, "", "llmc");
+  for (const LoadedPlugin &plugin : set.getPlugins()) {
+    outs() << "\n";
+    printBrought(
+        set, plugin.file,
+        ("'" + plugin.file + "', " + plugin.vendor + " " + plugin.version));
   }
   for (const LoadedPlugin &plugin : set.getPlugins())
     listContent(plugin);

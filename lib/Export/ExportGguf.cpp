@@ -12,6 +12,7 @@
 #include "LeaveOut.h"
 #include "LlamaModel.h"
 #include "llmc/Codegen/CompressWeight.h"
+#include "llmc/Dialect/Pack/PackFormats.h"
 #include "llmc/Export/Export.h"
 #include "llmc/Formats/Ggml.h"
 #include "llmc/Weights/ReadMatrix.h"
@@ -85,15 +86,13 @@ Error Writer::add(const Twine &name, nn::WeightOp weight, TensorRole role,
                              leaveOut(weight.getSymName()));
   };
   if (pack::MethodAttr method = getMethod(weight)) {
-    auto format = parseFormat(method.getFormat());
-    if (!format)
-      return format.takeError();
-    item.blocks = findBlocks(*format);
+    FormatDescription format = pack::getFormat(method);
+    item.blocks = findBlocks(format);
     if (!item.blocks) {
       std::string names;
       for (const GgmlType &each : getGgmlTypes())
         names += (names.empty() ? "" : ", ") + each.name.str();
-      return refuse("GGUF has no blocks of format '" + format->name +
+      return refuse("GGUF has no blocks of format '" + format.name +
                     "'; use one of " + names);
     }
     if (type.getDimSize(1) % item.blocks->blockColumns)

@@ -11,6 +11,7 @@
 #include "LeaveOut.h"
 #include "OnnxPlan.h"
 #include "llmc/Codegen/CompressWeight.h"
+#include "llmc/Dialect/Pack/PackFormats.h"
 #include "llmc/Export/Export.h"
 #include "llmc/Export/OnnxCodes.h"
 #include "llmc/Weights/ReadMatrix.h"
@@ -122,15 +123,13 @@ static std::string describe(const onnx::Node &node) {
 //===----------------------------------------------------------------------===//
 
 Error Writer::settle(Export &item) {
-  auto format = parseFormat(item.matrix.parts.front().method.getFormat());
-  if (!format)
-    return format.takeError();
-  auto hasZeros = hasOnnxZeros(*format);
+  FormatDescription format = pack::getFormat(item.matrix.parts.front().method);
+  auto hasZeros = hasOnnxZeros(format);
   if (!hasZeros)
     return refuse(item, llvm::toString(hasZeros.takeError()));
   item.hasZeros = *hasZeros;
-  item.bits = format->indexBits;
-  item.block = format->getGroupColumns(item.matrix.columns);
+  item.bits = format.indexBits;
+  item.block = format.getGroupColumns(item.matrix.columns);
   if (item.matrix.getColumnScale() &&
       (item.matrix.escapes ||
        llvm::any_of(item.matrix.readers, [](const Reader &reader) {

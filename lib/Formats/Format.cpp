@@ -43,6 +43,17 @@ int64_t llmc::getCodeBits(ScaleCode code) {
   llvm_unreachable("no such scale code");
 }
 
+Levels Levels::make(ArrayRef<int8_t> levels) {
+  Levels result;
+  for (auto [code, level] : enumerate(levels))
+    if (level != levels[0] + static_cast<int>(code)) {
+      result.table.assign(levels.begin(), levels.end());
+      return result;
+    }
+  result.offset = levels[0];
+  return result;
+}
+
 int FormatDescription::getLowestLevel(unsigned term) const {
   const Levels &levels = terms[term].levels;
   return levels.table.empty() ? levels.offset : *min_element(levels.table);

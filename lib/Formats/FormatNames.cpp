@@ -6,7 +6,7 @@
 // the canonical name is written from the description, so that both agree.
 //
 //===----------------------------------------------------------------------===//
-#include "llmc/Formats/Format.h"
+#include "llmc/Formats/FormatSet.h"
 #include "llmc/Support/Nearest.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -14,7 +14,6 @@
 using namespace llvm;
 using namespace llmc;
 
-static constexpr int64_t kDefaultGroup = 32;
 /// No model has rows this long; it keeps products far from overflow.
 static constexpr int64_t kLargestGroup = 1 << 30;
 
@@ -25,38 +24,6 @@ static constexpr std::pair<StringLiteral, ScaleCode> kCodes[] = {
     {"u4", ScaleCode::U4},     {"u6", ScaleCode::U6},
     {"u8", ScaleCode::U8},     {"i8", ScaleCode::I8},
     {"e8m0", ScaleCode::E8M0}, {"ue4m3", ScaleCode::UE4M3}};
-
-/// Levels that are a table. SL4 is NL4 in integers of six bits, whose products fit
-/// sums of sixteen bits in pairs: levels of the least squared error, among such
-/// integers, of normal numbers in groups of 32 under their best scale. NL3 is for three bits what NL4 is for four: levels
-/// of the least squared error of normal numbers (Lloyd's steps) in groups of 32
-/// under their best scale, of either sign. NF4 and NF3, quantiles of a normal
-/// distribution, are rounded to 127ths. E2M1, numbers of a sign, two bits of
-/// exponent and one of mantissa (OCP Microscaling Formats 1.0, section 5.3.3),
-/// is doubled to have integers; code 8, its negative zero, is read as 0 and not
-/// made.
-struct LevelTable {
-  StringLiteral name;
-  unsigned bits;
-  int8_t levels[16];
-};
-static constexpr LevelTable kTables[] = {
-    {"nl4",
-     4,
-     {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89,
-      113}},
-    {"nf4",
-     4,
-     {-127, -88, -67, -50, -36, -23, -12, 0, 10, 20, 31, 43, 56, 71, 92, 127}},
-    {"sl4",
-     4,
-     {-32, -25, -20, -16, -12, -8, -5, -2, 0, 3, 6, 9, 13, 17, 22, 29}},
-    {"nl3", 3, {-127, -78, -46, -19, 6, 31, 60, 100}},
-    {"nf3", 3, {-127, -68, -31, 0, 23, 49, 79, 127}},
-    {"e2m1", 4, {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12}},
-    // Code 3 is not made, and read as 0.
-    {"t2", 2, {-1, 0, 1, 0}},
-};
 
 static constexpr std::pair<StringLiteral, StringLiteral> kAliases[] = {
     {"q4_0", "i4g32"},         {"q4_1", "u4g32"},
@@ -75,13 +42,16 @@ ArrayRef<std::pair<StringLiteral, StringLiteral>> llmc::getFormatAliases() {
 // Reading
 //===----------------------------------------------------------------------===//
 
-static Error unknown(StringRef name, const Twine &why) {
+Error FormatSet::unknown(StringRef name, const Twine &why) const {
   // Short names and some long ones; a name that nearly is one of them is meant.
   SmallVector<StringRef> known{"f32",   "bf16",   "f16",   "i4g32", "u4g32",
                                "i4g64", "u4g64",  "i8g32", "u3g32", "i3g32",
                                "u2g32", "nf4g64", "nf3g64"};
   for (const auto &alias : kAliases)
     known.push_back(alias.first);
+  for (const FormatFamily &family : families)
+    if (!family.plugin.empty())
+      known.push_back(family.name);
   StringRef nearest = findNearest(name, known);
   std::string hint = nearest.empty() || nearest == name
                          ? ""
@@ -104,8 +74,7 @@ static std::optional<T> takeName(StringRef &text,
   return found->second;
 }
 
-/// A whole chain; false if `text` is none.
-static bool parseChain(StringRef text, ScaleChain &chain) {
+bool llmc::parseChain(StringRef text, ScaleChain &chain) {
   chain = ScaleChain();
   if (auto real = takeName<RealType>(text, kReals)) {
     chain.real = *real;
@@ -128,37 +97,25 @@ static bool parseChain(StringRef text, ScaleChain &chain) {
          *code == ScaleCode::UE4M3;
 }
 
-/// The minimum of a group lies below 0, so a chain without signs is subtracted.
-static ScaleChain asMinimum(ScaleChain chain) {
+ScaleChain llmc::asMinimum(ScaleChain chain) {
   chain.negated = chain.code != ScaleCode::None && chain.code != ScaleCode::I8;
   return chain;
 }
 
-/// `u4`, `i4`, `nf4`: false if `text` begins with no levels.
-static bool takeLevels(StringRef &text, FormatDescription &format) {
-  Term &term = format.terms.emplace_back();
-  for (const LevelTable &table : kTables)
-    if (text.consume_front(table.name)) {
-      format.indexBits = table.bits;
-      term.levels.table.assign(table.levels, table.levels + (1 << table.bits));
-      return true;
-    }
-  bool isSigned = text.starts_with("i");
-  if (text.size() < 2 || (!isSigned && !text.starts_with("u")) ||
-      !isDigit(text[1]))
+bool llmc::parseMinimum(StringRef text, ScaleChain &chain) {
+  if (text.consume_front("z")) {
+    auto code = takeName<ScaleCode>(text, kCodes);
+    chain = {RealType::None, RealSpan::Group, code.value_or(ScaleCode::None),
+             /*negated=*/true, /*ofScale=*/true};
+    return code && text.empty();
+  }
+  if (!text.consume_front("m") || !parseChain(text, chain))
     return false;
-  unsigned bits = text[1] - '0';
-  if (bits < (isSigned ? 2 : 1) || bits == 7 || bits > 8)
-    return false;
-  text = text.drop_front(2);
-  format.indexBits = bits;
-  format.hasMinimum = !isSigned;
-  // Levels have eight bits with a sign.
-  term.levels.offset = isSigned || bits == 8 ? -(1 << (bits - 1)) : 0;
+  chain = asMinimum(chain);
   return true;
 }
 
-Expected<FormatDescription> llmc::parseFormat(StringRef name) {
+Expected<FormatDescription> FormatSet::parse(StringRef name) const {
   FormatDescription format;
   format.name = name.str();
   for (const auto &[text, real] : kReals)
@@ -172,11 +129,16 @@ Expected<FormatDescription> llmc::parseFormat(StringRef name) {
     if (name == alias)
       text = meaning;
 
-  if (!takeLevels(text, format))
+  const FormatFamily *family = takeFamily(text);
+  if (!family)
     return unknown(name,
                    "expected levels u1 to u6, u8, i2 to i6, i8, nl4, sl4, nl3, "
-                   "nf4, nf3, e2m1 or t2, or the name of a format");
-  format.groupSize = kDefaultGroup;
+                   "nf4, nf3, e2m1 or t2, or the name of a format" +
+                       Twine(name.contains('.')
+                                 ? "; --plugin FILE loads those of a plugin"
+                                 : ""));
+  format = family->defaults;
+  format.name = name.str();
   if (text.consume_front("row")) {
     format.groupSize = 0;
   } else if (text.consume_front("g")) {
@@ -189,50 +151,53 @@ Expected<FormatDescription> llmc::parseFormat(StringRef name) {
     return unknown(name, "expected 'g' and a group, 'row' or '.' and a scale "
                          "chain but got '" +
                              text + "'");
+  if (!text.empty() && format.terms.size() > 1)
+    return unknown(name, "expected no chains behind the name of a format of "
+                         "several terms but got '" +
+                             text + "'");
   auto badChain = [&](StringRef part) {
     return unknown(name, "expected a scale chain like f16, f32r-u8, f16b-u6 or "
                          "e8m0 but got '" +
                              part + "'");
   };
-  ScaleChain &scale = format.terms[0].scale;
   StringRef minimum;
   if (text.consume_front(".")) {
     auto [first, second] = text.split('.');
-    if ((first.starts_with("m") || first.starts_with("z")) && second.empty())
-      second = first;
-    else if (!parseChain(first, scale))
-      return badChain(first);
     minimum = second;
+    if ((first.starts_with("m") || first.starts_with("z")) && second.empty()) {
+      minimum = first;
+    } else {
+      if (!parseChain(first, format.terms[0].scale))
+        return badChain(first);
+      if (format.hasMinimum)
+        format.minimum = asMinimum(format.terms[0].scale);
+    }
   }
-  if (format.hasMinimum)
-    format.minimum = asMinimum(scale);
   if (!minimum.empty()) {
-    ScaleChain chain;
-    StringRef rest = minimum.drop_front();
-    if (minimum.starts_with("z")) {
-      auto code = takeName<ScaleCode>(rest, kCodes);
-      if (!code || !rest.empty())
+    if (!parseMinimum(minimum, format.minimum)) {
+      if (minimum.starts_with("z"))
         return unknown(name, "expected zero points like zu4 or zi8 but got '" +
                                  minimum + "'");
-      format.minimum = {RealType::None, RealSpan::Group, *code,
-                        /*negated=*/true, /*ofScale=*/true};
-    } else if (minimum.starts_with("m") && parseChain(rest, chain)) {
-      format.minimum = asMinimum(chain);
-    } else {
       return badChain(minimum);
     }
     format.hasMinimum = true;
   }
   if (Error error = verify(format))
     return unknown(name, toString(std::move(error)));
+  if (format.fromPlugin)
+    format.name = getLongName(*family, format);
   return format;
+}
+
+Expected<FormatDescription> llmc::parseFormat(StringRef name) {
+  return FormatSet::getBuiltin().parse(name);
 }
 
 //===----------------------------------------------------------------------===//
 // Writing
 //===----------------------------------------------------------------------===//
 
-static std::string getChainName(const ScaleChain &chain) {
+std::string llmc::getChainName(const ScaleChain &chain) {
   std::string name;
   for (const auto &[text, real] : kReals)
     if (chain.real == real)
@@ -245,11 +210,43 @@ static std::string getChainName(const ScaleChain &chain) {
   return name;
 }
 
+std::string llmc::getMinimumName(const ScaleChain &chain) {
+  return (chain.ofScale ? "z" : "m") + getChainName(chain);
+}
+
+static std::string getGroupName(const FormatDescription &format) {
+  return format.groupSize ? "g" + std::to_string(format.groupSize) : "row";
+}
+
+std::string FormatSet::getLongName(const FormatFamily &family,
+                                   const FormatDescription &format) {
+  std::string name = family.name + getGroupName(format);
+  const FormatDescription &usual = family.defaults;
+  const ScaleChain &scale = format.terms[0].scale;
+  bool sameMinimum = format.hasMinimum == usual.hasMinimum &&
+                     (!format.hasMinimum || format.minimum == usual.minimum);
+  if (scale == usual.terms[0].scale && sameMinimum)
+    return name;
+  name += "." + getChainName(scale);
+  if (format.hasMinimum &&
+      (!usual.hasMinimum || format.minimum != asMinimum(scale)))
+    name += "." + getMinimumName(format.minimum);
+  return name;
+}
+
+/// The family of llmc with these levels; empty if there is none.
+static StringRef findLevels(const Levels &levels) {
+  for (const FormatFamily &family : FormatSet::getBuiltin().getFamilies())
+    if (family.defaults.terms[0].levels.table == levels.table)
+      return family.name;
+  return "";
+}
+
 std::string llmc::getCanonicalName(const FormatDescription &format) {
   for (const auto &[text, real] : kReals)
     if (format.dense == real)
       return text.str();
-  if (format.terms.size() != 1)
+  if (format.fromPlugin || format.terms.size() != 1)
     return format.name;
   const Levels &levels = format.terms[0].levels;
   const ScaleChain &scale = format.terms[0].scale;
@@ -260,19 +257,16 @@ std::string llmc::getCanonicalName(const FormatDescription &format) {
         format.hasMinimum && (levels.offset == 0 || format.indexBits == 8);
     name = (unsignedLevels ? "u" : "i") + std::to_string(format.indexBits);
   } else {
-    for (const LevelTable &table : kTables)
-      if (levels.table == ArrayRef(table.levels, 1 << table.bits))
-        name = table.name.str();
+    name = findLevels(levels).str();
     if (name.empty())
       return format.name;
   }
-  name += format.groupSize ? "g" + std::to_string(format.groupSize) : "row";
+  name += getGroupName(format);
   bool ownMinimum = format.hasMinimum &&
                     (!unsignedLevels || format.minimum != asMinimum(scale));
   if (scale != ScaleChain() || ownMinimum)
     name += "." + getChainName(scale);
   if (ownMinimum)
-    name +=
-        (format.minimum.ofScale ? ".z" : ".m") + getChainName(format.minimum);
+    name += "." + getMinimumName(format.minimum);
   return name;
 }

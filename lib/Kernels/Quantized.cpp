@@ -57,11 +57,15 @@ static constexpr int64_t kCacheLine = 64;
 static constexpr int64_t kAhead = 1536;
 
 static std::string getFormatName(const QuantizedShape &shape) {
-  std::string name = "kern_q_" + shape.format.name + "_r" +
-                     std::to_string(shape.layout.tileRows);
+  // The vendor of a plugin keeps its dot: no other format then has this name.
+  auto [vendor, rest] =
+      shape.format.fromPlugin
+          ? StringRef(shape.format.name).split('.')
+          : std::pair(StringRef(), StringRef(shape.format.name));
+  std::string name = rest.str() + "_r" + std::to_string(shape.layout.tileRows);
   llvm::replace(name, '.', '_');
   llvm::replace(name, '-', '_');
-  return name;
+  return "kern_q_" + (vendor.empty() ? "" : vendor.str() + ".") + name;
 }
 
 static std::string getKernelName(const QuantizedShape &shape) {

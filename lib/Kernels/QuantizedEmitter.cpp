@@ -12,6 +12,34 @@ using namespace llmc;
 
 using Values = Emitter::Values;
 
+llvm::Expected<QuantizedShape>
+QuantizedShape::create(FormatDescription format, int64_t rows, int64_t columns,
+                       int64_t tileRows, MLIRContext *context) {
+  auto layout = PackedLayout::create(format, rows, columns, tileRows);
+  if (!layout)
+    return layout.takeError();
+  QuantizedShape shape;
+  for (const Term &term : format.terms) {
+    auto &function = shape.functions.emplace_back();
+    if (term.levels.function.empty())
+      continue;
+    auto parsed =
+        LevelsFunction::parse(term.levels.function, format.indexBits, context);
+    if (!parsed)
+      return llvm::createStringError(
+          "format '" + format.name +
+          "': function of levels: " + llvm::toString(parsed.takeError()));
+    if (!(Levels::make(parsed->getTable()) == term.levels))
+      return llvm::createStringError("format '" + format.name +
+                                     "': expected a function that gives the "
+                                     "levels");
+    function = std::move(*parsed);
+  }
+  shape.format = std::move(format);
+  shape.layout = std::move(*layout);
+  return shape;
+}
+
 llvm::Expected<QuantizedShape> QuantizedShape::create(StringRef name,
                                                       int64_t rows,
                                                       int64_t columns,
@@ -19,10 +47,8 @@ llvm::Expected<QuantizedShape> QuantizedShape::create(StringRef name,
   auto format = parseFormat(name);
   if (!format)
     return format.takeError();
-  auto layout = PackedLayout::create(*format, rows, columns, tileRows);
-  if (!layout)
-    return layout.takeError();
-  return QuantizedShape{std::move(*format), std::move(*layout)};
+  return create(std::move(*format), rows, columns, tileRows,
+                /*context=*/nullptr);
 }
 
 std::string QuantizedShape::getVariant() const {
@@ -318,6 +344,8 @@ Value QuantizedEmitter::emitLevels(const Pieces &pieces, int64_t step,
   const Levels &levels = shape.format.terms[term].levels;
   int64_t shift = getOffsetShift(term),
           added = shift < 0 ? 0 : int64_t(1) << shift;
+  if (const auto &function = shape.functions[term])
+    return splice(*function, codes, added);
   if (levels.table.empty()) {
     int64_t offset = levels.offset + added;
     if (isSigned(term)) {
@@ -335,6 +363,16 @@ Value QuantizedEmitter::emitLevels(const Pieces &pieces, int64_t step,
   for (int8_t level : levels.table)
     table.push_back(static_cast<uint8_t>(level + added));
   return lookUp(codes, table);
+}
+
+Value QuantizedEmitter::splice(const LevelsFunction &function, Value codes,
+                               int64_t added) {
+  auto bytes = VectorType::get({lanes * 4}, e.getI8Type());
+  Value levels = function.emit(e, cast(codes, bytes), added,
+                               [&](Value keys, ArrayRef<uint8_t> table) {
+                                 return cast(lookUp(keys, table), bytes);
+                               });
+  return cast(levels, VectorType::get({lanes}, e.getI32Type()));
 }
 
 /// A table of at most 256 bytes for every byte.

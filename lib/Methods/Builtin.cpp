@@ -352,6 +352,6 @@ static constexpr llmc_method kMethods[] = {
 
 static constexpr llmc_plugin kPlugin = {
     sizeof(llmc_plugin), LLMC_PLUGIN_ABI, 1, LLMC_METHODS_VENDOR, "1", kMethods,
-    std::size(kMethods)};
+    std::size(kMethods), nullptr,         0};
 
 const llmc_plugin &llmc::getBuiltinMethods() { return kPlugin; }

@@ -2,82 +2,24 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// What a table says is checked before a name of it is known to anyone. Memory
-// that a plugin points to cannot be checked, but lengths and sizes are bounded,
-// so that a table of another layout is refused by what it says of itself.
+// What a table says is checked before a name of it is known to anyone.
 //
 //===----------------------------------------------------------------------===//
 #include "RowQuantizer.h"
+#include "llmc/Formats/TableReader.h"
 #include "llmc/Methods/Method.h"
 #include "llmc/Support/Nearest.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
-#include "llvm/Support/ConvertUTF.h"
 #include "llvm/Support/FormatVariadic.h"
 
 #include <cmath>
-#include <cstring>
 
 using namespace llvm;
 using namespace llmc;
 
-/// No struct of the interface will ever be larger.
-static constexpr size_t kLargestStruct = 4096;
 static constexpr size_t kMostOptions = 64, kMostMethods = 256;
-static constexpr size_t kLongestWord = 32, kLongestText = 400,
-                        kLongestVersion = 64;
-
-/// Checks the size that a struct says of itself; what version 1 has of it must
-/// be there.
-static Error checkSize(const Twine &what, size_t got, size_t wanted) {
-  if (got >= wanted && got <= kLargestStruct && got % alignof(void *) == 0)
-    return Error::success();
-  return createStringError(what + ": expected a size of at least " +
-                           Twine(wanted) + " bytes but got " + Twine(got));
-}
-
-static bool isWord(StringRef text) {
-  return !text.empty() && text.size() <= kLongestWord && isLower(text[0]) &&
-         all_of(text,
-                [](char c) { return isLower(c) || isDigit(c) || c == '_'; });
-}
-
-/// Reads a text of at most `longest` bytes, without a look behind them.
-static Expected<std::string> readText(const Twine &what, const char *text,
-                                      size_t longest = kLongestText) {
-  if (!text)
-    return createStringError(what + ": expected a text but got a null pointer");
-  StringRef read(text, strnlen(text, longest + 1));
-  if (read.empty() || read.size() > longest)
-    return createStringError(what + ": expected a text of 1 to " +
-                             Twine(longest) + " bytes but got " +
-                             (read.empty() ? "none" : "more"));
-  const auto *bytes = reinterpret_cast<const UTF8 *>(read.begin());
-  bool legal =
-      isLegalUTF8String(&bytes, reinterpret_cast<const UTF8 *>(read.end()));
-  for (size_t i = 0; i < read.size() && legal; ++i) {
-    auto c = static_cast<unsigned char>(read[i]);
-    auto next =
-        static_cast<unsigned char>(i + 1 < read.size() ? read[i + 1] : 0xff);
-    legal = c >= 0x20 && c != 0x7f && (c != 0xc2 || next >= 0xa0);
-  }
-  if (!legal)
-    return createStringError(what +
-                             ": expected UTF-8 without control "
-                             "characters but got '" +
-                             toHex(read.take_front(kLongestWord)) + "' (hex)");
-  return read.str();
-}
-
-static Expected<std::string> readWord(const Twine &what, const char *text) {
-  auto word = readText(what, text);
-  if (!word || isWord(*word))
-    return word;
-  return createStringError(what + ": expected 1 to " + Twine(kLongestWord) +
-                           " of a-z, 0-9 and _, a letter first, but got '" +
-                           *word + "'");
-}
 
 /// Words that rules of recipes use themselves.
 static bool isReserved(StringRef name) {
@@ -166,32 +108,17 @@ static Expected<MethodOption> readOption(const Twine &what,
   return option;
 }
 
-/// The element of an array whose elements are of the size that they say.
-template <typename T> static const T &getElement(const T *array, size_t index) {
-  return *reinterpret_cast<const T *>(reinterpret_cast<const char *>(array) +
-                                      index * array->size);
-}
-
 static Error readOptions(const Twine &what, const llmc_method &from,
                          Method &method) {
-  if (from.option_count > kMostOptions)
-    return createStringError(what + ".option_count: expected at most " +
-                             Twine(kMostOptions) + " but got " +
-                             Twine(from.option_count));
-  if (from.option_count && !from.options)
-    return createStringError(what + ".options: expected " +
-                             Twine(from.option_count) +
-                             " options but got a null pointer");
+  if (Error error = checkArray(what, "option", from.options, from.option_count,
+                               kMostOptions))
+    return error;
   for (size_t i = 0; i < from.option_count; ++i) {
     std::string which = (what + ".options[" + Twine(i) + "]").str();
-    if (Error error = checkSize(which, from.options->size, sizeof(llmc_option)))
-      return error;
-    const llmc_option &each = getElement(from.options, i);
-    if (each.size != from.options->size)
-      return createStringError(which + ": expected the size of the first, " +
-                               Twine(from.options->size) + ", but got " +
-                               Twine(each.size));
-    auto option = readOption(which, each);
+    auto each = readElement(which, from.options, i, sizeof(llmc_option));
+    if (!each)
+      return each.takeError();
+    auto option = readOption(which, **each);
     if (!option)
       return option.takeError();
     if (any_of(method.options, [&](const MethodOption &other) {
@@ -207,18 +134,9 @@ static Error readOptions(const Twine &what, const llmc_method &from,
 static Expected<Method> readMethod(const Twine &what, const llmc_method &from,
                                    StringRef vendor) {
   Method method;
-  auto name = readText(what + ".name", from.name);
+  auto name = readName(what + ".name", from.name, vendor);
   if (!name)
     return name.takeError();
-  StringRef own = *name;
-  if (!vendor.empty() &&
-      (!own.consume_front(vendor) || !own.consume_front(".")))
-    return createStringError(what + ".name: expected '" + vendor +
-                             ".' before the name but got '" + *name + "'");
-  if (!isWord(own))
-    return createStringError(
-        what + ".name: expected 1 to " + Twine(kLongestWord) +
-        " of a-z, 0-9 and _, a letter first, but got '" + own + "'");
   method.name = std::move(*name);
   auto summary = readText(what + ".summary", from.summary);
   if (!summary)
@@ -237,47 +155,19 @@ static Expected<Method> readMethod(const Twine &what, const llmc_method &from,
 }
 
 Error MethodSet::add(const llmc_plugin &plugin, StringRef file) {
-  if (Error error = checkSize("llmc_plugin", plugin.size, sizeof(llmc_plugin)))
+  auto vendor = readVendor(plugin, file);
+  if (!vendor)
+    return vendor.takeError();
+  if (Error error = checkArray("llmc_plugin", "method", plugin.methods,
+                               plugin.method_count, kMostMethods))
     return error;
-  if (plugin.abi < 1)
-    return createStringError("llmc_plugin.abi: expected at least 1 but got 0");
-  if (plugin.needs < 1 || plugin.needs > LLMC_PLUGIN_ABI)
-    return createStringError(
-        "llmc_plugin.needs: this llmc has plugin interface " +
-        Twine(LLMC_PLUGIN_ABI) + ", but the plugin needs " +
-        Twine(plugin.needs) + "; a newer llmc runs it");
-  std::string vendor;
-  if (!file.empty()) {
-    auto word = readWord("llmc_plugin.vendor", plugin.vendor);
-    if (!word)
-      return word.takeError();
-    vendor = std::move(*word);
-    if (vendor == "llmc")
-      return createStringError("llmc_plugin.vendor: 'llmc' is not for plugins");
-  }
-  auto version =
-      readText("llmc_plugin.version", plugin.version, kLongestVersion);
-  if (!version)
-    return version.takeError();
-  if (plugin.method_count < 1 || plugin.method_count > kMostMethods)
-    return createStringError("llmc_plugin.method_count: expected 1 to " +
-                             Twine(kMostMethods) + " but got " +
-                             Twine(plugin.method_count));
-  if (!plugin.methods)
-    return createStringError(
-        "llmc_plugin.methods: expected methods but got a null pointer");
   std::vector<Method> read;
   for (size_t i = 0; i < plugin.method_count; ++i) {
     std::string what = "llmc_plugin.methods[" + std::to_string(i) + "]";
-    if (Error error =
-            checkSize(what, plugin.methods->size, sizeof(llmc_method)))
-      return error;
-    const llmc_method &each = getElement(plugin.methods, i);
-    if (each.size != plugin.methods->size)
-      return createStringError(what + ": expected the size of the first, " +
-                               Twine(plugin.methods->size) + ", but got " +
-                               Twine(each.size));
-    auto method = readMethod(what, each, vendor);
+    auto each = readElement(what, plugin.methods, i, sizeof(llmc_method));
+    if (!each)
+      return each.takeError();
+    auto method = readMethod(what, **each, *vendor);
     if (!method)
       return method.takeError();
     const Method *other = find(method->name);

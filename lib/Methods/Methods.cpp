@@ -107,22 +107,28 @@ Expected<MethodResult> llmc::runMethod(const Method &method,
   return createStringError(prefix + toString(result.takeError()));
 }
 
-Expected<MethodResult>
-llmc::runMethod(const MethodSet &methods, StringRef name, StringRef formatName,
-                ArrayRef<std::pair<StringRef, StringRef>> settings,
-                MethodRequest request) {
+Expected<MethodResult> llmc::runMethod(
+    const MethodSet &methods, StringRef name, const FormatDescription &format,
+    ArrayRef<std::pair<StringRef, StringRef>> settings, MethodRequest request) {
   const Method *method = methods.find(name);
   if (!method)
     return createStringError(methods.describeUnknown(name, {}));
   auto options = Options::parse(name, method->options, settings);
   if (!options)
     return options.takeError();
+  request.options = &*options;
+  request.format = &format;
+  return runMethod(*method, request);
+}
+
+Expected<MethodResult>
+llmc::runMethod(const MethodSet &methods, StringRef name, StringRef formatName,
+                ArrayRef<std::pair<StringRef, StringRef>> settings,
+                MethodRequest request) {
   auto format = parseFormat(formatName);
   if (!format)
     return format.takeError();
-  request.options = &*options;
-  request.format = &*format;
-  return runMethod(*method, request);
+  return runMethod(methods, name, *format, settings, request);
 }
 
 //===----------------------------------------------------------------------===//

@@ -96,7 +96,8 @@ static double measureKurtosis(const MatrixView &weight,
 }
 
 Expected<std::vector<float>>
-llmc::computeSharedScale(ArrayRef<MatrixView> weights, StringRef formatName,
+llmc::computeSharedScale(ArrayRef<MatrixView> weights,
+                         const FormatDescription &format,
                          ArrayRef<std::pair<StringRef, StringRef>> settings,
                          ParallelFor parallelFor, std::string &note) {
   static const MethodSet builtin = MethodSet::makeBuiltin();
@@ -104,12 +105,9 @@ llmc::computeSharedScale(ArrayRef<MatrixView> weights, StringRef formatName,
       Options::parse("sinq", builtin.find("sinq")->options, settings);
   if (!options)
     return options.takeError();
-  auto format = parseFormat(formatName);
-  if (!format)
-    return format.takeError();
   int64_t columns = weights.front().columns;
   SinqOptions sinq(options->getIntegers().data(), options->getReals().data(),
-                   format->getGroupColumns(columns), columns);
+                   format.getGroupColumns(columns), columns);
   if (sinq.kurtosis > 0)
     for (const MatrixView &weight : weights)
       if (double kurtosis = measureKurtosis(weight, parallelFor);

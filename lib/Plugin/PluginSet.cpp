@@ -7,6 +7,7 @@
 #include "Apart.h"
 #include "llmc/Methods/CatchAll.h"
 #include "CxxContent.h"
+#include "llmc/Codegen/LevelsFunction.h"
 #include "llmc/Support/Hash.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -206,6 +207,9 @@ Error PluginSet::load(StringRef file) {
             StringRef(table->vendor) + "' and '" + plugin.vendor + "'"));
     }
     size_t known = methods.getMethods().size();
+    FormatSet all = formats;
+    if (Error error = all.add(*table, file, runLevels))
+      return wrong(std::move(error));
     if (Error error = methods.add(*table, file))
       return wrong(std::move(error));
     plugin.vendor = table->vendor;
@@ -213,6 +217,13 @@ Error PluginSet::load(StringRef file) {
     plugin.abi = table->abi;
     for (const Method &method : drop_begin(methods.getMethods(), known))
       plugin.methods.push_back(method.name);
+    for (const FormatFamily &family :
+         all.getFamilies().drop_front(formats.getFamilies().size()))
+      plugin.formats.push_back(family.name);
+    if (plugin.methods.empty() && plugin.formats.empty())
+      return wrong(createStringError(
+          "llmc_plugin: expected a method or a format but got none"));
+    formats = std::move(all);
   }
   if (opened->content && dialects)
     addDialects(*opened->content, *dialects);
@@ -249,6 +260,7 @@ std::string PluginSet::describe() const {
   std::string text;
   for (const LoadedPlugin &plugin : plugins) {
     std::vector<std::string> names = plugin.methods;
+    append_range(names, plugin.formats);
     for (const PluginPass &pass : plugin.passes)
       names.push_back(pass.name);
     append_range(names, plugin.dialects);
@@ -271,6 +283,8 @@ std::vector<std::string> PluginSet::listForReport() const {
 std::string PluginSet::describeFiles() const {
   std::string text;
   for (const LoadedPlugin &plugin : plugins)
-    text += plugin.hash + " " + join(plugin.methods, " ") + "\n";
+    text += plugin.hash + " " + join(plugin.methods, " ") +
+            (plugin.formats.empty() ? "" : " formats ") +
+            join(plugin.formats, " ") + "\n";
   return text;
 }

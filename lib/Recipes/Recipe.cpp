@@ -248,10 +248,16 @@ private:
                   scope.methods.describeUnknown(rule.method, {kKeepMethod}));
     if (rule.format.empty())
       return fail(&node, "expected the key 'format', or 'bits' and 'group'");
-    auto format = parseFormat(rule.format);
+    auto format = scope.formats.parse(rule.format);
     if (!format)
       return fail(&node, toString(format.takeError()));
+    if (format->terms.size() > 1)
+      return fail(&node, "format '" + format->name + "' is a sum of " +
+                             std::to_string(format->terms.size()) +
+                             " products, which no method makes; expected a "
+                             "format of one term");
     rule.format = getCanonicalName(*format);
+    rule.description = std::move(*format);
     SmallVector<std::pair<StringRef, StringRef>> settings;
     for (const auto &[key, value] : rule.settings)
       settings.emplace_back(key, value);

@@ -11,6 +11,7 @@
 #include "llmc/Codegen/QuantizedEmitter.h"
 #include "llmc/Dialect/Kern/KernOps.h"
 #include "llmc/Dialect/NN/CacheFormat.h"
+#include "llmc/Dialect/Pack/PackFormats.h"
 #include "llmc/Passes/KernelPasses.h"
 
 namespace llmc {
@@ -46,6 +47,7 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
       return signalPassFailure();
     }
     KernelLibrary library(module, *target);
+    shapes.clear();
     SmallVector<Operation *> kernels;
     module.walk([&](Operation *op) {
       if (isa<kern::KernDialect>(op->getDialect()))
@@ -76,8 +78,9 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
       signalPassFailure();
   }
 
-  /// Operands must be memrefs whose rows are contiguous.
-  static LogicalResult check(Operation *op) {
+  /// Operands must be memrefs whose rows are contiguous, or matrices that there
+  /// are kernels for.
+  LogicalResult check(Operation *op) {
     for (Value operand : op->getOperands()) {
       if (isa<TensorType>(operand.getType()))
         return op->emitOpError("expected memrefs but got ")
@@ -98,10 +101,27 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
         return op->emitOpError("expected contiguous rows but got ") << type;
     }
     for (Value operand : op->getOperands())
-      if (auto weight = dyn_cast<pack::TensorType>(operand.getType()))
+      if (auto weight = dyn_cast<pack::TensorType>(operand.getType())) {
         if (!isa<pack::DenseAttr, pack::QuantizedAttr>(weight.getFormat()))
           return op->emitOpError("expected a format with kernels but got ")
                  << weight.getFormat();
+        if (weight.isQuantized() && mlir::failed(addShape(op, weight)))
+          return failure();
+      }
+    return success();
+  }
+
+  /// Keeps the kernel's view of a compressed matrix.
+  LogicalResult addShape(Operation *op, pack::TensorType type) {
+    if (shapes.contains(type))
+      return success();
+    auto format = cast<pack::QuantizedAttr>(Attribute(type.getFormat()));
+    auto shape = QuantizedShape::create(
+        pack::getFormat(format), type.getRows(), type.getColumns(),
+        type.getLayout().getCount(), op->getContext());
+    if (!shape)
+      return op->emitOpError(llvm::toString(shape.takeError()));
+    shapes.try_emplace(type, std::move(*shape));
     return success();
   }
 
@@ -250,17 +270,9 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
     });
   }
 
-  /// The kernel's view of a compressed matrix.
-  static QuantizedShape getShape(pack::TensorType type) {
-    // The type is verified.
-    return llvm::cantFail(QuantizedShape::create(
-        cast<pack::QuantizedAttr>(Attribute(type.getFormat())).getName(),
-        type.getRows(), type.getColumns(), type.getLayout().getCount()));
-  }
-
   void expand(Emitter &e, KernelLibrary &library, kern::QuantizedLinearOp op) {
     pack::TensorType type = op.getWeight().getType();
-    QuantizedShape shape = getShape(type);
+    QuantizedShape shape = shapes.at(type);
     int64_t rowBytes = op.getInput().getType().getShape().back();
     // The two are verified.
     shape.activations = *kern::findActivations(type.getColumns(), rowBytes);
@@ -290,7 +302,7 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
     auto dense = dyn_cast<pack::DenseAttr>(Attribute(type.getFormat()));
     func::FuncOp kernel = dense ? library.getGather(dense.getStorage(),
                                                     type.getLayout().getCount())
-                                : library.getQuantizedGather(getShape(type));
+                                : library.getQuantizedGather(shapes.at(type));
     Value rows = extents(e, op.getIndices(), 0);
     int64_t rank = op.getIndices().getType().getRank();
     parallel(e, rows, [&](Value row) {
@@ -370,6 +382,9 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
                      capacity, op.getPosition(), head, begin, end});
     });
   }
+
+  /// Of the matrices of this module.
+  llvm::DenseMap<Type, QuantizedShape> shapes;
 };
 
 } // namespace

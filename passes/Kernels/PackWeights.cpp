@@ -81,7 +81,8 @@ struct PackWeights : llmc::impl::PackWeightsPassBase<PackWeights> {
       auto rowsOfBlock = layout;
       if (auto method = weight->getAttrOfType<pack::MethodAttr>(
               pack::PackDialect::kMethod)) {
-        packed = pack::QuantizedAttr::get(context, method.getFormat());
+        packed = pack::QuantizedAttr::get(context, method.getFormat(),
+                                          method.getDefinition());
         rowsOfBlock = pack::RowsAttr::get(context, kTileRows);
       }
       auto target = pack::TensorType::getChecked(

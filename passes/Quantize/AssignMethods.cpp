@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "FoldScale.h"
-#include "llmc/Dialect/Pack/PackOps.h"
+#include "llmc/Dialect/Pack/PackFormats.h"
 #include "llmc/Passes/KernelPasses.h"
 #include "llmc/Passes/QuantizePasses.h"
 #include "llmc/Plugin/PluginSet.h"
@@ -116,10 +116,12 @@ struct AssignMethods : llmc::impl::AssignMethodsPassBase<AssignMethods> {
     else if (rule->method == kKeepMethod)
       assignStored(weight, keep);
     else
-      weight->setAttr(pack::PackDialect::kMethod,
-                      pack::MethodAttr::get(
-                          builder.getContext(), rule->method, rule->format,
-                          buildSettings(builder, rule->settings)));
+      weight->setAttr(
+          pack::PackDialect::kMethod,
+          pack::MethodAttr::get(
+              builder.getContext(), rule->method, rule->format,
+              buildSettings(builder, rule->settings),
+              pack::buildDefinition(builder.getContext(), rule->description)));
     if (Type inputs = getActivations(*rule, how, builder);
         inputs && weight->hasAttr(pack::PackDialect::kMethod))
       weight->setAttr(pack::PackDialect::kActivations, TypeAttr::get(inputs));
@@ -147,7 +149,8 @@ struct AssignMethods : llmc::impl::AssignMethodsPassBase<AssignMethods> {
     if (format)
       weight->setAttr(pack::PackDialect::kMethod,
                       pack::MethodAttr::get(weight.getContext(), kKeepMethod,
-                                            *format, DictionaryAttr()));
+                                            *format, DictionaryAttr(),
+                                            DictionaryAttr()));
     else
       keep("the recipe keeps it as it comes, but " +
            llvm::toString(format.takeError()));

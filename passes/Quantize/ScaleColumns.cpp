@@ -13,7 +13,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "FoldScale.h"
-#include "llmc/Dialect/Pack/PackOps.h"
+#include "llmc/Dialect/Pack/PackFormats.h"
 #include "llmc/Methods/Method.h"
 #include "llmc/Passes/KernelPasses.h"
 #include "llmc/Passes/QuantizePasses.h"
@@ -220,8 +220,8 @@ struct ScaleColumns : llmc::impl::ScaleColumnsPassBase<ScaleColumns> {
     auto read = Clock::now();
     ColumnScale scale;
     auto factors =
-        computeSharedScale(views, method.getFormat(), pack::getSettings(method),
-                           workers, scale.note);
+        computeSharedScale(views, pack::getFormat(method),
+                           pack::getSettings(method), workers, scale.note);
     if (!factors)
       return factors.takeError();
     scale.factors = std::move(*factors);

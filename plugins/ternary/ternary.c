@@ -108,7 +108,12 @@ static const llmc_method methods[] = {
     {sizeof(llmc_method), "example.ternary",
      "-1, 0 or 1 times a scale for each group, of the smallest squared error",
      options, 1, 0, run}};
-static const llmc_plugin plugin = {
-    sizeof(llmc_plugin), LLMC_PLUGIN_ABI, 1, "example", "1.0", methods, 1};
+static const llmc_plugin plugin = {.size = sizeof(llmc_plugin),
+                                   .abi = LLMC_PLUGIN_ABI,
+                                   .needs = 1,
+                                   .vendor = "example",
+                                   .version = "1.0",
+                                   .methods = methods,
+                                   .method_count = 1};
 
 LLMC_PLUGIN_EXPORT const llmc_plugin *llmc_plugin_v1(void) { return &plugin; }

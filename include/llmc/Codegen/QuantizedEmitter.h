@@ -11,6 +11,7 @@
 #define LLMC_CODEGEN_QUANTIZEDEMITTER_H
 
 #include "llmc/Codegen/Emitter.h"
+#include "llmc/Codegen/LevelsFunction.h"
 #include "llmc/Dialect/Kern/KernOps.h"
 #include "llmc/Formats/Layout.h"
 
@@ -35,7 +36,16 @@ struct QuantizedShape {
   PackedLayout layout;
   /// What the input of a product is.
   kern::Activations activations = kern::Activations::I8;
+  /// For each term the function of its levels, if it has one.
+  llvm::SmallVector<std::optional<LevelsFunction>, 1> functions;
 
+  /// Refuses functions that do not say what the levels are. They are read in
+  /// `context`, that of the kernels.
+  static llvm::Expected<QuantizedShape> create(FormatDescription format,
+                                               int64_t rows, int64_t columns,
+                                               int64_t tileRows,
+                                               mlir::MLIRContext *context);
+  /// The same with the name of a format of llmc.
   static llvm::Expected<QuantizedShape> create(llvm::StringRef format,
                                                int64_t rows, int64_t columns,
                                                int64_t tileRows);
@@ -154,6 +164,9 @@ private:
   mlir::Value atRow(mlir::Value base, int64_t place, int64_t width);
   mlir::Value widen(mlir::Value value);
   mlir::Value multiplyPairs(mlir::Value a, mlir::Value b);
+  /// The same as the function of the term computes it, plus `added`.
+  mlir::Value splice(const LevelsFunction &function, mlir::Value codes,
+                     int64_t added);
   mlir::Value lookUp(mlir::Value codes, llvm::ArrayRef<uint8_t> table);
   mlir::Value intrinsic(llvm::StringRef name, mlir::Type result,
                         mlir::ValueRange operands);

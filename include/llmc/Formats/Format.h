@@ -65,11 +65,19 @@ struct Levels {
   /// One entry for each code. Empty: `code + offset`.
   llvm::SmallVector<int8_t, 16> table;
   int offset = 0;
+  /// How kernels compute it, as MLIR text (llmc/Codegen/LevelsFunction.h); empty:
+  /// as they like. It says the same as the table for every code.
+  std::string function;
 
+  /// A table, or an offset where levels are one apart.
+  static Levels make(llvm::ArrayRef<int8_t> levels);
   int get(unsigned code) const {
     return table.empty() ? static_cast<int>(code) + offset : table[code];
   }
-  bool operator==(const Levels &other) const = default;
+  /// Values count, not how they are computed.
+  bool operator==(const Levels &other) const {
+    return table == other.table && offset == other.offset;
+  }
 };
 
 /// One product of the sum.
@@ -93,6 +101,9 @@ struct FormatDescription {
   ScaleChain minimum;
   /// Columns of a group, a multiple of 16; 0 is the whole row.
   int64_t groupSize = 0;
+  /// Whether the format is that of a plugin: parseFormat does not know its name,
+  /// which is then the long one.
+  bool fromPlugin = false;
 
   bool isDense() const { return dense != RealType::None; }
   unsigned getCodeCount() const { return 1u << indexBits; }
@@ -142,10 +153,24 @@ llvm::Error verify(const FormatDescription &format);
 /// where ".m" names its chain. With ".z" the minimum is a zero point, in units of
 /// the scale, stored as u4, u6, u8 or i8. Short names: q4_0, q4_1, q5_0, q5_1, q8_0,
 /// iq4_nl, q4_k, q5_k, q6_k as in GGUF, nl4, sl4 and nl3 with .f32r-i8, mxfp4, ternary.
+///
+/// These are the formats of llmc (BuiltinFormats.cpp). Those of plugins stand in
+/// the place of LEVELS, with their own group and chains where a name gives none;
+/// a FormatSet knows them.
 llvm::Expected<FormatDescription> parseFormat(llvm::StringRef name);
 
 /// The long name of a format, whatever short name it was made from.
 std::string getCanonicalName(const FormatDescription &format);
+
+/// The name of a chain, without whether it is negated.
+std::string getChainName(const ScaleChain &chain);
+/// A whole chain by name; false if `text` is none.
+bool parseChain(llvm::StringRef text, ScaleChain &chain);
+/// The minimum of a group lies below 0, so a chain without signs is subtracted.
+ScaleChain asMinimum(ScaleChain chain);
+/// The chain of the minimum as names have it: "mf16", "zu4".
+std::string getMinimumName(const ScaleChain &chain);
+bool parseMinimum(llvm::StringRef text, ScaleChain &chain);
 
 /// Short names, each with the long one.
 llvm::ArrayRef<std::pair<llvm::StringLiteral, llvm::StringLiteral>>

@@ -118,8 +118,14 @@ private:
 llvm::Expected<MethodResult> runMethod(const Method &method,
                                        const MethodRequest &request);
 
-/// The same with names and settings, as recipes and command lines give them:
+/// The same with a name and settings, as recipes and command lines give them:
 /// fills in the format and the options of `request`.
+llvm::Expected<MethodResult>
+runMethod(const MethodSet &methods, llvm::StringRef method,
+          const FormatDescription &format,
+          llvm::ArrayRef<std::pair<llvm::StringRef, llvm::StringRef>> settings,
+          MethodRequest request);
+/// The same with the name of a format of llmc.
 llvm::Expected<MethodResult>
 runMethod(const MethodSet &methods, llvm::StringRef method,
           llvm::StringRef format,
@@ -130,7 +136,7 @@ runMethod(const MethodSet &methods, llvm::StringRef method,
 /// matrices with one input together; empty, with the reason in `note`, where the
 /// settings forbid one.
 llvm::Expected<std::vector<float>> computeSharedScale(
-    llvm::ArrayRef<MatrixView> weights, llvm::StringRef format,
+    llvm::ArrayRef<MatrixView> weights, const FormatDescription &format,
     llvm::ArrayRef<std::pair<llvm::StringRef, llvm::StringRef>> settings,
     ParallelFor parallelFor, std::string &note);
 

@@ -68,8 +68,8 @@ struct LoadedPlugin {
   unsigned abi = 0;
   /// XXH3-128 of the file.
   std::string hash;
-  /// Of its methods.
-  std::vector<std::string> methods;
+  /// The names of what it brings.
+  std::vector<std::string> methods, formats;
   /// What a C++ plugin brings.
   std::vector<PluginPass> passes;
   std::vector<std::string> dialects;
@@ -84,9 +84,10 @@ struct LoadedPlugin {
 /// ends.
 class PluginSet {
 public:
-  /// With the methods of llmc, or with others.
-  explicit PluginSet(MethodSet methods = MethodSet::makeBuiltin())
-      : methods(std::move(methods)) {}
+  /// With the methods and formats of llmc, or with others.
+  explicit PluginSet(MethodSet methods = MethodSet::makeBuiltin(),
+                     FormatSet formats = FormatSet::getBuiltin())
+      : methods(std::move(methods)), formats(std::move(formats)) {}
   PluginSet(const PluginSet &) = delete;
   PluginSet &operator=(const PluginSet &) = delete;
 
@@ -112,9 +113,10 @@ public:
                       llvm::ArrayRef<std::string> files);
 
   const MethodSet &getMethods() const { return methods; }
+  const FormatSet &getFormats() const { return formats; }
   llvm::ArrayRef<LoadedPlugin> getPlugins() const { return plugins; }
   /// For recipes, which load plugins into this set.
-  RecipeScope getRecipeScope() { return {methods, loader}; }
+  RecipeScope getRecipeScope() { return {methods, loader, formats}; }
 
   /// Handlers of ONNX operators, for ImportOptions.
   std::vector<onnx::Converter> listConverters() const;
@@ -128,6 +130,7 @@ public:
 
 private:
   MethodSet methods;
+  FormatSet formats;
   std::vector<LoadedPlugin> plugins;
   int64_t trialSeconds = 0;
   mlir::DialectRegistry *dialects = nullptr;

@@ -2,8 +2,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
  *
- * A plugin is a shared library that brings compression methods. It exports one
- * function, llmc_plugin_v1, and links nothing of llmc: all that it needs from
+ * A plugin is a shared library that brings compression methods, formats, or
+ * both. It exports one function, llmc_plugin_v1, and links nothing of llmc: all that it needs from
  * llmc comes to it as a table of functions. Plain C99; any language that can
  * make a shared library with C functions will do.
  *
@@ -16,8 +16,10 @@
  *   }
  *   static const llmc_method methods[] = {
  *       {sizeof(llmc_method), "example.half", "what it does", NULL, 0, 0, run}};
- *   static const llmc_plugin plugin = {sizeof(llmc_plugin), LLMC_PLUGIN_ABI, 1,
- *                                      "example", "1.0", methods, 1};
+ *   static const llmc_plugin plugin = {
+ *       .size = sizeof(llmc_plugin), .abi = LLMC_PLUGIN_ABI, .needs = 1,
+ *       .vendor = "example", .version = "1.0",
+ *       .methods = methods, .method_count = 1};
  *   LLMC_PLUGIN_EXPORT const llmc_plugin *llmc_plugin_v1(void) {
  *     return &plugin;
  *   }
@@ -30,8 +32,7 @@
  * runs in every later llmc, and in every earlier one that has what it `needs`.
  * LLMC_PLUGIN_HAS tells whether a struct is long enough for a member. Layouts
  * are those of the C compiler of the platform; the platform has pointers of 64
- * bits. Structs that llmc will append are those of formats and metrics, behind
- * the methods of llmc_plugin.
+ * bits. Metrics will be appended behind the formats of llmc_plugin.
  *
  * Errors. Functions that return int return LLMC_METHOD_OK (0) or another
  * llmc_result, and a method that meets another one returns it, at once. The text
@@ -66,8 +67,8 @@
 extern "C" {
 #endif
 
-/* Counts what was appended to this header. */
-#define LLMC_PLUGIN_ABI 1
+/* Counts what was appended to this header: 2 has formats of plugins. */
+#define LLMC_PLUGIN_ABI 2
 
 #if defined(_WIN32)
 #define LLMC_PLUGIN_EXPORT __declspec(dllexport)
@@ -333,6 +334,73 @@ typedef struct llmc_method {
   int (*run)(const llmc_host *host, llmc_run *run, const llmc_job *job);
 } llmc_method;
 
+/* The levels of one product of a format, and its scale. */
+typedef struct llmc_term {
+  size_t size;
+  /* [2^bits]: the level of each code. Two codes may have the same; methods then
+   * make the first of them. NULL: as `function` says. */
+  const int8_t *levels;
+  /* The range in which they lie, both bounds included. */
+  int32_t lowest, highest;
+  /* How the scale is stored where a recipe does not say it. Not negated. */
+  const llmc_chain *scale;
+  /* How kernels compute the level of a code, as text of MLIR, at most 8192 bytes;
+   * NULL: llmc finds a way, which for more than 16 levels that are not one apart
+   * is slow. One function of one block,
+   *
+   *   func.func @levels(%code: i8) -> i8 {
+   *     %offset = arith.constant -8 : i8
+   *     %level = arith.addi %code, %offset : i8
+   *     return %level : i8
+   *   }
+   *
+   * whose ops are arith.constant, addi, subi, muli, andi, ori, xori, shli, shrui,
+   * shrsi, maxsi, maxui, minsi, minui, cmpi, select, extui, extsi and trunci on
+   * i1, i8, i16 and i32, and a look-up in up to 256 levels,
+   *
+   *   %table = arith.constant dense<[-1, 0, 1, 0]> : vector<4xi8>
+   *   %index = arith.index_castui %code : i8 to index
+   *   %level = vector.extract %table[%index] : i8 from vector<4xi8>
+   *
+   * at most 64 of them, without flags. llmc runs it once for each code when the
+   * plugin is loaded, and must get the levels of the table, if there is one. Into
+   * kernels it is spliced with vectors of the processor's width in the place of
+   * i8: one text for all. Bytes are the fastest; look-ups of up to 16 levels are
+   * one instruction on most processors. */
+  const char *function;
+} llmc_term;
+
+/* A format: what the values of a compressed matrix can be,
+ *
+ *   W[r][k] = sum over terms t of scale_t[r][g] * levels_t[code] + minimum[r][g]
+ *
+ * for column k in group g of row r. From this come what methods see of it, the
+ * order and the number of the bytes, and the kernels for every processor. A
+ * model that is compiled has its kernels in it, so it runs without the plugin.
+ *
+ * Recipes say the name, and may say the group and the chains behind it, as for
+ * formats of llmc: vendor.name, vendor.nameg64, vendor.namerow.f16,
+ * vendor.nameg64.f32r-u8. A format of several terms has the chains of the table;
+ * no method makes one so far. */
+typedef struct llmc_format_definition {
+  size_t size;
+  /* "vendor.name", as for methods. No name may be read as that of another format
+   * with a group or chains behind it. */
+  const char *name;
+  /* A line for people, at most 400 bytes. */
+  const char *summary;
+  uint32_t bits; /* of a code: 1 to 6, or 8 */
+  /* Columns of a group where a recipe does not say it: a multiple of 16; 0: the
+   * whole row. */
+  uint32_t group;
+  /* [term_count], 1 to 3, all of the size that the first one has. */
+  const llmc_term *terms;
+  size_t term_count;
+  /* How the minimum is stored where a recipe does not say it; NULL: the format
+   * has none. Negated where the code has no sign (U4, U6, U8, E8M0, UE4M3). */
+  const llmc_chain *minimum;
+} llmc_format_definition;
+
 typedef struct llmc_plugin {
   size_t size;
   uint32_t abi; /* LLMC_PLUGIN_ABI: of the header it was compiled with */
@@ -345,6 +413,10 @@ typedef struct llmc_plugin {
   /* [method_count], all of the size that the first one has. At most 256. */
   const llmc_method *methods;
   size_t method_count;
+  /* Since 2: [format_count], all of the size that the first one has. At most
+   * 256. A plugin has one method or one format at least. */
+  const llmc_format_definition *formats;
+  size_t format_count;
 } llmc_plugin;
 
 /* The one function that a plugin exports. What it returns belongs to the plugin

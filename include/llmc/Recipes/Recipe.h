@@ -11,8 +11,8 @@
 //       - {match: "layers\\.0\\.", method: keep}
 //       - {method: sinq, bits: 4, group: 64, quantizer: mse, activations: i16}
 //
-// `plugins`, before `quantize`, is a list of files of plugins whose methods the
-// rules name; a path is relative to the recipe.
+// `plugins`, before `quantize`, is a list of files of plugins whose methods and
+// formats the rules name; a path is relative to the recipe.
 //
 // `kv: i8` says in what a language model keeps keys and values: f32 (the default),
 // bf16 or i8.
@@ -28,6 +28,7 @@
 #ifndef LLMC_RECIPES_RECIPE_H
 #define LLMC_RECIPES_RECIPE_H
 
+#include "llmc/Formats/FormatSet.h"
 #include "llmc/Methods/Method.h"
 #include "llvm/Support/Error.h"
 #include <string>
@@ -62,8 +63,9 @@ struct QuantizeRule {
   unsigned uses = kReadByLinear | kReadByGather;
   /// The name of a method, or `keep`.
   std::string method;
-  /// The long name of the format; empty with `keep`.
+  /// The long name of the format, and what it is; empty with `keep`.
   std::string format;
+  FormatDescription description;
   ActivationRule activations = ActivationRule::I8;
   /// Options of the method, as written.
   std::vector<std::pair<std::string, std::string>> settings;
@@ -86,9 +88,10 @@ struct Recipe {
 /// What names in recipes may mean.
 struct RecipeScope {
   const MethodSet &methods;
-  /// Loads the plugin in a file, whose methods are then among `methods`. Null:
-  /// recipes may not name plugins.
+  /// Loads the plugin in a file, whose methods are then among `methods`, and its
+  /// formats among `formats`. Null: recipes may not name plugins.
   llvm::function_ref<llvm::Error(llvm::StringRef file)> loadPlugin = nullptr;
+  const FormatSet &formats = FormatSet::getBuiltin();
 };
 
 /// Reads a recipe from YAML. Errors name the file, the line and what would be

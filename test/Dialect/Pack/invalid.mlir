@@ -62,6 +62,34 @@ func.func @linear_c4(%x: tensor<2x4xf32>, %w: !pack.tensor<8x4, #pack.quantized<
 }
 
 // -----
+// expected-error @+1 {{format 'acme.two': expected a number as 'group' in a definition}}
+func.func private @quantized_c3(!pack.tensor<8x4, #pack.quantized<"acme.two", {bits = 1 : i64, terms = []}>, #pack.rows<16>>)
+
+// -----
+// expected-error @+1 {{format 'acme.two': expected 3 entries in a definition but got 4}}
+func.func private @quantized_c3_more(!pack.tensor<8x4, #pack.quantized<"acme.two", {bits = 1 : i64, group = 32 : i64, terms = [], more}>, #pack.rows<16>>)
+
+// -----
+// expected-error @+1 {{format 'acme.two': expected 1 to 3 terms but got 0}}
+func.func private @quantized_c3_terms(!pack.tensor<8x4, #pack.quantized<"acme.two", {bits = 1 : i64, group = 32 : i64, terms = []}>, #pack.rows<16>>)
+
+// -----
+// expected-error @+1 {{format 'acme.two': expected 2 levels but got 3}}
+func.func private @quantized_c3_levels(!pack.tensor<8x4, #pack.quantized<"acme.two", {bits = 1 : i64, group = 32 : i64, terms = [{levels = array<i8: -1, 0, 1>, scale = "f16"}]}>, #pack.rows<16>>)
+
+// -----
+// expected-error @+1 {{expected the name of a chain but got 'f17'}}
+func.func private @quantized_c3_chain(!pack.tensor<8x4, #pack.quantized<"acme.two", {bits = 1 : i64, group = 32 : i64, terms = [{levels = array<i8: -1, 1>, scale = "f17"}]}>, #pack.rows<16>>)
+
+// -----
+// expected-error @+1 {{expected groups of a multiple of 16 columns but got 24}}
+func.func private @quantized_c3_group(!pack.tensor<8x4, #pack.quantized<"acme.two", {bits = 1 : i64, group = 24 : i64, terms = [{levels = array<i8: -1, 1>, scale = "f16"}]}>, #pack.rows<16>>)
+
+// -----
+// expected-error @+1 {{expected a name with that of the plugin's vendor before a definition but got 'u4g32'}}
+func.func private @quantized_c3_name(!pack.tensor<8x4, #pack.quantized<"u4g32", {bits = 1 : i64, group = 32 : i64, terms = []}>, #pack.rows<16>>)
+
+// -----
 // expected-error @+1 {{expected #pack.dense for the format 'bf16'}}
 func.func private @method_c1() attributes {pack.method = #pack.method<"rtn", "bf16">}
 

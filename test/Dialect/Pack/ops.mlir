@@ -24,3 +24,11 @@ func.func @activations(%x: tensor<?x4xf32>, %w: !pack.tensor<8x4, #pack.quantize
   %0 = pack.linear %x, %w {activations = i16} : (tensor<?x4xf32>, !pack.tensor<8x4, #pack.quantized<"u4g32">, #pack.rows<16>>) -> tensor<?x8xf32>
   return %0 : tensor<?x8xf32>
 }
+
+// CHECK-LABEL: func.func private @defined
+// CHECK-SAME: !pack.tensor<8x64, #pack.quantized<"acme.twog32.f32.mf16", {bits = 1 : i64, group = 32 : i64, minimum = "mf16", terms = [{levels = array<i8: -1, 1>, scale = "f32"}]}>, #pack.rows<16>>
+func.func private @defined(!pack.tensor<8x64, #pack.quantized<"acme.twog32.f32.mf16", {bits = 1 : i64, group = 32 : i64, terms = [{levels = array<i8: -1, 1>, scale = "f32"}], minimum = "mf16"}>, #pack.rows<16>>)
+
+// CHECK: nn.weight @m
+// CHECK-SAME: #pack.method<"rtn", "acme.tworow", {a = "b"} as {bits = 1 : i64
+nn.weight @m : tensor<3x4xf32> from #nn.key<"m" : tensor<3x4xf32>> {pack.method = #pack.method<"rtn", "acme.tworow", {a = "b"} as {bits = 1 : i64, group = 0 : i64, terms = [{levels = array<i8: -1, 1>, scale = "f16"}]}>}

@@ -279,7 +279,7 @@ TEST(Layout, FormatsOfSeveralTerms) {
   second.scale.real = RealType::BF16;
   format.terms.push_back(second);
   format.terms.push_back(
-      {{{}, -8}, {RealType::F32, RealSpan::Row, ScaleCode::I8, false}});
+      {{{}, -8, ""}, {RealType::F32, RealSpan::Row, ScaleCode::I8, false}});
   PackedLayout layout = createLayout(format, 9, 70);
   std::vector<char> bytes = randomBytes(layout.bytes, 11);
   auto matrix = unpackMatrix(format, layout, bytes);

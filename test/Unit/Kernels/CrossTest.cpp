@@ -86,9 +86,7 @@ Case quantizedCase(const std::string &format, int64_t m, int64_t n, int64_t k,
                              ? makeInput(m, k, random, 32639, 900)
                              : makeInput(m, k, random);
   Case result{m, n, k, Case::Quantized, activations, "", std::move(x), {}, {}};
-  result.type = llvm::formatv("!pack.tensor<{0}x{1}, #pack.quantized<\"{2}\">, "
-                              "#pack.rows<16>>",
-                              n, k, format);
+  result.type = pack::printTensorType(matrix.format, n, k, 16);
   result.weight = llvm::cantFail(packMatrix(matrix, 16));
   result.expected = multiply(result.x, decoded, m, n, k);
   return result;
@@ -173,7 +171,9 @@ std::vector<Case> makeCases(size_t count) {
       [] { return quantizedCase("ternary", 1, 40, 300); },
       [] { return quantizedCase("u2g32", 3, 5, 96); },
       [] { return quantizedCase("u6g32", 2, 31, 64); },
-      [] { return quantizedCase("i4g32.bf16", 1, 17, 40); }};
+      [] { return quantizedCase("i4g32.bf16", 1, 17, 40); },
+      [] { return quantizedCase("text.nf4", 3, 19, 70); },
+      [] { return quantizedCase("text.e2m1", 2, 16, 64); }};
   std::vector<Case> cases;
   for (size_t i = 0; i < std::min(count, all.size()); ++i)
     cases.push_back(all[i]());

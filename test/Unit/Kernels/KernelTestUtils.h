@@ -6,7 +6,8 @@
 #ifndef LLMC_TEST_UNIT_KERNELS_KERNELTESTUTILS_H
 #define LLMC_TEST_UNIT_KERNELS_KERNELTESTUTILS_H
 
-#include "Jit.h"
+#include "TextFormats.h"
+#include "llmc/Codegen/Jit.h"
 #include "llmc/Formats/Layout.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/TargetParser/Host.h"
@@ -79,8 +80,8 @@ inline std::string nameOf(const ::testing::TestParamInfo<std::string> &info) {
 inline QuantizedMatrix makeMatrix(const std::string &name, int64_t rows,
                                   int64_t columns, std::mt19937 &random,
                                   llvm::function_ref<float()> scale) {
-  auto matrix = llvm::cantFail(QuantizedMatrix::create(
-      llvm::cantFail(parseFormat(name)), rows, columns));
+  auto matrix =
+      llvm::cantFail(QuantizedMatrix::create(findFormat(name), rows, columns));
   for (uint8_t &code : matrix.codes)
     code = random() % matrix.format.getCodeCount();
   int64_t groups = matrix.getGroups();

@@ -42,46 +42,21 @@ QuantizedMatrix makeMatrix(const std::string &name, int64_t rows,
 }
 
 std::string typeText(const std::string &format, int64_t n, int64_t k) {
-  return llvm::formatv("!pack.tensor<{0}x{1}, #pack.quantized<\"{2}\">, "
-                       "#pack.rows<16>>",
-                       n, k, format);
+  return pack::printTensorType(findFormat(format), n, k, 16);
 }
 
 class QuantizedTest : public KernelFixture {
 protected:
-  using QuantizeFn = void (*)(float *x, float *t, char *q, int64_t m,
-                              int64_t begin, int64_t end);
   std::unique_ptr<Jit> compileQuantize(int64_t k, bool factors,
                                        Activations activations) {
-    return compile(llvm::formatv(
-        R"(func.func @run(%rx: {0}, %t: memref<{1}xf32>, %rq: {0}, %m: index, %begin: index, %end: index) {{
-  %c0 = arith.constant 0 : index
-  %x = memref.view %rx[%c0][%m] : {0} to memref<?x{1}xf32>
-  %q = memref.view %rq[%c0][%m] : {0} to memref<?x{2}xi8>
-  kern.quantize ins(%x{3} : memref<?x{1}xf32>{4}) outs(%q : memref<?x{2}xi8>)
-  return
-})",
-        kRaw, k, kern::getInputRowBytes(k, activations), factors ? ", %t" : "",
-        factors ? llvm::formatv(", memref<{0}xf32>", k).str() : ""));
+    return compile(getQuantizeModule(k, factors, activations));
   }
 
-  using LinearFn = void (*)(char *q, char *w, float *b, float *y, int64_t m,
-                            int64_t begin, int64_t end);
   std::unique_ptr<Jit> compileLinear(const std::string &format, int64_t n,
                                      int64_t k, bool bias,
                                      Activations activations) {
-    return compile(llvm::formatv(
-        R"(func.func @run(%rq: {0}, %rw: {0}, %b: memref<{1}xf32>, %ry: {0}, %m: index, %begin: index, %end: index) {{
-  %c0 = arith.constant 0 : index
-  %q = memref.view %rq[%c0][%m] : {0} to memref<?x{2}xi8>
-  %y = memref.view %ry[%c0][%m] : {0} to memref<?x{1}xf32>
-  %w = builtin.unrealized_conversion_cast %rw : {0} to {3}
-  kern.quantized_linear ins(%q, %w{4} : memref<?x{2}xi8>, {3}{5}) outs(%y : memref<?x{1}xf32>)
-  return
-})",
-        kRaw, n, kern::getInputRowBytes(k, activations), typeText(format, n, k),
-        bias ? ", %b" : "",
-        bias ? llvm::formatv(", memref<{0}xf32>", n).str() : ""));
+    return compile(
+        getProductModule(typeText(format, n, k), n, k, bias, activations));
   }
 };
 
@@ -128,7 +103,7 @@ TEST_P(QuantizedTest, InputsAreNearAndTheirSumsExact) {
                          .str());
         auto jit = compileQuantize(k, factors, activations);
         ASSERT_TRUE(jit);
-        auto run = reinterpret_cast<QuantizeFn>(jit->lookup("run"));
+        auto run = reinterpret_cast<QuantizeFunction>(jit->lookup("run"));
         int64_t m = 11, bytes = kern::getInputRowBytes(k, activations);
         InputPlaces places(activations);
         bool coded = activations != Activations::F32;
@@ -188,44 +163,33 @@ TEST_P(QuantizedTest, ProductsAgreeWithTheReference) {
     const char *format;
     int64_t n, k;
   };
-  for (auto [format, n, k] : {Case{"u4g32", 70, 261},
-                              {"u4g64", 33, 600},
-                              {"i4g32", 16, 2100},
-                              {"u2g32", 5, 96},
-                              {"u3g32", 40, 200},
-                              {"u5g32", 17, 161},
-                              {"u6g32", 31, 64},
-                              {"i8g32", 50, 261},
-                              {"u8g32", 20, 100},
-                              {"i3g128", 24, 700},
-                              {"u4g16", 30, 300},
-                              {"u4row", 20, 1300},
-                              {"u4g48", 20, 333},
-                              {"nl4", 70, 600},
-                              {"nf4g64", 21, 130},
-                              {"nf3g32", 18, 97},
-                              {"ternary", 40, 300},
-                              {"q4_0", 33, 96},
-                              {"q4_k", 20, 768},
-                              {"q5_k", 18, 512},
-                              {"q6_k", 35, 512},
-                              {"q8_0", 16, 64},
-                              {"iq4_nl", 19, 320},
-                              {"i4g32.bf16", 5, 40},
-                              {"i4g32.f32", 5, 40},
-                              {"u4g32.f16r-u8.mf16r-i8", 37, 500},
-                              {"u4g32.f16.zu4", 37, 500},
-                              {"u8g64.f32.zi8", 20, 300},
-                              {"i4g32.e8m0", 20, 70},
-                              {"i4g16.f32r-ue4m3", 20, 90},
-                              {"mxfp4", 33, 170},
-                              {"nl3", 33, 170},
-                              {"sl4", 70, 600}}) {
+  for (auto [format, n, k] :
+       {Case{"u4g32", 70, 261},     {"u4g64", 33, 600},
+        {"i4g32", 16, 2100},        {"u2g32", 5, 96},
+        {"u3g32", 40, 200},         {"u5g32", 17, 161},
+        {"u6g32", 31, 64},          {"i8g32", 50, 261},
+        {"u8g32", 20, 100},         {"i3g128", 24, 700},
+        {"u4g16", 30, 300},         {"u4row", 20, 1300},
+        {"u4g48", 20, 333},         {"nl4", 70, 600},
+        {"nf4g64", 21, 130},        {"nf3g32", 18, 97},
+        {"ternary", 40, 300},       {"q4_0", 33, 96},
+        {"q4_k", 20, 768},          {"q5_k", 18, 512},
+        {"q6_k", 35, 512},          {"q8_0", 16, 64},
+        {"iq4_nl", 19, 320},        {"i4g32.bf16", 5, 40},
+        {"i4g32.f32", 5, 40},       {"u4g32.f16r-u8.mf16r-i8", 37, 500},
+        {"u4g32.f16.zu4", 37, 500}, {"u8g64.f32.zi8", 20, 300},
+        {"i4g32.e8m0", 20, 70},     {"i4g16.f32r-ue4m3", 20, 90},
+        {"mxfp4", 33, 170},         {"nl3", 33, 170},
+        {"sl4", 70, 600},
+        {"text.int4", 33, 300},     {"text.nf4", 40, 170},
+        {"text.q6_k", 35, 512},     {"text.e2m1", 20, 100},
+        {"text.square", 20, 100},   {"text.table32", 17, 96},
+        {"text.byte", 33, 170},     {"text.sum", 33, 170}}) {
     // Every format on one processor, one of each kind on the others and with
     // wider inputs.
-    bool common = llvm::is_contained(
-        {"u4g32", "i8g32", "nl4", "sl4", "u4row", "q6_k", "u4g16"},
-        llvm::StringRef(format));
+    bool common = llvm::is_contained({"u4g32", "i8g32", "nl4", "sl4", "u4row", "q6_k",
+                                      "u4g16", "text.nf4", "text.sum"},
+                                     llvm::StringRef(format));
     if (GetParam() != quantizedProcessors().back() && !common)
       continue;
     bool bias = n % 2;
@@ -247,8 +211,9 @@ TEST_P(QuantizedTest, ProductsAgreeWithTheReference) {
       auto quantize = compileQuantize(k, false, activations);
       auto linear = compileLinear(format, n, k, bias, activations);
       ASSERT_TRUE(quantize && linear);
-      auto toBytes = reinterpret_cast<QuantizeFn>(quantize->lookup("run"));
-      auto run = reinterpret_cast<LinearFn>(linear->lookup("run"));
+      auto toBytes =
+          reinterpret_cast<QuantizeFunction>(quantize->lookup("run"));
+      auto run = reinterpret_cast<ProductFunction>(linear->lookup("run"));
       constexpr int64_t most = 131;
       int64_t rowBytes = kern::getInputRowBytes(k, activations);
       Aligned<float> x(most * k), b(n), whole(most * n, -1);
@@ -288,19 +253,13 @@ TEST_P(QuantizedTest, ProductsAgreeWithTheReference) {
     }
 
     // Rows as they are.
-    auto gather = compile(llvm::formatv(
-        R"(func.func @run(%i: memref<6xi64>, %rw: {0}, %y: memref<6x{2}xf32>, %begin: index, %end: index) {{
-  %w = builtin.unrealized_conversion_cast %rw : {0} to {1}
-  kern.gather ins(%w, %i : {1}, memref<6xi64>) outs(%y : memref<6x{2}xf32>)
-  return
-})",
-        kRaw, typeText(format, n, k), k));
+    auto gather = compile(getGatherModule(typeText(format, n, k), 6, k));
     ASSERT_TRUE(gather);
     int64_t ids[] = {0, n - 1, n / 2, -1, n + 5, 1};
     int64_t rows[] = {0, n - 1, n / 2, n - 1, n - 1, 1};
     Aligned<float> y(6 * k, -1);
-    reinterpret_cast<void (*)(int64_t *, char *, float *, int64_t, int64_t)>(
-        gather->lookup("run"))(ids, weight.data(), y.data(), 0, kAll);
+    reinterpret_cast<GatherFunction>(gather->lookup("run"))(ids, weight.data(),
+                                                            y.data(), 0, kAll);
     EXPECT_TRUE(y.guarded());
     std::vector<float> single(n * k);
     decodeRows(matrix, 0, n, llvm::MutableArrayRef<float>(single));
@@ -317,11 +276,11 @@ TEST_P(QuantizedTest, ProductsAgreeWithTheReference) {
 TEST_P(QuantizedTest, ExtremesAreExact) {
   constexpr int64_t n = 21, k = 192, most = 21;
   for (const char *format :
-       {"u1g32.f32", "u2g32.f32", "u3g32.f32",  "u4g32.f32",  "u5g32.f32",
-        "u6g32.f32", "u8g32.f32", "i2g32.f32",  "i3g32.f32",  "i4g32.f32",
-        "i5g32.f32", "i6g32.f32", "i8g32.f32",  "u4g16.f32",  "i5g16.f32",
-        "u6g48.f32", "u4row.f32", "nl4g32.f32", "nf4g64.f32", "nf3g32.f32",
-        "t2g32.f32"}) {
+       {"u1g32.f32", "u2g32.f32",   "u3g32.f32",  "u4g32.f32",  "u5g32.f32",
+        "u6g32.f32", "u8g32.f32",   "i2g32.f32",  "i3g32.f32",  "i4g32.f32",
+        "i5g32.f32", "i6g32.f32",   "i8g32.f32",  "u4g16.f32",  "i5g16.f32",
+        "u6g48.f32", "u4row.f32",   "nl4g32.f32", "nf4g64.f32", "nf3g32.f32",
+        "t2g32.f32", "text.square", "text.byte"}) {
     // Every format where products are added in fewer bits.
     if (GetParam() != "x86-64-v3" &&
         !llvm::is_contained({"u4g32.f32", "i8g32.f32", "nl4g32.f32"},
@@ -369,9 +328,9 @@ TEST_P(QuantizedTest, ExtremesAreExact) {
     for (int64_t i = 0; i < most * k; ++i)
       x[i] = isHigh(i / k, i % k) ? 127 : -127;
     Aligned<char> q(most * kern::getInputRowBytes(k, Activations::I8));
-    reinterpret_cast<QuantizeFn>(quantize->lookup("run"))(
+    reinterpret_cast<QuantizeFunction>(quantize->lookup("run"))(
         x.data(), nullptr, q.data(), most, 0, kAll);
-    auto run = reinterpret_cast<LinearFn>(linear->lookup("run"));
+    auto run = reinterpret_cast<ProductFunction>(linear->lookup("run"));
     // A tile for a single token, for some, and for many.
     for (int64_t m : {int64_t(1), int64_t(5), most}) {
       Aligned<float> y(m * n, -1);

@@ -222,11 +222,11 @@ TEST(PluginTable, IsCheckedBeforeItsNamesAreKnown) {
   expectRefused("small_plugin",
                 "llmc_plugin: expected a size of at least 48 bytes but got 8");
   expectRefused("huge_plugin", "llmc_plugin: expected a size of at least 48");
-  expectRefused("old_host", "this llmc has plugin interface 1, but the plugin "
+  expectRefused("old_host", "this llmc has plugin interface 2, but the plugin "
                             "needs 99; a newer llmc runs it");
-  expectRefused("no_methods", "methods: expected methods but got a null");
+  expectRefused("no_methods", "methods: expected 2 but got a null pointer");
   expectRefused("many_methods",
-                "method_count: expected 1 to 256 but got 1000000000");
+                "method_count: expected at most 256 but got 1000000000");
   expectRefused("small_method",
                 "methods[0]: expected a size of at least 56 bytes but got 16");
   expectRefused("null_name",

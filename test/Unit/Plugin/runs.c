@@ -215,6 +215,8 @@ static const llmc_plugin plugin = {sizeof(llmc_plugin),
                                    "runs",
                                    "1.0",
                                    methods,
-                                   sizeof methods / sizeof methods[0]};
+                                   sizeof methods / sizeof methods[0],
+                                   NULL,
+                                   0};
 
 LLMC_PLUGIN_EXPORT const llmc_plugin *llmc_plugin_v1(void) { return &plugin; }

@@ -32,8 +32,8 @@ typedef struct {
 } newer_method;
 typedef struct {
   llmc_plugin known;
-  const void *formats;
-  size_t format_count;
+  const void *passes;
+  size_t pass_count;
 } newer_plugin;
 
 #if defined(EXTENDED)
@@ -183,6 +183,10 @@ __attribute__((unused)) static const newer_plugin plugin = {{
                                                                 1000000000
 #else
                                                                 2
+#endif
+#if !defined(FROZEN)
+                                                                ,
+                                                                NULL, 0
 #endif
                                                             },
                                                             NULL,

@@ -81,28 +81,39 @@ def Pack_QuantizedAttr : Pack_Attr<"Quantized", "quantized",
     llmc/Formats/Layout.h. Kernels multiply it with an input in signed bytes.
     Example: `#pack.quantized<"u4g32.f16">`.
 
-    [C1] the name is that of a format
+    The format of a plugin has its definition beside the name, so that IR is
+    understood without the plugin: bits of a code, columns of a group (0: the whole
+    row), one to three terms, and the chain of the minimum if there is one.
+    Example: `#pack.quantized<"acme.twog32", {bits = 1 : i64, group = 32 : i64,
+    terms = [{levels = array<i8: -1, 1>, scale = "f16"} ]}>`.
+
+    [C1] the name is that of a format of llmc, or there is a definition
     [C2] the format is not a dense one: that is `#pack.dense`
+    [C3] a definition has these entries and no others, and its parts fit together
   }];
-  let parameters = (ins StringRefParameter<>:$name);
-  let assemblyFormat = "`<` $name `>`";
+  let parameters = (ins StringRefParameter<>:$name,
+                    OptionalParameter<"::mlir::DictionaryAttr">:$definition);
+  let assemblyFormat = "`<` $name (`,` $definition^)? `>`";
   let genVerifyDecl = 1;
 }
 
 def Pack_MethodAttr : Pack_Attr<"Method", "method"> {
   let summary = "How a weight is compressed when it is written";
   let description = [{
-    Stands as `pack.method` on an `nn.weight`. The format is a quantized one;
-    `settings` are options of the method (llmc/Methods/Method.h), as text. The
+    Stands as `pack.method` on an `nn.weight`. The format is a quantized one, with
+    its `definition` as `#pack.quantized` has it where it is a plugin's; `settings` are options of the method (llmc/Methods/Method.h), as text. The
     method `keep` takes the codes of a weight that comes compressed.
     Example: `#pack.method<"sinq", "u4g64.f16", {quantizer = "mse"}>`.
 
-    [C1] the name is that of a format that is not dense
+    [C1] the format is one that `#pack.quantized` would take
     [C2] the settings are text
   }];
   let parameters = (ins StringRefParameter<>:$name, StringRefParameter<>:$format,
-                    OptionalParameter<"::mlir::DictionaryAttr">:$settings);
-  let assemblyFormat = "`<` $name `,` $format (`,` $settings^)? `>`";
+                    OptionalParameter<"::mlir::DictionaryAttr">:$settings,
+                    OptionalParameter<"::mlir::DictionaryAttr">:$definition);
+  let assemblyFormat = [{
+    `<` $name `,` $format (`,` $settings^)? (`as` $definition^)? `>`
+  }];
   let genVerifyDecl = 1;
 }
 

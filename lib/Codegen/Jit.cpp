@@ -1,12 +1,11 @@
-//===- Jit.cpp - Runs generated kernels inside a test ---------------------===//
+//===- Jit.cpp - Runs generated kernels in this process -------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "Jit.h"
-
+#include "llmc/Codegen/Jit.h"
 #include "llmc/Codegen/Emit.h"
-#include "llmc/Driver/Registration.h"
+#include "llmc/Dialect/Pack/PackOps.h"
 #include "llmc/Passes/KernelPasses.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
@@ -15,9 +14,14 @@
 #include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVMPass.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/Parser/Parser.h"
@@ -29,12 +33,12 @@
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 
 using namespace mlir;
 using namespace llmc;
-using namespace llmc::test;
 
 Jit::Jit(std::unique_ptr<llvm::orc::LLJIT> engine)
     : engine(std::move(engine)) {}
@@ -61,6 +65,47 @@ static void restrictItems(ModuleOp module) {
     loop.getLowerBoundMutable().assign(share(begin));
     loop.getUpperBoundMutable().assign(share(end));
   });
+}
+
+std::string llmc::getQuantizeModule(int64_t k, bool factors,
+                                    kern::Activations activations) {
+  return llvm::formatv(
+      R"(func.func @run(%rx: {0}, %t: memref<{1}xf32>, %rq: {0}, %m: index, %begin: index, %end: index) {{
+  %c0 = arith.constant 0 : index
+  %x = memref.view %rx[%c0][%m] : {0} to memref<?x{1}xf32>
+  %q = memref.view %rq[%c0][%m] : {0} to memref<?x{2}xi8>
+  kern.quantize ins(%x{3} : memref<?x{1}xf32>{4}) outs(%q : memref<?x{2}xi8>)
+  return
+})",
+      kRaw, k, kern::getInputRowBytes(k, activations), factors ? ", %t" : "",
+      factors ? llvm::formatv(", memref<{0}xf32>", k).str() : "");
+}
+
+std::string llmc::getProductModule(llvm::StringRef weight, int64_t n, int64_t k,
+                                   bool bias, kern::Activations activations) {
+  return llvm::formatv(
+      R"(func.func @run(%rq: {0}, %rw: {0}, %b: memref<{1}xf32>, %ry: {0}, %m: index, %begin: index, %end: index) {{
+  %c0 = arith.constant 0 : index
+  %q = memref.view %rq[%c0][%m] : {0} to memref<?x{2}xi8>
+  %y = memref.view %ry[%c0][%m] : {0} to memref<?x{1}xf32>
+  %w = builtin.unrealized_conversion_cast %rw : {0} to {3}
+  kern.quantized_linear ins(%q, %w{4} : memref<?x{2}xi8>, {3}{5}) outs(%y : memref<?x{1}xf32>)
+  return
+})",
+      kRaw, n, kern::getInputRowBytes(k, activations), weight,
+      bias ? ", %b" : "",
+      bias ? llvm::formatv(", memref<{0}xf32>", n).str() : "");
+}
+
+std::string llmc::getGatherModule(llvm::StringRef weight, int64_t count,
+                                  int64_t k) {
+  return llvm::formatv(
+      R"(func.func @run(%i: memref<{2}xi64>, %rw: {0}, %y: memref<{2}x{3}xf32>, %begin: index, %end: index) {{
+  %w = builtin.unrealized_conversion_cast %rw : {0} to {1}
+  kern.gather ins(%w, %i : {1}, memref<{2}xi64>) outs(%y : memref<{2}x{3}xf32>)
+  return
+})",
+      kRaw, weight, count, k);
 }
 
 static llvm::Error fail(const llvm::Twine &message) {
@@ -100,14 +145,17 @@ toLLVM(MLIRContext &context, llvm::StringRef text,
 
 static DialectRegistry makeRegistry() {
   DialectRegistry registry;
-  registerAllDialects(registry);
+  registry.insert<kern::KernDialect, pack::PackDialect, arith::ArithDialect,
+                  cf::ControlFlowDialect, func::FuncDialect, LLVM::LLVMDialect,
+                  math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
+                  vector::VectorDialect>();
   registerBuiltinDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
   return registry;
 }
 
-llvm::Expected<std::string> llmc::test::compileObject(llvm::StringRef text,
-                                                      const Target &target) {
+llvm::Expected<std::string> llmc::compileObject(llvm::StringRef text,
+                                                const Target &target) {
   llvm::InitializeAllTargetInfos();
   llvm::InitializeAllTargets();
   llvm::InitializeAllTargetMCs();
