@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "llmc/Plugin/Check.h"
 #include "Apart.h"
+#include "CheckFormats.h"
 #include "GuardedMemory.h"
 #include "llmc/Plugin/PluginSet.h"
 #include "llmc/Support/SplitMix.h"
@@ -354,6 +355,40 @@ static constexpr StringLiteral kFormats[] = {"u4g32", "i4g64", "t2g32",
 // The whole
 //===----------------------------------------------------------------------===//
 
+using AddResult =
+    function_ref<void(StringRef subject, StringRef format, StringRef check,
+                      CheckStatus status, std::string text)>;
+
+/// All checks of a format: as its table has it, and with other groups.
+static void checkFormat(StringRef file, StringRef family, int64_t seconds,
+                        AddResult add) {
+  for (StringRef group : {"", "g64", "row"})
+    for (const FormatCheck &check : getFormatChecks()) {
+      Outcome outcome = runApart(seconds, [&]() -> Expected<std::string> {
+        PluginSet set;
+        if (Error error = set.load(file))
+          return std::move(error);
+        auto format = set.getFormats().parse((family + group).str());
+        if (!format)
+          return format.takeError();
+        return check.run(*format);
+      });
+      // Chains of the table may forbid other groups, and say so.
+      bool refused =
+          outcome.whole && !group.empty() &&
+          StringRef(outcome.text)
+              .starts_with(
+                  ("format '" + family + group + "': expected a group").str());
+      add(family, group.empty() ? "as it is" : group, check.name,
+          outcome.good ? CheckStatus::Passed
+          : refused    ? CheckStatus::Refused
+                       : CheckStatus::Failed,
+          outcome.text);
+      if (refused)
+        break;
+    }
+}
+
 Expected<CheckReport>
 llmc::checkPlugin(StringRef file, int64_t seconds,
                   function_ref<void(const CheckResult &)> done) {
@@ -364,7 +399,9 @@ llmc::checkPlugin(StringRef file, int64_t seconds,
     const LoadedPlugin &plugin = set.getPlugins().front();
     std::string text = plugin.vendor + "\n" + plugin.version;
     for (const std::string &method : plugin.methods)
-      text += "\n" + method;
+      text += "\nmethod " + method;
+    for (const std::string &format : plugin.formats)
+      text += "\nformat " + format;
     return text;
   });
   if (!loaded.good)
@@ -384,7 +421,12 @@ llmc::checkPlugin(StringRef file, int64_t seconds,
         {method.str(), format.str(), check.str(), status, std::move(text)});
     done(report.results.back());
   };
-  for (StringRef method : drop_begin(lines, 2)) {
+  for (StringRef line : drop_begin(lines, 2)) {
+    auto [kind, method] = line.split(' ');
+    if (kind == "format") {
+      checkFormat(file, method, seconds, add);
+      continue;
+    }
     bool taken = false, late = false;
     for (StringRef format : kFormats) {
       // Others would take as long.

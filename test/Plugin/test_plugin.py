@@ -37,7 +37,7 @@ def ternary(weights: np.ndarray, threshold: str) -> np.ndarray:
     return decoded
 
 
-class Plugins(Installed):
+class Methods(Installed):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()

@@ -21,7 +21,8 @@ enum class CheckStatus {
   Refused
 };
 
-/// One check of one method with one format.
+/// One check of one method with one format, or of a format of the plugin; then
+/// `method` is the name of that, and `format` how it is used.
 struct CheckResult {
   std::string method, format, check;
   CheckStatus status = CheckStatus::Passed;
@@ -40,7 +41,8 @@ struct CheckReport {
 /// Runs every method of a plugin on matrices of many kinds: accuracy beside rtn,
 /// the same bytes for any number of threads, shapes that are odd, constant
 /// numbers, numbers that are not finite, requests to stop, and arrays between
-/// pages that nobody may touch. Each check runs in a process of its own that may
+/// pages that nobody may touch; and uses every format in the encoder, the decoder
+/// and kernels for this processor. Each check runs in a process of its own that may
 /// take `seconds`; the plugin is not loaded into this one. Fails only where the
 /// plugin cannot be loaded. `done` hears of every result.
 llvm::Expected<CheckReport>

@@ -31,16 +31,16 @@ TEST(PluginAbi, WhatAPluginBringsStaysWhereItIs) {
   LLMC_AT(llmc_option, name, 8)
   LLMC_AT(llmc_option, help, 16)
   LLMC_AT(llmc_option, type, 24)
-  LLMC_AT(llmc_option, reserved, 28) LLMC_AT(llmc_option, fallback, 32) LLMC_AT(
-      llmc_option, lowest, 40) LLMC_AT(llmc_option, highest, 48)
-      LLMC_AT(llmc_option, choices, 56) LLMC_SIZE(llmc_option, 64)
-          LLMC_AT(llmc_method, size, 0) LLMC_AT(llmc_method, name, 8) LLMC_AT(
-              llmc_method, summary, 16) LLMC_AT(llmc_method, options, 24)
-              LLMC_AT(llmc_method, option_count, 32)
-                  LLMC_AT(llmc_method, uses, 40) LLMC_AT(llmc_method, run, 48)
-                      LLMC_SIZE(llmc_method, 56) LLMC_AT(llmc_plugin, size, 0)
-                          LLMC_AT(llmc_plugin, abi, 8) LLMC_AT(llmc_plugin,
-                                                               needs, 12)
+  LLMC_AT(llmc_option, reserved, 28)
+  LLMC_AT(llmc_option, fallback, 32) LLMC_AT(llmc_option, lowest, 40)
+      LLMC_AT(llmc_option, highest, 48) LLMC_AT(llmc_option, choices, 56)
+          LLMC_SIZE(llmc_option, 64) LLMC_AT(llmc_method, size, 0) LLMC_AT(
+              llmc_method, name, 8) LLMC_AT(llmc_method, summary, 16)
+              LLMC_AT(llmc_method, options, 24) LLMC_AT(
+                  llmc_method, option_count, 32) LLMC_AT(llmc_method, uses, 40)
+                  LLMC_AT(llmc_method, run, 48) LLMC_SIZE(llmc_method, 56)
+                      LLMC_AT(llmc_plugin, size, 0) LLMC_AT(llmc_plugin, abi, 8)
+                          LLMC_AT(llmc_plugin, needs, 12)
                               LLMC_AT(llmc_plugin, vendor, 16)
                                   LLMC_AT(llmc_plugin, version, 24)
                                       LLMC_AT(llmc_plugin, methods, 32)
