@@ -7,6 +7,7 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <tuple>
@@ -80,14 +81,25 @@ std::vector<LedgerLine> Ledger::summarize() const {
 std::string llmc::printTable(const Ledger &ledger) {
   std::string text;
   raw_string_ostream out(text);
-  out << formatv("{0,-8}{1,-12}{2,-8}{3,12}{4,12}{5,12}{6,7}{7,9}\n", "role",
-                 "format", "method", "tensors", "weights", "MB", "bits",
-                 "error");
-  for (const LedgerLine &line : ledger.summarize()) {
+  std::vector<LedgerLine> lines = ledger.summarize();
+  // Those of plugins have longer names.
+  size_t formats = 12, methods = 8;
+  for (const LedgerLine &line : lines) {
+    formats = std::max(formats, line.format.size() + 1);
+    methods = std::max(methods, line.method.size() + 1);
+  }
+  auto pad = [](StringRef name, size_t width) {
+    return name.str() + std::string(width - name.size(), ' ');
+  };
+  out << formatv("{0,-8}{1}{2}{3,12}{4,12}{5,12}{6,7}{7,9}\n", "role",
+                 pad("format", formats), pad("method", methods), "tensors",
+                 "weights", "MB", "bits", "error");
+  for (const LedgerLine &line : lines) {
     bool all = line.name == "all";
     StringRef count = StringRef(line.name).split(' ').first;
-    out << formatv("{0,-8}{1,-12}{2,-8}{3,12}{4,10:f2} M{5,12:f2}{6,7:f2}",
-                   all ? "all" : getName(line.role), line.format, line.method,
+    out << formatv("{0,-8}{1}{2}{3,12}{4,10:f2} M{5,12:f2}{6,7:f2}",
+                   all ? "all" : getName(line.role), pad(line.format, formats),
+                   pad(line.method, methods),
                    all ? std::to_string(ledger.lines.size()) : count.str(),
                    toMega(line.weights), toMega(line.bytesAfter),
                    line.getBits());

@@ -20,119 +20,134 @@ namespace frozen {
 /// Offsets in the order of the header; equal in both, and as they were.
 #define LLMC_AT(type, member, offset)                                          \
   EXPECT_EQ(offsetof(::type, member), size_t(offset)) << #type "." #member;    \
-  EXPECT_EQ(offsetof(frozen::type, member), size_t(offset))                    \
-      << #type "." #member;
+  EXPECT_EQ(offsetof(frozen::type, member), size_t(offset)) << #type "." #member
 #define LLMC_SIZE(type, bytes)                                                 \
   EXPECT_EQ(sizeof(frozen::type), size_t(bytes)) << #type;                     \
-  EXPECT_GE(sizeof(::type), size_t(bytes)) << #type;
+  EXPECT_GE(sizeof(::type), size_t(bytes)) << #type
 
 TEST(PluginAbi, WhatAPluginBringsStaysWhereItIs) {
-  LLMC_AT(llmc_option, size, 0)
-  LLMC_AT(llmc_option, name, 8)
-  LLMC_AT(llmc_option, help, 16)
-  LLMC_AT(llmc_option, type, 24)
-  LLMC_AT(llmc_option, reserved, 28)
-  LLMC_AT(llmc_option, fallback, 32) LLMC_AT(llmc_option, lowest, 40)
-      LLMC_AT(llmc_option, highest, 48) LLMC_AT(llmc_option, choices, 56)
-          LLMC_SIZE(llmc_option, 64) LLMC_AT(llmc_method, size, 0) LLMC_AT(
-              llmc_method, name, 8) LLMC_AT(llmc_method, summary, 16)
-              LLMC_AT(llmc_method, options, 24) LLMC_AT(
-                  llmc_method, option_count, 32) LLMC_AT(llmc_method, uses, 40)
-                  LLMC_AT(llmc_method, run, 48) LLMC_SIZE(llmc_method, 56)
-                      LLMC_AT(llmc_plugin, size, 0) LLMC_AT(llmc_plugin, abi, 8)
-                          LLMC_AT(llmc_plugin, needs, 12)
-                              LLMC_AT(llmc_plugin, vendor, 16)
-                                  LLMC_AT(llmc_plugin, version, 24)
-                                      LLMC_AT(llmc_plugin, methods, 32)
-                                          LLMC_AT(llmc_plugin, method_count, 40)
-                                              LLMC_SIZE(llmc_plugin, 48)
+  LLMC_AT(llmc_option, size, 0);
+  LLMC_AT(llmc_option, name, 8);
+  LLMC_AT(llmc_option, help, 16);
+  LLMC_AT(llmc_option, type, 24);
+  LLMC_AT(llmc_option, reserved, 28);
+  LLMC_AT(llmc_option, fallback, 32);
+  LLMC_AT(llmc_option, lowest, 40);
+  LLMC_AT(llmc_option, highest, 48);
+  LLMC_AT(llmc_option, choices, 56);
+  LLMC_SIZE(llmc_option, 64);
+  LLMC_AT(llmc_method, size, 0);
+  LLMC_AT(llmc_method, name, 8);
+  LLMC_AT(llmc_method, summary, 16);
+  LLMC_AT(llmc_method, options, 24);
+  LLMC_AT(llmc_method, option_count, 32);
+  LLMC_AT(llmc_method, uses, 40);
+  LLMC_AT(llmc_method, run, 48);
+  LLMC_SIZE(llmc_method, 56);
+  LLMC_AT(llmc_plugin, size, 0);
+  LLMC_AT(llmc_plugin, abi, 8);
+  LLMC_AT(llmc_plugin, needs, 12);
+  LLMC_AT(llmc_plugin, vendor, 16);
+  LLMC_AT(llmc_plugin, version, 24);
+  LLMC_AT(llmc_plugin, methods, 32);
+  LLMC_AT(llmc_plugin, method_count, 40);
+  LLMC_SIZE(llmc_plugin, 48);
 }
 
 #define LLMC_NEW_AT(type, member, offset)                                      \
-  EXPECT_EQ(offsetof(::type, member), size_t(offset)) << #type "." #member;
+  EXPECT_EQ(offsetof(::type, member), size_t(offset)) << #type "." #member
 
 /// What came after the frozen header.
 TEST(PluginAbi, WhatWasAppendedStaysWhereItIs) {
-  LLMC_NEW_AT(llmc_plugin, formats, 48)
-  LLMC_NEW_AT(llmc_plugin, format_count, 56)
-  LLMC_NEW_AT(llmc_term, size, 0)
-  LLMC_NEW_AT(llmc_term, levels, 8)
-  LLMC_NEW_AT(llmc_term, lowest, 16)
-  LLMC_NEW_AT(llmc_term, highest, 20)
-  LLMC_NEW_AT(llmc_term, scale, 24)
-  LLMC_NEW_AT(llmc_term, function, 32)
-  LLMC_NEW_AT(llmc_format_definition, size, 0)
-  LLMC_NEW_AT(llmc_format_definition, name, 8)
-  LLMC_NEW_AT(llmc_format_definition, summary, 16)
-  LLMC_NEW_AT(llmc_format_definition, bits, 24)
-  LLMC_NEW_AT(llmc_format_definition, group, 28)
-  LLMC_NEW_AT(llmc_format_definition, terms, 32)
-  LLMC_NEW_AT(llmc_format_definition, term_count, 40)
-  LLMC_NEW_AT(llmc_format_definition, minimum, 48)
+  LLMC_NEW_AT(llmc_plugin, formats, 48);
+  LLMC_NEW_AT(llmc_plugin, format_count, 56);
+  LLMC_NEW_AT(llmc_term, size, 0);
+  LLMC_NEW_AT(llmc_term, levels, 8);
+  LLMC_NEW_AT(llmc_term, lowest, 16);
+  LLMC_NEW_AT(llmc_term, highest, 20);
+  LLMC_NEW_AT(llmc_term, scale, 24);
+  LLMC_NEW_AT(llmc_term, function, 32);
+  LLMC_NEW_AT(llmc_format_definition, size, 0);
+  LLMC_NEW_AT(llmc_format_definition, name, 8);
+  LLMC_NEW_AT(llmc_format_definition, summary, 16);
+  LLMC_NEW_AT(llmc_format_definition, bits, 24);
+  LLMC_NEW_AT(llmc_format_definition, group, 28);
+  LLMC_NEW_AT(llmc_format_definition, terms, 32);
+  LLMC_NEW_AT(llmc_format_definition, term_count, 40);
+  LLMC_NEW_AT(llmc_format_definition, minimum, 48);
+
   EXPECT_GE(sizeof(llmc_plugin), 64u);
   EXPECT_GE(sizeof(llmc_term), 40u);
   EXPECT_GE(sizeof(llmc_format_definition), 56u);
 }
 
-TEST(PluginAbi, WhatAMethodIsToldStaysWhereItIs){
-    LLMC_AT(llmc_chain, size, 0) LLMC_AT(llmc_chain, real, 8) LLMC_AT(
-        llmc_chain, span, 12) LLMC_AT(llmc_chain, code,
-                                      16) LLMC_AT(llmc_chain, negated,
-                                                  20) LLMC_SIZE(llmc_chain, 24)
-        LLMC_AT(llmc_format, size, 0) LLMC_AT(llmc_format, name, 8) LLMC_AT(
-            llmc_format, dense,
-            16) LLMC_AT(llmc_format, bits, 20) LLMC_AT(llmc_format, level_count,
-                                                       24) LLMC_AT(llmc_format,
-                                                                   even, 28)
-            LLMC_AT(llmc_format, levels,
-                    32) LLMC_AT(llmc_format, lowest,
-                                40) LLMC_AT(llmc_format, highest,
-                                            44) LLMC_AT(llmc_format, scale,
-                                                        48) LLMC_AT(llmc_format,
-                                                                    minimum, 56)
-                LLMC_SIZE(llmc_format, 64) LLMC_AT(
-                    llmc_statistics, size,
-                    0) LLMC_AT(llmc_statistics, mean_absolute,
-                               8) LLMC_AT(llmc_statistics, mean_square,
-                                          16) LLMC_AT(llmc_statistics, gram, 24)
-                    LLMC_SIZE(llmc_statistics, 32) LLMC_AT(llmc_job, size, 0)
-                        LLMC_AT(llmc_job, weight, 8) LLMC_AT(llmc_job, rows, 16)
-                            LLMC_AT(llmc_job, columns, 24) LLMC_AT(
-                                llmc_job, groups,
-                                32) LLMC_AT(llmc_job, group_columns, 40)
-                                LLMC_AT(llmc_job, format,
-                                        48) LLMC_AT(llmc_job, statistics, 56)
-                                    LLMC_AT(llmc_job, column_scale,
-                                            64) LLMC_AT(llmc_job, integers, 72)
-                                        LLMC_AT(llmc_job, reals, 80) LLMC_AT(
-                                            llmc_job, seed,
-                                            88) LLMC_SIZE(llmc_job, 96)
-                                            LLMC_AT(llmc_row, size, 0) LLMC_AT(
-                                                llmc_row, index,
-                                                8) LLMC_AT(llmc_row, values,
-                                                           16) LLMC_AT(llmc_row,
-                                                                       scales,
-                                                                       24)
-                                                LLMC_AT(llmc_row, minimums, 32)
-                                                    LLMC_AT(llmc_row, codes, 40)
-                                                        LLMC_SIZE(llmc_row, 48)}
+TEST(PluginAbi, WhatAMethodIsToldStaysWhereItIs) {
+  LLMC_AT(llmc_chain, size, 0);
+  LLMC_AT(llmc_chain, real, 8);
+  LLMC_AT(llmc_chain, span, 12);
+  LLMC_AT(llmc_chain, code, 16);
+  LLMC_AT(llmc_chain, negated, 20);
+  LLMC_SIZE(llmc_chain, 24);
+  LLMC_AT(llmc_format, size, 0);
+  LLMC_AT(llmc_format, name, 8);
+  LLMC_AT(llmc_format, dense, 16);
+  LLMC_AT(llmc_format, bits, 20);
+  LLMC_AT(llmc_format, level_count, 24);
+  LLMC_AT(llmc_format, even, 28);
+  LLMC_AT(llmc_format, levels, 32);
+  LLMC_AT(llmc_format, lowest, 40);
+  LLMC_AT(llmc_format, highest, 44);
+  LLMC_AT(llmc_format, scale, 48);
+  LLMC_AT(llmc_format, minimum, 56);
+  LLMC_SIZE(llmc_format, 64);
+  LLMC_AT(llmc_statistics, size, 0);
+  LLMC_AT(llmc_statistics, mean_absolute, 8);
+  LLMC_AT(llmc_statistics, mean_square, 16);
+  LLMC_AT(llmc_statistics, gram, 24);
+  LLMC_SIZE(llmc_statistics, 32);
+  LLMC_AT(llmc_job, size, 0);
+  LLMC_AT(llmc_job, weight, 8);
+  LLMC_AT(llmc_job, rows, 16);
+  LLMC_AT(llmc_job, columns, 24);
+  LLMC_AT(llmc_job, groups, 32);
+  LLMC_AT(llmc_job, group_columns, 40);
+  LLMC_AT(llmc_job, format, 48);
+  LLMC_AT(llmc_job, statistics, 56);
+  LLMC_AT(llmc_job, column_scale, 64);
+  LLMC_AT(llmc_job, integers, 72);
+  LLMC_AT(llmc_job, reals, 80);
+  LLMC_AT(llmc_job, seed, 88);
+  LLMC_SIZE(llmc_job, 96);
+  LLMC_AT(llmc_row, size, 0);
+  LLMC_AT(llmc_row, index, 8);
+  LLMC_AT(llmc_row, values, 16);
+  LLMC_AT(llmc_row, scales, 24);
+  LLMC_AT(llmc_row, minimums, 32);
+  LLMC_AT(llmc_row, codes, 40);
+  LLMC_SIZE(llmc_row, 48);
+}
 
-TEST(PluginAbi, ServicesStayWhereTheyAre){
-    LLMC_AT(llmc_host, size, 0) LLMC_AT(llmc_host, abi, 8) LLMC_AT(llmc_host,
-                                                                   reserved, 12)
-        LLMC_AT(llmc_host, allocate,
-                16) LLMC_AT(llmc_host, release, 24) LLMC_AT(llmc_host, fail, 32)
-            LLMC_AT(llmc_host, note, 40) LLMC_AT(llmc_host, parallel_for, 48)
-                LLMC_AT(llmc_host, each_row, 56) LLMC_AT(llmc_host, progress,
-                                                         64)
-                    LLMC_AT(llmc_host, random, 72) LLMC_AT(llmc_host, read, 80)
-                        LLMC_AT(llmc_host, set_column_scale,
-                                88) LLMC_AT(llmc_host, store_scales, 96)
-                            LLMC_AT(llmc_host, store_minimums, 104)
-                                LLMC_AT(llmc_host, encode_row, 112)
-                                    LLMC_AT(llmc_host, write_codes, 120)
-                                        LLMC_AT(llmc_host, write_values, 128)
-                                            LLMC_SIZE(llmc_host, 136)}
+TEST(PluginAbi, ServicesStayWhereTheyAre) {
+  LLMC_AT(llmc_host, size, 0);
+  LLMC_AT(llmc_host, abi, 8);
+  LLMC_AT(llmc_host, reserved, 12);
+  LLMC_AT(llmc_host, allocate, 16);
+  LLMC_AT(llmc_host, release, 24);
+  LLMC_AT(llmc_host, fail, 32);
+  LLMC_AT(llmc_host, note, 40);
+  LLMC_AT(llmc_host, parallel_for, 48);
+  LLMC_AT(llmc_host, each_row, 56);
+  LLMC_AT(llmc_host, progress, 64);
+  LLMC_AT(llmc_host, random, 72);
+  LLMC_AT(llmc_host, read, 80);
+  LLMC_AT(llmc_host, set_column_scale, 88);
+  LLMC_AT(llmc_host, store_scales, 96);
+  LLMC_AT(llmc_host, store_minimums, 104);
+  LLMC_AT(llmc_host, encode_row, 112);
+  LLMC_AT(llmc_host, write_codes, 120);
+  LLMC_AT(llmc_host, write_values, 128);
+  LLMC_SIZE(llmc_host, 136);
+}
 
 TEST(PluginAbi, NumbersKeepTheirMeaning) {
   EXPECT_EQ(LLMC_METHOD_OK, 0);
