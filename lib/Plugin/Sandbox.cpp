@@ -4,9 +4,10 @@
 //
 // Three processes take part. The compiler writes a request into shared memory and
 // waits. The forker, which was forked while the compiler had one thread and the
-// plugins were loaded, forks a runner for each request and tells how it ended. The
-// runner runs the method as the compiler would, with all services of llmc_host in
-// it, and leaves the result in the shared memory. There is no message for a row.
+// plugins were loaded, forks runners and tells how they ended. A runner runs the
+// method as the compiler would, with all services of llmc_host in it, leaves the
+// result in the shared memory, and waits for the next request. There is no message
+// for a row.
 //
 // What a runner leaves is not believed: the compiler knows the sizes, and checks
 // the rest.
@@ -48,13 +49,14 @@ static Error makeError(const Twine &what, int number = errno) {
 // Shared memory
 //===----------------------------------------------------------------------===//
 
-/// Memory that is shared with one runner at a time.
+/// Memory that is shared with a runner.
 struct Sandbox::Segment {
   int file = -1;
   char *base = nullptr;
   size_t bytes = 0;
-  /// Of the last run, until its process is gone.
+  /// Of the runner, which waits for the next matrix; -1 where there is none.
   int socket = -1;
+  uint64_t number = 0;
 
   ~Segment() {
     if (base)
@@ -66,14 +68,12 @@ struct Sandbox::Segment {
 
   Header &header() const { return *reinterpret_cast<Header *>(base); }
 
-  /// Waits for the process of the last run.
-  void awaitEnd() {
-    Word word;
-    while (socket >= 0 && !word.ended &&
-           recv(socket, &word, sizeof(word), 0) == sizeof(word))
-      continue;
-    if (socket >= 0)
+  /// Whether the runner can take the next one; forgets one that is gone.
+  bool hasRunner() {
+    pollfd wait{socket, POLLIN, 0};
+    if (socket >= 0 && poll(&wait, 1, 0) != 0)
       close(std::exchange(socket, -1));
+    return socket >= 0;
   }
 
   Error grow(size_t wanted) {
@@ -268,15 +268,36 @@ static Error take(char *base, const Request &parts, MethodResult &result) {
   return Error::success();
 }
 
+/// Has the runner of the memory begin, or a new one.
+Error Sandbox::startRunner(Segment &segment) {
+  Word word;
+  if (segment.hasRunner() &&
+      send(segment.socket, &word, sizeof(word), MSG_NOSIGNAL) == sizeof(word))
+    return Error::success();
+  if (segment.socket >= 0)
+    close(std::exchange(segment.socket, -1));
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
+    return makeError("cannot make a socket");
+  segment.socket = ends[0];
+  {
+    std::lock_guard guard(mutex);
+    segment.number = ++runners;
+  }
+  Error error =
+      tell(control, {Command::Run, segment.number}, {segment.file, ends[1]});
+  close(ends[1]);
+  return error;
+}
+
 std::string Sandbox::describeMemory() const {
   return formatv("it wanted more than {0} MiB of memory", limits.megabytes);
 }
 
 /// Waits for a runner; what it comes to is the reason why it has to be replaced,
 /// if it has.
-Expected<std::string> Sandbox::await(Segment &segment, uint64_t number,
-                                     const MethodRequest &request,
-                                     bool &stopped) {
+Expected<std::string>
+Sandbox::await(Segment &segment, const MethodRequest &request, bool &stopped) {
   Header &header = segment.header();
   auto late = Clock::now() + std::chrono::seconds(limits.seconds);
   bool killed = false, asked = false;
@@ -317,7 +338,7 @@ Expected<std::string> Sandbox::await(Segment &segment, uint64_t number,
     }
     if (Clock::now() < late)
       continue;
-    if (Error error = tell(control, {Command::Kill, number}, {}))
+    if (Error error = tell(control, {Command::Kill, segment.number}, {}))
       return std::move(error);
     killed = true;
   }
@@ -353,35 +374,19 @@ Expected<MethodResult> Sandbox::run(const Method &method,
   Layout layout;
   place(parts, layout, method, request, result.matrix);
   std::unique_ptr<Segment> segment = takeSegment(layout.getSize());
-  segment->awaitEnd();
   if (Error error = segment->grow(layout.getSize()))
     return wrong(std::move(error));
   char *base = segment->base;
   (new (base) Header)->request = parts;
   fill(base, parts, method, request);
-
-  int ends[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
-    return wrong(makeError("cannot make a socket"));
-  segment->socket = ends[0];
-  uint64_t number;
-  Error sent = Error::success();
-  {
-    std::lock_guard guard(mutex);
-    number = ++runs;
-  }
-  sent = tell(control, {Command::Run, number}, {segment->file, ends[1]});
-  close(ends[1]);
-  if (sent)
-    return wrong(std::move(sent));
+  if (Error error = startRunner(*segment))
+    return wrong(std::move(error));
   bool stopped;
-  auto reason = await(*segment, number, request, stopped);
+  auto reason = await(*segment, request, stopped);
   if (!reason)
     return wrong(reason.takeError());
-  if (stopped) {
-    segment->awaitEnd();
+  if (stopped)
     return wrong(createStringError("stopped on request"));
-  }
   const Header &header = segment->header();
   if (reason->empty() && header.state == State::Failed) {
     // As the runner says it, with weight and method.

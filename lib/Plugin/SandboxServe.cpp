@@ -34,7 +34,7 @@ static constexpr int64_t kOwnMegabytes = 64;
 //===----------------------------------------------------------------------===//
 
 /// For the handler of `operator new`, which takes nothing. The process has one
-/// request, and ends with it.
+/// request at a time.
 static Header *runnerHeader = nullptr;
 
 static void sayOutOfMemory() {
@@ -61,7 +61,8 @@ static void limitMemory(const Request &request, const SandboxLimits &limits) {
   for (int i : {0, 1})
     bytes += static_cast<int64_t>(request.chainReals[i].bytes +
                                   request.chainCodes[i].bytes);
-  rlimit limit{static_cast<rlim_t>(bytes), static_cast<rlim_t>(bytes)};
+  // The next matrix may need more.
+  rlimit limit{static_cast<rlim_t>(bytes), RLIM_INFINITY};
   setrlimit(RLIMIT_DATA, &limit);
 }
 
@@ -119,16 +120,8 @@ static void leaveResult(char *base, const MethodResult &result) {
   leaveText(base, result.note);
 }
 
-/// Does what the shared memory asks for.
-[[noreturn]] static void runOne(const MethodSet &methods,
-                                const SandboxLimits &limits, unsigned threads,
-                                int file, int socket) {
-  off_t bytes = lseek(file, 0, SEEK_END);
-  void *mapped = mmap(nullptr, static_cast<size_t>(bytes),
-                      PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-  if (mapped == MAP_FAILED)
-    _exit(1);
-  char *base = static_cast<char *>(mapped);
+static void serveOne(const MethodSet &methods, const SandboxLimits &limits,
+                     unsigned threads, char *base) {
   Header &header = *reinterpret_cast<Header *>(base);
   runnerHeader = &header;
   const Request &request = header.request;
@@ -143,8 +136,31 @@ static void leaveResult(char *base, const MethodResult &result) {
   else
     leaveText(base, toString(result.takeError()));
   header.state = result ? State::Done : State::Failed;
+}
+
+/// Does what the shared memory asks for, as often as the compiler says so.
+[[noreturn]] static void beRunner(const MethodSet &methods,
+                                  const SandboxLimits &limits, unsigned threads,
+                                  int file, int socket) {
+  size_t bytes = 0;
+  void *base = nullptr;
   Word word;
-  (void)!send(socket, &word, sizeof(word), MSG_NOSIGNAL);
+  do {
+    auto wanted = static_cast<size_t>(lseek(file, 0, SEEK_END));
+    if (wanted > bytes) {
+      if (base)
+        munmap(base, bytes);
+      // Populated: a fault for every page would cost more than all else here.
+      base = mmap(nullptr, wanted, PROT_READ | PROT_WRITE,
+                  MAP_SHARED | MAP_POPULATE, file, 0);
+      bytes = wanted;
+    }
+    if (base == MAP_FAILED)
+      _exit(1);
+    serveOne(methods, limits, threads, static_cast<char *>(base));
+    word = Word();
+    (void)!send(socket, &word, sizeof(word), MSG_NOSIGNAL);
+  } while (recv(socket, &word, sizeof(word), 0) == sizeof(word));
   _exit(0);
 }
 
@@ -237,7 +253,7 @@ void llmc::sandbox::serve(const MethodSet &methods, const SandboxLimits &limits,
       close(signals);
       for (auto &[other, runner] : runners)
         close(runner.socket);
-      runOne(methods, limits, threads, file, socket);
+      beRunner(methods, limits, threads, file, socket);
     }
     close(file);
     if (process > 0)

@@ -19,8 +19,8 @@ struct SandboxLimits {
   int64_t megabytes = 4096;
 };
 
-/// Runs each matrix of a plugin's method in a process of its own, with the matrix
-/// and its result in shared memory. A method that crashes, ends the program or
+/// Runs the methods of plugins in processes of their own, with the matrix and its
+/// result in shared memory. A process goes on with the next matrix if all went well. A method that crashes, ends the program or
 /// goes beyond a limit costs that matrix, which `rtn` compresses instead, with the
 /// reason in the result. Errors of a method stay errors, and results are the same
 /// bytes as without a sandbox.
@@ -49,9 +49,9 @@ private:
           int process);
   std::unique_ptr<Segment> takeSegment(size_t bytes);
   void giveBack(std::unique_ptr<Segment> segment);
-  llvm::Expected<std::string> await(Segment &segment, uint64_t number,
-                                    const MethodRequest &request,
-                                    bool &stopped);
+  llvm::Error startRunner(Segment &segment);
+  llvm::Expected<std::string>
+  await(Segment &segment, const MethodRequest &request, bool &stopped);
   std::string describeMemory() const;
   llvm::Expected<MethodResult> replace(const std::string &prefix,
                                        const std::string &reason,
@@ -62,8 +62,8 @@ private:
   /// Of the process that forks.
   const int control, process;
   mutable std::mutex mutex;
-  uint64_t runs = 0;
-  /// Shared memory that no runner uses.
+  uint64_t runners = 0;
+  /// Shared memory that nobody uses, with the runners that wait for it.
   std::vector<std::unique_ptr<Segment>> idle;
   std::vector<std::string> faults;
 };
