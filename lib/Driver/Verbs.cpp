@@ -37,8 +37,9 @@ static const OptionSpec kVerify = {
     "verify", nullptr, "compare the hash of every weight before the start"};
 static const OptionSpec kPlugin = {
     "plugin", "FILE",
-    "load a plugin, whose methods recipes can name; may be repeated, and "
-    "LLMC_PLUGIN_PATH names folders of them; 'llmc plugin list' shows methods"};
+    "load a plugin: methods and formats that recipes can name, passes, operators; may be "
+    "repeated, and LLMC_PLUGIN_PATH names folders of them; 'llmc plugin list' "
+    "shows what they bring"};
 static const OptionSpec kPluginSandbox = {
     "plugin-sandbox", nullptr,
     "run methods of plugins in processes of their own: one that crashes, hangs "

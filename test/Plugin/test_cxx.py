@@ -44,7 +44,8 @@ class Cxx(unittest.TestCase):
         """Builds a project, warnings being errors, and runs its tests."""
         build = cls.folder / f"build-{name}"
         for command in (["cmake", "-G", "Ninja", "-S", source, "-B", build, f"-DCMAKE_PREFIX_PATH={cls.prefix}",
-                         "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Werror", f"-DPython3_EXECUTABLE={sys.executable}"],
+                         "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Werror -ffunction-sections -fdata-sections",
+                         "-DCMAKE_MODULE_LINKER_FLAGS=-Wl,--gc-sections", f"-DPython3_EXECUTABLE={sys.executable}"],
                         ["cmake", "--build", build], ["ctest", "--test-dir", build, "--output-on-failure"]):
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=500)
             assert done.returncode == 0 and "Skipped" not in done.stdout, f"{command}\n{done.stdout}"
@@ -139,6 +140,9 @@ class Cxx(unittest.TestCase):
         self.assertIn("--plugin needs a FILE", self.run_llmc("--plugin", program="llmc-opt", code=2))
         self.assertIn("--plugin FILE loads plugins", self.run_llmc(f"--load-pass-plugin={self.gelu}", program="llmc-opt", code=2))
         self.assertIn("plugin 'none.so': cannot read it", self.run_llmc("--plugin", "none.so", program="llmc-opt", code=2))
+
+    def test_check_is_of_methods(self):
+        self.assertIn("gelu_tanh.so' has no methods, which is what is checked", self.run_llmc("plugin", "check", self.gelu, code=2))
 
     def test_wrong_options_end_the_compilation(self):
         said = self.run_llmc(ROOT / "plugins/gelu-tanh/test/allowed.mlir", "--plugin", self.gelu, "--example-gelu-tanh=range=-1",

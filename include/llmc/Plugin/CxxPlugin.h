@@ -117,17 +117,18 @@ using CxxPluginEntry = void (*)(PluginContent &plugin);
 } // namespace llmc
 
 /// Begins the body of a function that fills in `NAME`, a PluginContent; once in
-/// a plugin.
+/// a plugin. The fingerprint is read there, so that no linker drops it.
 #define LLMC_CXX_PLUGIN(VENDOR, VERSION, NAME)                                 \
   __attribute__((section(LLMC_FINGERPRINT_SECTION), used,                      \
                  visibility("hidden"))) extern const char llmcFingerprint[] =  \
       LLMC_FINGERPRINT;                                                        \
-  static void llmcDescribePlugin(::llmc::PluginContent &NAME);                 \
+  static void llmcDescribePlugin(::llmc::PluginContent &(NAME));               \
   extern "C" __attribute__((visibility("default"))) void llmc_cxx_plugin(      \
       ::llmc::PluginContent &plugin) {                                         \
+    (void)*static_cast<const volatile char *>(llmcFingerprint);                \
     plugin.setName(VENDOR, VERSION);                                           \
     llmcDescribePlugin(plugin);                                                \
   }                                                                            \
-  static void llmcDescribePlugin(::llmc::PluginContent &NAME)
+  static void llmcDescribePlugin(::llmc::PluginContent &(NAME))
 
 #endif // LLMC_PLUGIN_CXXPLUGIN_H
