@@ -45,7 +45,7 @@ static Error checkNeeded(const ElfFile &elf, const ElfFile::Elf_Shdr &section) {
     if (entry.getVal() >= names->size())
       return createStringError("expected the names of libraries inside of "
                                "their table");
-    StringRef name(names->drop_front(entry.getVal()).data());
+    StringRef name = names->drop_front(entry.getVal()).split('\0').first;
     for (const auto &[beginning, ours] : kLibraries)
       if (name.starts_with(beginning) && name != ours)
         return createStringError(
