@@ -12,7 +12,8 @@
 //
 // The second form compares formats whose levels are text of a plugin, spliced
 // into the kernels (llmc/Codegen/LevelsFunction.h), with the same formats of llmc:
-// the median over the rounds of the one's time over the other's.
+// the median over the rounds of the one's time over the other's, on one thread and
+// on two.
 //
 //===----------------------------------------------------------------------===//
 #include "TextFormats.h"
