@@ -184,7 +184,7 @@ private:
   /// the plugins and no other thread.
   int startSandbox() {
     auto started = Sandbox::start(
-        plugins.getMethods(), {request.pluginSeconds, request.pluginMegabytes},
+        plugins, {request.pluginSeconds, request.pluginMegabytes},
         countThreads());
     if (!started)
       return fail(UsageAtFault, llvm::toString(started.takeError()));

@@ -37,7 +37,8 @@ static const OptionSpec kVerify = {
     "verify", nullptr, "compare the hash of every weight before the start"};
 static const OptionSpec kPlugin = {
     "plugin", "FILE",
-    "load a plugin: methods and formats that recipes can name, passes, operators; may be "
+    "load a plugin: methods and formats that recipes can name, passes, "
+    "operators; may be "
     "repeated, and LLMC_PLUGIN_PATH names folders of them; 'llmc plugin list' "
     "shows what they bring"};
 static const OptionSpec kPluginSandbox = {

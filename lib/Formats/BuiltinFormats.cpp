@@ -48,18 +48,13 @@ static constexpr std::array<int8_t, kCount<bits>> kEven = [] {
 /// 127ths. E2M1, numbers of a sign, two bits of exponent and one of mantissa
 /// (OCP Microscaling Formats 1.0, section 5.3.3), is doubled to have integers;
 /// code 8, its negative zero, is read as 0 and not made. Nor is code 3 of T2.
-static constexpr std::array<int8_t, 16> kNl4 = {-127, -104, -83, -65, -49, -35,
-                                                -22,  -10,  1,   13,  25,  38,
-                                                53,   69,   89,  113},
-                                        kSl4 = {-32, -25, -20, -16, -12, -8,
-                                                -5,  -2,  0,   3,   6,   9,
-                                                13,  17,  22,  29},
-                                        kNf4 = {-127, -88, -67, -50, -36, -23,
-                                                -12,  0,   10,  20,  31,  43,
-                                                56,   71,  92,  127},
-                                        kE2m1 = {0,  1,  2,  3,  4,  6,
-                                                 8,  12, 0,  -1, -2, -3,
-                                                 -4, -6, -8, -12};
+static constexpr std::array<int8_t, 16>
+    kNl4 = {-127, -104, -83, -65, -49, -35, -22, -10,
+            1,    13,   25,  38,  53,  69,  89,  113},
+    kSl4 = {-32, -25, -20, -16, -12, -8, -5, -2, 0, 3, 6, 9, 13, 17, 22, 29},
+    kNf4 = {-127, -88, -67, -50, -36, -23, -12, 0,
+            10,   20,  31,  43,  56,  71,  92,  127},
+    kE2m1 = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 static constexpr std::array<int8_t, 8> kNl3 = {-127, -78, -46, -19,
                                                6,    31,  60,  100},
                                        kNf3 = {-127, -68, -31, 0,

@@ -5,9 +5,9 @@
 //===----------------------------------------------------------------------===//
 #include "llmc/Plugin/PluginSet.h"
 #include "Apart.h"
-#include "llmc/Methods/CatchAll.h"
 #include "CxxContent.h"
 #include "llmc/Codegen/LevelsFunction.h"
+#include "llmc/Methods/CatchAll.h"
 #include "llmc/Support/Hash.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"

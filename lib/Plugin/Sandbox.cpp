@@ -131,7 +131,7 @@ static size_t countThreads() {
   return count;
 }
 
-Expected<std::unique_ptr<Sandbox>> Sandbox::start(const MethodSet &methods,
+Expected<std::unique_ptr<Sandbox>> Sandbox::start(const PluginSet &plugins,
                                                   SandboxLimits limits,
                                                   unsigned threads) {
   if (size_t count = countThreads(); count != 1)
@@ -147,20 +147,20 @@ Expected<std::unique_ptr<Sandbox>> Sandbox::start(const MethodSet &methods,
   pid_t process = fork();
   if (process == 0) {
     close(ends[0]);
-    serve(methods, limits, threads, ends[1]);
+    serve(plugins, limits, threads, ends[1]);
   }
   int number = errno;
   close(ends[1]);
   std::unique_ptr<Sandbox> sandbox(
-      new Sandbox(methods, limits, ends[0], process));
+      new Sandbox(plugins, limits, ends[0], process));
   if (process < 0)
     return makeError("cannot start a process for the sandbox", number);
   return sandbox;
 }
 
-Sandbox::Sandbox(const MethodSet &methods, SandboxLimits limits, int control,
+Sandbox::Sandbox(const PluginSet &plugins, SandboxLimits limits, int control,
                  int process)
-    : methods(methods), limits(limits), control(control), process(process) {}
+    : plugins(plugins), limits(limits), control(control), process(process) {}
 
 Sandbox::~Sandbox() {
   close(control);
@@ -359,7 +359,7 @@ Expected<MethodResult> Sandbox::run(const Method &method,
     return createStringError(code, prefix + text);
   };
   // The runner knows formats by their names.
-  auto format = parseFormat(request.format->name);
+  auto format = plugins.getFormats().parse(request.format->name);
   if (!format || !(*format == *request.format))
     return wrong(joinErrors(
         format.takeError(),
@@ -410,7 +410,7 @@ Expected<MethodResult> Sandbox::run(const Method &method,
 Expected<MethodResult> Sandbox::replace(const std::string &prefix,
                                         const std::string &reason,
                                         MethodRequest request) {
-  const Method *simple = methods.find("rtn");
+  const Method *simple = plugins.getMethods().find("rtn");
   if (!simple)
     return createStringError(prefix + reason);
   auto options = Options::parse(simple->name, simple->options, {});

@@ -101,7 +101,7 @@ struct Word {
 };
 
 /// Forks a process for each command until the compiler is gone.
-[[noreturn]] void serve(const MethodSet &methods, const SandboxLimits &limits,
+[[noreturn]] void serve(const PluginSet &plugins, const SandboxLimits &limits,
                         unsigned threads, int control);
 
 } // namespace llmc::sandbox

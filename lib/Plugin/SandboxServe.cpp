@@ -66,17 +66,17 @@ static void limitMemory(const Request &request, const SandboxLimits &limits) {
   setrlimit(RLIMIT_DATA, &limit);
 }
 
-static Expected<MethodResult> runRequest(const MethodSet &methods, char *base,
+static Expected<MethodResult> runRequest(const PluginSet &plugins, char *base,
                                          ParallelFor parallelFor) {
   Header &header = *reinterpret_cast<Header *>(base);
   const Request &from = header.request;
-  const Method *method = methods.find(text(base, from.method));
-  auto format = parseFormat(text(base, from.format));
+  const Method *method = plugins.getMethods().find(text(base, from.method));
+  auto format = plugins.getFormats().parse(text(base, from.format));
   if (!format)
     return format.takeError();
   if (!method)
     return createStringError(
-        methods.describeUnknown(text(base, from.method), {}));
+        plugins.getMethods().describeUnknown(text(base, from.method), {}));
   Options options(view<int64_t>(base, from.integers),
                   view<double>(base, from.reals));
   MethodRequest request;
@@ -120,7 +120,7 @@ static void leaveResult(char *base, const MethodResult &result) {
   leaveText(base, result.note);
 }
 
-static void serveOne(const MethodSet &methods, const SandboxLimits &limits,
+static void serveOne(const PluginSet &plugins, const SandboxLimits &limits,
                      unsigned threads, char *base) {
   Header &header = *reinterpret_cast<Header *>(base);
   runnerHeader = &header;
@@ -130,7 +130,7 @@ static void serveOne(const MethodSet &methods, const SandboxLimits &limits,
   workers(threads, [](int64_t) {});
   std::set_new_handler(sayOutOfMemory);
   limitMemory(request, limits);
-  auto result = runRequest(methods, base, workers);
+  auto result = runRequest(plugins, base, workers);
   if (result)
     leaveResult(base, *result);
   else
@@ -139,7 +139,7 @@ static void serveOne(const MethodSet &methods, const SandboxLimits &limits,
 }
 
 /// Does what the shared memory asks for, as often as the compiler says so.
-[[noreturn]] static void beRunner(const MethodSet &methods,
+[[noreturn]] static void beRunner(const PluginSet &plugins,
                                   const SandboxLimits &limits, unsigned threads,
                                   int file, int socket) {
   size_t bytes = 0;
@@ -157,7 +157,7 @@ static void serveOne(const MethodSet &methods, const SandboxLimits &limits,
     }
     if (base == MAP_FAILED)
       _exit(1);
-    serveOne(methods, limits, threads, static_cast<char *>(base));
+    serveOne(plugins, limits, threads, static_cast<char *>(base));
     word = Word();
     (void)!send(socket, &word, sizeof(word), MSG_NOSIGNAL);
   } while (recv(socket, &word, sizeof(word), 0) == sizeof(word));
@@ -214,7 +214,7 @@ static void tellOfEnds(Runners &runners) {
   }
 }
 
-void llmc::sandbox::serve(const MethodSet &methods, const SandboxLimits &limits,
+void llmc::sandbox::serve(const PluginSet &plugins, const SandboxLimits &limits,
                           unsigned threads, int control) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   beginApart();
@@ -253,7 +253,7 @@ void llmc::sandbox::serve(const MethodSet &methods, const SandboxLimits &limits,
       close(signals);
       for (auto &[other, runner] : runners)
         close(runner.socket);
-      beRunner(methods, limits, threads, file, socket);
+      beRunner(plugins, limits, threads, file, socket);
     }
     close(file);
     if (process > 0)

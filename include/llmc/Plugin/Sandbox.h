@@ -6,7 +6,7 @@
 #ifndef LLMC_PLUGIN_SANDBOX_H
 #define LLMC_PLUGIN_SANDBOX_H
 
-#include "llmc/Methods/Method.h"
+#include "llmc/Plugin/PluginSet.h"
 #include <memory>
 #include <mutex>
 
@@ -20,8 +20,9 @@ struct SandboxLimits {
 };
 
 /// Runs the methods of plugins in processes of their own, with the matrix and its
-/// result in shared memory. A process goes on with the next matrix if all went well. A method that crashes, ends the program or
-/// goes beyond a limit costs that matrix, which `rtn` compresses instead, with the
+/// result in shared memory. A process goes on with the next matrix if all went
+/// well. A method that crashes, ends the program or goes beyond a limit costs that
+/// matrix, which `rtn` compresses instead, with the
 /// reason in the result. Errors of a method stay errors, and results are the same
 /// bytes as without a sandbox.
 ///
@@ -29,10 +30,10 @@ struct SandboxLimits {
 /// has a single thread, so that no lock is held in them that nobody will release.
 class Sandbox final : public MethodRunner {
 public:
-  /// Knows the methods that are in the set by now, which must stay. `threads` is
+  /// Knows the methods and formats that are in the set by now, which must stay. `threads` is
   /// how many a method may use. Fails where this process has other threads.
   static llvm::Expected<std::unique_ptr<Sandbox>>
-  start(const MethodSet &methods, SandboxLimits limits, unsigned threads);
+  start(const PluginSet &plugins, SandboxLimits limits, unsigned threads);
   ~Sandbox() override;
 
   /// Used by many threads.
@@ -45,7 +46,7 @@ public:
 private:
   struct Segment;
 
-  Sandbox(const MethodSet &methods, SandboxLimits limits, int control,
+  Sandbox(const PluginSet &plugins, SandboxLimits limits, int control,
           int process);
   std::unique_ptr<Segment> takeSegment(size_t bytes);
   void giveBack(std::unique_ptr<Segment> segment);
@@ -57,7 +58,7 @@ private:
                                        const std::string &reason,
                                        MethodRequest request);
 
-  const MethodSet &methods;
+  const PluginSet &plugins;
   const SandboxLimits limits;
   /// Of the process that forks.
   const int control, process;

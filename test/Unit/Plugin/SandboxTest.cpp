@@ -28,7 +28,7 @@ protected:
     for (StringRef name : names)
       for (PluginSet *each : {&set, &plain})
         ASSERT_EQ(toString(each->load(pathOf(name))), "");
-    auto started = Sandbox::start(set.getMethods(), limits, threads);
+    auto started = Sandbox::start(set, limits, threads);
     ASSERT_TRUE(bool(started)) << toString(started.takeError());
     sandbox = std::move(*started);
     set.setRunner(sandbox.get());
@@ -142,7 +142,7 @@ TEST_F(SandboxTest, GivesTheSameBytesOnManyThreads) {
   for (unsigned threads : {1, 3}) {
     PluginSet apart;
     ASSERT_EQ(toString(apart.load(pathOf("same"))), "");
-    auto started = Sandbox::start(apart.getMethods(), {}, threads);
+    auto started = Sandbox::start(apart, {}, threads);
     ASSERT_TRUE(bool(started));
     MethodRequest request;
     request.weight = large.view();
@@ -293,7 +293,7 @@ TEST_F(SandboxTest, BeginsBeforeOtherThreads) {
     while (!done)
       std::this_thread::yield();
   });
-  auto started = Sandbox::start(set.getMethods(), {}, 1);
+  auto started = Sandbox::start(set, {}, 1);
   done = true;
   other.join();
   ASSERT_FALSE(bool(started));
