@@ -51,7 +51,12 @@ static const llmc_option options[] = {
 static const llmc_method methods[] = {
     {sizeof(llmc_method), "@NAME@.@NAME@",
      "scales that reach the largest number of a group", options, 1, 0, run}};
-static const llmc_plugin plugin = {
-    sizeof(llmc_plugin), LLMC_PLUGIN_ABI, 1, "@NAME@", "0.1", methods, 1};
+static const llmc_plugin plugin = {.size = sizeof(llmc_plugin),
+                                   .abi = LLMC_PLUGIN_ABI,
+                                   .needs = 1,
+                                   .vendor = "@NAME@",
+                                   .version = "0.1",
+                                   .methods = methods,
+                                   .method_count = 1};
 
 LLMC_PLUGIN_EXPORT const llmc_plugin *llmc_plugin_v1(void) { return &plugin; }

@@ -97,8 +97,15 @@ const llmc_option kOptions[] = {
 const llmc_method kMethods[] = {
     {sizeof(llmc_method), "@NAME@.@NAME@",
      "scales that reach the largest number of a group", kOptions, 1, 0, run}};
-const llmc_plugin kPlugin = {
-    sizeof(llmc_plugin), LLMC_PLUGIN_ABI, 1, "@NAME@", "0.1", kMethods, 1};
+const llmc_plugin kPlugin = {sizeof(llmc_plugin),
+                             LLMC_PLUGIN_ABI,
+                             1,
+                             "@NAME@",
+                             "0.1",
+                             kMethods,
+                             1,
+                             nullptr,
+                             0};
 
 } // namespace
 

@@ -152,13 +152,16 @@ const llmc_method kMethods[] = {
     METHOD(throws), METHOD(throws_in_row), METHOD(eats),  METHOD(grows),
     METHOD(asks),   METHOD(careful),       METHOD(spins), METHOD(deaf),
     METHOD(strays), METHOD(nan),           METHOD(halves)};
-const llmc_plugin kPlugin = {sizeof(llmc_plugin),
-                             LLMC_PLUGIN_ABI,
-                             1,
-                             "hostile",
-                             "1.0",
-                             kMethods,
-                             sizeof(kMethods) / sizeof(kMethods[0])};
+const llmc_plugin kPlugin = {.size = sizeof(llmc_plugin),
+                             .abi = LLMC_PLUGIN_ABI,
+                             .needs = 1,
+                             .vendor = "hostile",
+                             .version = "1.0",
+                             .methods = kMethods,
+                             .method_count =
+                                 sizeof(kMethods) / sizeof(kMethods[0]),
+                             .formats = nullptr,
+                             .format_count = 0};
 
 } // namespace
 
