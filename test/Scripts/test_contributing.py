@@ -27,6 +27,8 @@ SCRATCH = BUILD / "contributing"
 TREE = SCRATCH / "tree"
 LIT = Path("/usr/lib/llvm-22/bin/lit")
 COPIED = ["dialects", "include", "lib", "passes", "test"]
+# What is precompiled holds the ops.
+PCH = "CMakeFiles/llmc_pch.dir/cmake_pch.hxx"
 # These list all passes, and so depend on every recipe for one.
 LISTS = ["lib/Driver/Registration.cpp"]
 
@@ -74,7 +76,8 @@ def run(command, **options) -> str:
 
 
 def moved(command: str) -> str:
-    """A command of the build, on the copy of the tree and its headers."""
+    """A command of the build, on the copy of the tree and its headers, the precompiled one too."""
+    command = command.replace(f"{BUILD}/{PCH}.pch", f"{SCRATCH}/obj/pch")
     command = command.replace(f"{BUILD}/include", f"{SCRATCH}/include")
     for folder in COPIED:
         command = command.replace(f"{ROOT}/{folder}", f"{TREE}/{folder}")
@@ -122,6 +125,8 @@ class Contributing(unittest.TestCase):
                 run(moved(command), shell=True, cwd=BUILD)
 
         known = {entry["file"]: entry for entry in json.loads((BUILD / "compile_commands.json").read_text())}
+        precompile = known[f"{BUILD}/{PCH}.cxx"]["command"]
+        run(moved(precompile.replace(f" -o {PCH}.pch ", f" -o {SCRATCH}/obj/pch ")), shell=True, cwd=BUILD)
         objects: dict[str, str] = {}  # of the build: ours
         added: dict[str, str] = {}  # beside which object of the build: ours
         commands = []
