@@ -58,7 +58,9 @@ static Error checkNeeded(const ElfFile &elf, const ElfFile::Elf_Shdr &section) {
   return Error::success();
 }
 
-static Error checkSymbols(const ElfFile &elf, const ElfFile::Elf_Shdr &table) {
+Error llmc::forEachSymbol(
+    const ElfFile &elf, const ElfFile::Elf_Shdr &table,
+    function_ref<Error(const ElfFile::Elf_Sym &symbol, StringRef name)> visit) {
   auto symbols = elf.symbols(&table);
   if (!symbols)
     return symbols.takeError();
@@ -66,18 +68,22 @@ static Error checkSymbols(const ElfFile &elf, const ElfFile::Elf_Shdr &table) {
   if (!names)
     return names.takeError();
   for (const ElfFile::Elf_Sym &symbol : *symbols) {
-    if (symbol.st_shndx == ELF::SHN_UNDEF)
-      continue;
     auto name = symbol.getName(*names);
     if (!name)
       return name.takeError();
-    if (is_contained(kOfArchives, *name))
-      return createStringError(
-          "it has MLIR or LLVM linked into it ('" + demangle(*name) +
-          "' is its own), so llmc would not find its passes; link no archive "
-          "of them: llmc_add_cxx_plugin links the libraries that llmc has");
+    if (Error error = visit(symbol, *name))
+      return error;
   }
   return Error::success();
+}
+
+static Error checkSymbol(const ElfFile::Elf_Sym &symbol, StringRef name) {
+  if (symbol.st_shndx == ELF::SHN_UNDEF || !is_contained(kOfArchives, name))
+    return Error::success();
+  return createStringError(
+      "it has MLIR or LLVM linked into it ('" + demangle(name) +
+      "' is its own), so llmc would not find its passes; link no archive of "
+      "them: llmc_add_cxx_plugin links the libraries that llmc has");
 }
 
 Error llmc::inspectCxxPlugin(const ElfFile &elf) {
@@ -115,7 +121,7 @@ Error llmc::inspectCxxPlugin(const ElfFile &elf) {
         return error;
     if (section.sh_type == ELF::SHT_SYMTAB ||
         section.sh_type == ELF::SHT_DYNSYM)
-      if (Error error = checkSymbols(elf, section))
+      if (Error error = forEachSymbol(elf, section, checkSymbol))
         return error;
   }
   return Error::success();

@@ -6,6 +6,7 @@
 #ifndef LLMC_LIB_PLUGIN_INSPECT_H
 #define LLMC_LIB_PLUGIN_INSPECT_H
 
+#include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Object/ELF.h"
 #include "llvm/Support/Error.h"
@@ -13,6 +14,13 @@
 namespace llmc {
 
 using ElfFile = llvm::object::ELFFile<llvm::object::ELF64LE>;
+
+/// Calls `visit` with the symbols of a table and their names, until it fails.
+llvm::Error
+forEachSymbol(const ElfFile &elf, const ElfFile::Elf_Shdr &table,
+              llvm::function_ref<llvm::Error(const ElfFile::Elf_Sym &symbol,
+                                             llvm::StringRef name)>
+                  visit);
 
 /// Compares the bytes of a section with the fingerprint of this llmc. An error
 /// is a table of what differs, of several lines, and says what to do.

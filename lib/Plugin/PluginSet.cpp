@@ -197,19 +197,15 @@ Error PluginSet::load(StringRef file) {
                                       opened->library, dialects, plugin))
       return wrong(std::move(error));
   if (const llmc_plugin *table = opened->table) {
-    if (opened->content) {
-      MethodSet trial;
-      if (Error error = trial.add(*table, file))
-        return wrong(std::move(error));
-      if (plugin.vendor != table->vendor)
-        return wrong(createStringError(
-            "llmc_plugin_v1 and llmc_cxx_plugin name two vendors, '" +
-            StringRef(table->vendor) + "' and '" + plugin.vendor + "'"));
-    }
-    size_t known = methods.getMethods().size();
     FormatSet all = formats;
     if (Error error = all.add(*table, file, runLevels))
       return wrong(std::move(error));
+    // The vendor of the table was checked with its formats.
+    if (opened->content && plugin.vendor != table->vendor)
+      return wrong(createStringError(
+          "llmc_plugin_v1 and llmc_cxx_plugin name two vendors, '" +
+          StringRef(table->vendor) + "' and '" + plugin.vendor + "'"));
+    size_t known = methods.getMethods().size();
     if (Error error = methods.add(*table, file))
       return wrong(std::move(error));
     plugin.vendor = table->vendor;

@@ -58,30 +58,6 @@ static Error checkInside(const Twine &what, uint64_t offset, uint64_t size,
                            ", but the file ends at " + Twine(length));
 }
 
-/// Which of the functions a table of symbols exports.
-static Error findEntries(const ElfFile &elf, const ElfFile::Elf_Shdr &table,
-                         PluginEntries &found) {
-  auto symbols = elf.symbols(&table);
-  if (!symbols)
-    return symbols.takeError();
-  auto names = elf.getStringTableForSymtab(table);
-  if (!names)
-    return names.takeError();
-  for (const ElfFile::Elf_Sym &symbol : *symbols) {
-    auto name = symbol.getName(*names);
-    if (!name)
-      return name.takeError();
-    if (symbol.getType() != ELF::STT_FUNC ||
-        symbol.st_shndx == ELF::SHN_UNDEF ||
-        symbol.getBinding() == ELF::STB_LOCAL ||
-        symbol.getVisibility() != ELF::STV_DEFAULT)
-      continue;
-    found.table |= *name == kEntry;
-    found.cxx |= *name == kCxxEntry;
-  }
-  return Error::success();
-}
-
 Error llmc::probePlugin(StringRef bytes, PluginEntries *found) {
   if (Error error = checkIdentity(bytes))
     return error;
@@ -116,6 +92,16 @@ Error llmc::probePlugin(StringRef bytes, PluginEntries *found) {
   if (!sections)
     return sections.takeError();
   PluginEntries entries;
+  auto findEntry = [&](const ElfFile::Elf_Sym &symbol, StringRef name) {
+    if (symbol.getType() == ELF::STT_FUNC &&
+        symbol.st_shndx != ELF::SHN_UNDEF &&
+        symbol.getBinding() != ELF::STB_LOCAL &&
+        symbol.getVisibility() == ELF::STV_DEFAULT) {
+      entries.table |= name == kEntry;
+      entries.cxx |= name == kCxxEntry;
+    }
+    return Error::success();
+  };
   for (const ElfFile::Elf_Shdr &section : *sections) {
     if (section.sh_type == ELF::SHT_NOBITS)
       continue;
@@ -124,7 +110,7 @@ Error llmc::probePlugin(StringRef bytes, PluginEntries *found) {
       return error;
     if (section.sh_type != ELF::SHT_DYNSYM)
       continue;
-    if (Error error = findEntries(*elf, section, entries))
+    if (Error error = forEachSymbol(*elf, section, findEntry))
       return error;
   }
   if (found)
