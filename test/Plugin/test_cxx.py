@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 import unittest
 from pathlib import Path
 
@@ -17,8 +14,8 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("LLMC_BUILD", ROOT / "build"))
+from installed import ROOT, Installed
+
 OBJCOPY = "/usr/lib/llvm-22/bin/llvm-objcopy"
 SECTION = ".llmc.fingerprint"
 
@@ -27,35 +24,16 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-x))
 
 
-class Cxx(unittest.TestCase):
+class Cxx(Installed):
+    flags = ["-DCMAKE_CXX_FLAGS=-Wall -Wextra -Werror -ffunction-sections -fdata-sections",
+             "-DCMAKE_MODULE_LINKER_FLAGS=-Wl,--gc-sections", f"-DPython3_EXECUTABLE={sys.executable}"]
+    limit = 500
+
     @classmethod
     def setUpClass(cls):
-        cls.folder = Path(tempfile.mkdtemp(prefix="cxx"))
-        cls.addClassCleanup(shutil.rmtree, cls.folder)
-        subprocess.run(["cmake", "--install", BUILD, "--prefix", cls.folder / "first"], check=True, capture_output=True)
-        cls.prefix = cls.folder / "moved"
-        os.rename(cls.folder / "first", cls.prefix)
-        cls.llmc = cls.prefix / "bin/llmc"
+        super().setUpClass()
         cls.gelu = cls.build(ROOT / "plugins/gelu-tanh", "gelu_tanh")
         cls.swiglu = cls.build(ROOT / "plugins/swiglu", "swiglu")
-
-    @classmethod
-    def build(cls, source: Path, name: str) -> Path:
-        """Builds a project, warnings being errors, and runs its tests."""
-        build = cls.folder / f"build-{name}"
-        for command in (["cmake", "-G", "Ninja", "-S", source, "-B", build, f"-DCMAKE_PREFIX_PATH={cls.prefix}",
-                         "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Werror -ffunction-sections -fdata-sections",
-                         "-DCMAKE_MODULE_LINKER_FLAGS=-Wl,--gc-sections", f"-DPython3_EXECUTABLE={sys.executable}"],
-                        ["cmake", "--build", build], ["ctest", "--test-dir", build, "--output-on-failure"]):
-            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=500)
-            assert done.returncode == 0 and "Skipped" not in done.stdout, f"{command}\n{done.stdout}"
-        return build / f"{name}.so"
-
-    def run_llmc(self, *arguments, code: int = 0, program: str = "llmc", **variables) -> str:
-        done = subprocess.run([self.prefix / "bin" / program, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=300,
-                              env=dict(os.environ, **variables))
-        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
-        return done.stdout + done.stderr
 
     #===-----------------------------------------------------------------===#
     # Passes
