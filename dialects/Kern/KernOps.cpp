@@ -42,6 +42,17 @@ LogicalResult LinearOp::verify() {
   return success();
 }
 
+bool llmc::kern::isProduct(Operation *op) {
+  return isa<LinearOp, QuantizedLinearOp>(op);
+}
+
+bool llmc::kern::isJoined(Operation *op) {
+  if (auto linear = dyn_cast<LinearOp>(op))
+    return linear.getJoined();
+  auto linear = dyn_cast<QuantizedLinearOp>(op);
+  return linear && linear.getJoined();
+}
+
 std::optional<Activations> llmc::kern::findActivations(int64_t columns,
                                                        int64_t bytes) {
   for (Activations each : kActivations)

@@ -517,6 +517,7 @@ private:
     return runPasses(
         [&](OpPassManager &pm) {
           pm.addNestedPass<func::FuncOp>(createLowerToKernPass());
+          pm.addNestedPass<func::FuncOp>(createJoinProductsPass());
           pm.addNestedPass<func::FuncOp>(createLowerNNToLinalg());
         },
         "lower");

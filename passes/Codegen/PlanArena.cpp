@@ -3,7 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // 1. For each allocation of a function, callees first, find the first and the
-//    last op of the body that touches it through any view.
+//    last op of the body that touches it through any view. Products that are
+//    `joined` begin together.
 // 2. Walk them in order of their first use; reuse a place whose life has ended
 //    where both have the same dynamic extents (else the maximum of unrelated
 //    expressions would grow), the same size preferred.
@@ -12,6 +13,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Codegen/Conventions.h"
+#include "llmc/Dialect/Kern/KernOps.h"
 #include "llmc/Dialect/NN/NNDialect.h"
 #include "llmc/Passes/CodegenPasses.h"
 
@@ -92,10 +94,16 @@ struct PlanArena : llmc::impl::PlanArenaBase<PlanArena> {
 
   FailureOr<SmallVector<Slot>> assignSlots(func::FuncOp function) {
     Block &body = function.front();
-    llvm::DenseMap<Operation *, int64_t> position;
-    int64_t count = 0;
-    for (Operation &op : body)
-      position[&op] = count++;
+    // Products that are joined begin at once: what one of them reads must not
+    // give its place to what another one writes.
+    llvm::DenseMap<Operation *, std::pair<int64_t, int64_t>> position;
+    int64_t count = 0, product = 0;
+    for (Operation &op : body) {
+      if (kern::isProduct(&op) && !kern::isJoined(&op))
+        product = count;
+      position[&op] = {kern::isJoined(&op) ? product : count, count};
+      ++count;
+    }
 
     SmallVector<memref::AllocOp> allocs;
     WalkResult found = function.walk([&](memref::AllocOp alloc) {
@@ -120,9 +128,10 @@ struct PlanArena : llmc::impl::PlanArenaBase<PlanArena> {
             alloc.emitError("allocation escapes @") << function.getName();
             return failure();
           }
-          int64_t at = position.lookup(body.findAncestorOpInBlock(*user));
-          begin = std::min(begin, at);
-          end = std::max(end, at);
+          auto [first, last] =
+              position.lookup(body.findAncestorOpInBlock(*user));
+          begin = std::min(begin, first);
+          end = std::max(end, last);
         }
       life[alloc] = {begin, end};
     }

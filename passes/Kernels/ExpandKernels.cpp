@@ -54,28 +54,55 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
         kernels.push_back(op);
     });
     bool failed = false;
-    for (Operation *op : kernels) {
-      if (mlir::failed(check(op))) {
-        failed = true;
-        continue;
-      }
-      Emitter e(op->getLoc(), op);
+    for (Operation *op : kernels)
+      failed |= mlir::failed(check(op));
+    if (failed)
+      return signalPassFailure();
+    for (ArrayRef<Operation *> rest = kernels; !rest.empty();) {
+      unsigned count = countJoined(rest);
+      expand(library, rest.take_front(count));
+      for (Operation *op : rest.take_front(count))
+        op->erase();
+      rest = rest.drop_front(count);
+    }
+  }
+
+  /// How many of `kernels` make one loop: the first and the products that are
+  /// joined to it. Between them there is nothing that touches memory.
+  static unsigned countJoined(ArrayRef<Operation *> kernels) {
+    if (!kern::isProduct(kernels.front()))
+      return 1;
+    unsigned count = 1;
+    for (Operation *op = kernels.front()->getNextNode();
+         op && count < kernels.size(); op = op->getNextNode()) {
+      if (op == kernels[count] && kern::isJoined(op))
+        ++count;
+      else if (!isMemoryEffectFree(op))
+        break;
+    }
+    return count;
+  }
+
+  /// Before the last of `ops`, where the operands of all are known.
+  void expand(KernelLibrary &library, ArrayRef<Operation *> ops) {
+    Emitter e(ops.back()->getLoc(), ops.back());
+    SmallVector<Work> products;
+    for (Operation *op : ops) {
       if (auto linear = dyn_cast<kern::LinearOp>(op))
-        expand(e, library, linear);
+        products.push_back(getWork(e, library, linear));
+      else if (auto linear = dyn_cast<kern::QuantizedLinearOp>(op))
+        products.push_back(getWork(e, library, linear));
       else if (auto quantize = dyn_cast<kern::QuantizeOp>(op))
         expand(e, library, quantize);
-      else if (auto linear = dyn_cast<kern::QuantizedLinearOp>(op))
-        expand(e, library, linear);
       else if (auto gather = dyn_cast<kern::GatherOp>(op))
         expand(e, library, gather);
       else if (auto append = dyn_cast<kern::AppendOp>(op))
         expand(e, library, append);
       else
         expand(e, library, cast<kern::AttentionOp>(op));
-      op->erase();
     }
-    if (failed)
-      signalPassFailure();
+    if (!products.empty())
+      parallel(e, products);
   }
 
   /// Operands must be memrefs whose rows are contiguous, or matrices that there
@@ -174,6 +201,30 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
     body(loop.getInductionVars()[0]);
   }
 
+  /// Independent items, and what is done for one.
+  struct Work {
+    Value items;
+    std::function<void(Value item)> body;
+  };
+
+  /// One loop over the items of all.
+  static void parallel(Emitter &e, ArrayRef<Work> works) {
+    if (works.size() == 1)
+      return parallel(e, works.front().items, works.front().body);
+    SmallVector<Value> ends{e.index(0)};
+    for (const Work &work : works)
+      ends.push_back(e.add(ends.back(), work.items));
+    parallel(e, ends.back(), [&](Value item) {
+      for (auto [work, begin, end] :
+           llvm::zip(works, ends, ArrayRef<Value>(ends).drop_front())) {
+        Value own = e.create<arith::AndIOp>(
+            e.create<arith::CmpIOp>(arith::CmpIPredicate::sge, item, begin),
+            e.less(item, end));
+        e.ifThen(own, [&] { work.body(e.sub(item, begin)); });
+      }
+    });
+  }
+
   struct Piece {
     Value begin, end;
   };
@@ -187,9 +238,9 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
   /// Divides a product of `rows` rows with a matrix of `blocks` blocks into
   /// items: one of `groups` groups of blocks, and a chunk of at most `most`
   /// rows, in whole tiles of `tile`.
-  static void divide(Emitter &e, Value rows, int64_t tile, int64_t most,
+  static Work divide(Emitter &e, Value rows, int64_t tile, int64_t most,
                      int64_t blocks, int64_t groups,
-                     function_ref<void(Piece row, Piece block)> body) {
+                     std::function<void(Piece row, Piece block)> body) {
     // Few rows: every block is read once from memory, so it is its own item.
     Value few = e.less(rows, e.index(tile + 1));
     Value perGroup = e.create<arith::SelectOp>(
@@ -199,12 +250,12 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
     Value chunks = e.max(e.ceilDiv(rows, e.index(most)), e.index(1));
     Value perChunk =
         e.mul(e.ceilDiv(e.ceilDiv(rows, chunks), e.index(tile)), tile);
-    parallel(e, e.mul(count, chunks), [&](Value item) {
-      Value group = e.floorDiv(item, chunks);
-      Value chunk = e.sub(item, e.mul(group, chunks));
-      body(piece(e, chunk, perChunk, rows),
-           piece(e, group, perGroup, e.index(blocks)));
-    });
+    return {e.mul(count, chunks), [=, &e](Value item) {
+              Value group = e.floorDiv(item, chunks);
+              Value chunk = e.sub(item, e.mul(group, chunks));
+              body(piece(e, chunk, perChunk, rows),
+                   piece(e, group, perGroup, e.index(blocks)));
+            }};
   }
 
   /// The same as a constant, or dynamic.
@@ -218,7 +269,7 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
     return strides.front();
   }
 
-  void expand(Emitter &e, KernelLibrary &library, kern::LinearOp op) {
+  Work getWork(Emitter &e, KernelLibrary &library, kern::LinearOp op) {
     pack::TensorType type = op.getWeight().getType();
     int64_t blockRows = type.getLayout().getCount();
     Type storage = cast<pack::DenseAttr>(type.getFormat()).getStorage();
@@ -232,7 +283,7 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
     int64_t step = std::min(type.getColumns(), library.getLinearStep());
     int64_t most = std::clamp(library.getTarget().cacheBytes * 5 / 8 / 4 / step,
                               4 * tile, kRowsPerItem);
-    auto product = [&](Piece row, Piece block) {
+    auto product = [=, &e](Piece row, Piece block) mutable {
       SmallVector<Value> operands{pointer(e, op.getInput()),
                                   rowDistance(e, op.getInput()),
                                   pointer(e, op.getWeight())};
@@ -243,7 +294,7 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
                        row.begin, row.end, block.begin, block.end});
       e.create<func::CallOp>(kernel, operands);
     };
-    divide(e, rows, tile, most, blocks, groups, product);
+    return divide(e, rows, tile, most, blocks, groups, product);
   }
 
   void expand(Emitter &e, KernelLibrary &library, kern::QuantizeOp op) {
@@ -270,7 +321,7 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
     });
   }
 
-  void expand(Emitter &e, KernelLibrary &library, kern::QuantizedLinearOp op) {
+  Work getWork(Emitter &e, KernelLibrary &library, kern::QuantizedLinearOp op) {
     pack::TensorType type = op.getWeight().getType();
     QuantizedShape shape = shapes.at(type);
     int64_t rowBytes = op.getInput().getType().getShape().back();
@@ -285,16 +336,19 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
           to = pointer(e, op.getInit());
     Value bias = op.getBias() ? pointer(e, op.getBias()) : Value();
     Value distance = rowDistance(e, op.getInit());
-    auto product = [&](Piece row, Piece block) {
+    int64_t pieces = shape.wholePieces(), tileBytes = shape.layout.tileBytes,
+            matrixRows = type.getRows();
+    auto product = [=, &e](Piece row, Piece block) mutable {
       SmallVector<Value> operands{from, e.index(rowBytes), weight};
       if (bias)
         operands.push_back(bias);
-      operands.append({to, distance, e.index(shape.wholePieces()),
-                       e.index(shape.layout.tileBytes), e.index(type.getRows()),
-                       row.begin, row.end, block.begin, block.end});
+      operands.append({to, distance, e.index(pieces), e.index(tileBytes),
+                       e.index(matrixRows), row.begin, row.end, block.begin,
+                       block.end});
       e.create<func::CallOp>(kernel, operands);
     };
-    divide(e, rows, tile, kQuantizedProductRows, blocks, groups, product);
+    return divide(e, rows, tile, kQuantizedProductRows, blocks, groups,
+                  product);
   }
 
   void expand(Emitter &e, KernelLibrary &library, kern::GatherOp op) {

@@ -70,13 +70,37 @@ def LowerToKernPass : Pass<"llmc-lower-to-kern", "::mlir::func::FuncOp"> {
                            "::mlir::arith::ArithDialect"];
 }
 
+def JoinProductsPass : Pass<"llmc-join-products", "::mlir::func::FuncOp"> {
+  let summary = "Let products that do not wait for each other run together";
+  let description = [{
+    A product that needs no result of the product before it, directly or through
+    others, is moved behind that product and becomes `joined`: both are then one
+    parallel loop, and the threads meet once, not twice. Of a transformer's layer
+    these are query, key and value, and gate and up. What the moved product needs
+    goes before the first of them, if it is made by nothing but quantization and
+    by ops that compute no elements. Only products of one block join; refuses
+    nothing.
+
+    ```mlir
+    %1 = kern.linear ins(%x, %v : tensor<?x4xf32>, !w) outs(%0 : tensor<?x8xf32>) -> tensor<?x8xf32>
+    %2 = nn.relu %1 : (tensor<?x8xf32>) -> tensor<?x8xf32>
+    %4 = kern.linear ins(%x, %w : tensor<?x4xf32>, !w) outs(%3 : tensor<?x8xf32>) -> tensor<?x8xf32>
+    // becomes
+    %1 = kern.linear ins(%x, %v : tensor<?x4xf32>, !w) outs(%0 : tensor<?x8xf32>) -> tensor<?x8xf32>
+    %2 = kern.linear ins(%x, %w : tensor<?x4xf32>, !w) outs(%3 : tensor<?x8xf32>) {joined} -> tensor<?x8xf32>
+    %4 = nn.relu %1 : (tensor<?x8xf32>) -> tensor<?x8xf32>
+    ```
+  }];
+}
+
 def ExpandKernelsPass : Pass<"llmc-expand-kernels", "::mlir::ModuleOp"> {
   let summary = "Generate the code of kernels";
   let description = [{
     After bufferization: every `kern` op becomes an `scf.parallel` over
     independent items whose body calls private micro-kernels. These are
     generated once per format, register tile and head size, take bare pointers
-    and extents, and carry `llmc.kernel`. The result of a row does not depend on
+    and extents, and carry `llmc.kernel`. Products that are `joined` share one
+    loop with the product before them. The result of a row does not depend on
     how rows are tiled or items are divided.
 
     Preconditions: memrefs whose last stride is one; of more than two extents

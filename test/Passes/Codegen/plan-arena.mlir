@@ -45,3 +45,31 @@ func.func @caller(%n: index) {
   memref.dealloc %0 : memref<4xf32>
   return
 }
+
+// -----
+
+!w = !pack.tensor<4x4, #pack.dense<f32>, #pack.rows<16>>
+
+// The input of the first of two joined products lives as long as both run.
+// CHECK-LABEL: func.func private @joined_arena_size() -> index
+// CHECK: %[[SIZE:[a-z0-9_]+]] = arith.constant 192 : index
+// CHECK: return %[[SIZE]]
+// CHECK-LABEL: func.func @joined
+// CHECK-SAME: %[[ARENA:[a-z0-9_]+]]: memref<1099511627776xi8> {llmc.arena}
+func.func @joined(%x: memref<1x4xf32>, %w: !w) {
+  // CHECK-DAG: %[[ZERO:[a-z0-9_]+]] = arith.constant 0 : index
+  // CHECK-DAG: %[[ONE:[a-z0-9_]+]] = arith.constant 64 : index
+  // CHECK-DAG: %[[TWO:[a-z0-9_]+]] = arith.constant 128 : index
+  // CHECK: memref.view %[[ARENA]][%[[ZERO]]][]
+  // CHECK: memref.view %[[ARENA]][%[[ONE]]][]
+  // CHECK: memref.view %[[ARENA]][%[[TWO]]][]
+  %0 = memref.alloc() : memref<1x4xf32>
+  memref.copy %x, %0 : memref<1x4xf32> to memref<1x4xf32>
+  %1 = memref.alloc() : memref<1x4xf32>
+  kern.linear ins(%0, %w : memref<1x4xf32>, !w) outs(%1 : memref<1x4xf32>)
+  %2 = memref.alloc() : memref<1x4xf32>
+  kern.linear ins(%x, %w : memref<1x4xf32>, !w) outs(%2 : memref<1x4xf32>) {joined}
+  memref.copy %1, %x : memref<1x4xf32> to memref<1x4xf32>
+  memref.copy %2, %x : memref<1x4xf32> to memref<1x4xf32>
+  return
+}

@@ -33,6 +33,31 @@ func.func @rest(%i: memref<?xi64>, %w: !w, %x: memref<?x4xf32>, %k: memref<2x?x8
   return
 }
 
+// Joined products are one loop over the items of both, unless something between
+// them touches memory.
+// CHECK-LABEL: func.func @joined
+func.func @joined(%x: memref<?x4xf32>, %w: !w, %y: memref<?x70xf32>, %z: memref<?x70xf32>, %f: f32, %i: index) {
+  // CHECK: scf.parallel
+  // CHECK: scf.if
+  // CHECK: func.call @kern_linear_f32_r16_x4(
+  // CHECK: scf.if
+  // CHECK: func.call @kern_linear_f32_r16_x4(
+  // CHECK: } {llmc.parallel}
+  kern.linear ins(%x, %w : memref<?x4xf32>, !w) outs(%y : memref<?x70xf32>)
+  kern.linear ins(%x, %w : memref<?x4xf32>, !w) outs(%z : memref<?x70xf32>) {joined}
+  // CHECK: scf.parallel
+  // CHECK-NOT: scf.if
+  // CHECK: } {llmc.parallel}
+  // CHECK: memref.store
+  // CHECK: scf.parallel
+  // CHECK-NOT: scf.if
+  // CHECK: } {llmc.parallel}
+  kern.linear ins(%x, %w : memref<?x4xf32>, !w) outs(%y : memref<?x70xf32>)
+  memref.store %f, %y[%i, %i] : memref<?x70xf32>
+  kern.linear ins(%x, %w : memref<?x4xf32>, !w) outs(%z : memref<?x70xf32>) {joined}
+  return
+}
+
 // Caches in other formats have kernels of their own.
 // CHECK-LABEL: func.func @encoded
 func.func @encoded(%k: memref<2x?x12xi8>, %h: memref<2x?x8xbf16>, %r: memref<?x2x8xf32>, %q: memref<?x4x8xf32>, %p: index) {

@@ -43,6 +43,11 @@ constexpr int64_t getInputRowBytes(int64_t columns, Activations activations) {
 /// fit.
 std::optional<Activations> findActivations(int64_t columns, int64_t bytes);
 
+/// Whether an op multiplies with a packed matrix.
+bool isProduct(mlir::Operation *op);
+/// Whether a product runs together with the one before it.
+bool isJoined(mlir::Operation *op);
+
 } // namespace llmc::kern
 
 #endif // LLMC_DIALECT_KERN_KERNOPS_H

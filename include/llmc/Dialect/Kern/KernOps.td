@@ -54,6 +54,9 @@ def Kern_LinearOp : Kern_Op<"linear"> {
     one chain of fused multiply-adds in the order of k, so that a row does not
     depend on the rows beside it.
 
+    With `joined`, the product does not depend on the product before it in the
+    block, nor on what that one depends on, and runs together with it.
+
     [C1] `input` and `init` agree but for the last extent: the columns and rows of `weight`
     [C2] `bias` has rank 1 and as many entries as the weight has rows
 
@@ -62,7 +65,7 @@ def Kern_LinearOp : Kern_Op<"linear"> {
                      outs(%0 : tensor<?x172xf32>) -> tensor<?x172xf32>
     ```
   }];
-  let arguments = (ins Kern_F32:$input, Pack_TensorType:$weight, Optional<Kern_F32>:$bias, Kern_F32:$init);
+  let arguments = (ins Kern_F32:$input, Pack_TensorType:$weight, Optional<Kern_F32>:$bias, Kern_F32:$init, UnitAttr:$joined);
   let assemblyFormat = [{
     `ins` `(` $input `,` $weight (`,` $bias^)? `:` type($input) `,` qualified(type($weight)) (`,` type($bias)^)? `)`
     `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($result)^)?
@@ -107,7 +110,7 @@ def Kern_QuantizedLinearOp : Kern_Op<"quantized_linear"> {
                                outs(%0 : tensor<?x172xf32>) -> tensor<?x172xf32>
     ```
   }];
-  let arguments = (ins Kern_Bytes:$input, Pack_TensorType:$weight, Optional<Kern_F32>:$bias, Kern_F32:$init);
+  let arguments = (ins Kern_Bytes:$input, Pack_TensorType:$weight, Optional<Kern_F32>:$bias, Kern_F32:$init, UnitAttr:$joined);
   let assemblyFormat = [{
     `ins` `(` $input `,` $weight (`,` $bias^)? `:` type($input) `,` qualified(type($weight)) (`,` type($bias)^)? `)`
     `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($result)^)?

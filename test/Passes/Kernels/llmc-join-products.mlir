@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Which products run together, and what goes before them.
+// RUN: llmc-opt %s -llmc-join-products | FileCheck %s
+
+!w = !pack.tensor<8x4, #pack.dense<f32>, #pack.rows<16>>
+!q = !pack.tensor<8x70, #pack.quantized<"u4g32">, #pack.rows<16>>
+!s = !pack.tensor<8x8, #pack.dense<f32>, #pack.rows<16>>
+
+// Of three products of one input the second is used before the third is made.
+// CHECK-LABEL: func.func @dense
+func.func @dense(%x: tensor<3x4xf32>, %a: !w, %b: !w, %c: !s) -> (tensor<3x8xf32>, tensor<3x8xf32>, tensor<3x8xf32>) {
+  %0 = tensor.empty() : tensor<3x8xf32>
+  // CHECK: %[[A:.*]] = kern.linear ins(%{{.*}}, %{{.*}}) outs({{.*}}) -> tensor<3x8xf32>
+  %1 = kern.linear ins(%x, %a : tensor<3x4xf32>, !w) outs(%0 : tensor<3x8xf32>) -> tensor<3x8xf32>
+  // CHECK-NEXT: %[[B:.*]] = kern.linear {{.*}} {joined}
+  // CHECK-NEXT: %[[R:.*]] = nn.relu %[[A]]
+  %2 = nn.relu %1 : (tensor<3x8xf32>) -> tensor<3x8xf32>
+  %3 = kern.linear ins(%x, %b : tensor<3x4xf32>, !w) outs(%0 : tensor<3x8xf32>) -> tensor<3x8xf32>
+  // This one needs the first.
+  // CHECK: kern.linear ins(%[[R]],
+  // CHECK-NOT: joined
+  %4 = kern.linear ins(%2, %c : tensor<3x8xf32>, !s) outs(%0 : tensor<3x8xf32>) -> tensor<3x8xf32>
+  return %2, %3, %4 : tensor<3x8xf32>, tensor<3x8xf32>, tensor<3x8xf32>
+}
+
+// Codes with other factors are made before both.
+// CHECK-LABEL: func.func @quantized
+func.func @quantized(%x: tensor<?x70xf32>, %f: tensor<70xf32>, %a: !q, %b: !q, %n: index) -> (tensor<?x8xf32>, tensor<?x8xf32>) {
+  // CHECK: kern.quantize ins(%{{.*}} : tensor<?x70xf32>)
+  // CHECK: kern.quantize ins(%{{.*}}, %{{.*}} : tensor<?x70xf32>, tensor<70xf32>)
+  // CHECK: kern.quantized_linear
+  // CHECK-NOT: joined
+  // CHECK: kern.quantized_linear {{.*}} {joined}
+  // CHECK: nn.relu
+  %0 = tensor.empty(%n) : tensor<?x192xi8>
+  %1 = kern.quantize ins(%x : tensor<?x70xf32>) outs(%0 : tensor<?x192xi8>) -> tensor<?x192xi8>
+  %2 = tensor.empty(%n) : tensor<?x8xf32>
+  %3 = kern.quantized_linear ins(%1, %a : tensor<?x192xi8>, !q) outs(%2 : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %4 = nn.relu %3 : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  %5 = tensor.empty(%n) : tensor<?x192xi8>
+  %6 = kern.quantize ins(%x, %f : tensor<?x70xf32>, tensor<70xf32>) outs(%5 : tensor<?x192xi8>) -> tensor<?x192xi8>
+  %7 = tensor.empty(%n) : tensor<?x8xf32>
+  %8 = kern.quantized_linear ins(%6, %b : tensor<?x192xi8>, !q) outs(%7 : tensor<?x8xf32>) -> tensor<?x8xf32>
+  return %4, %8 : tensor<?x8xf32>, tensor<?x8xf32>
+}
+
+// Work on elements stays where it is, and with it the product that needs it.
+// CHECK-LABEL: func.func @apart
+func.func @apart(%x: tensor<3x4xf32>, %a: !w, %b: !w) -> (tensor<3x8xf32>, tensor<3x8xf32>) {
+  // CHECK: kern.linear
+  // CHECK: nn.relu
+  // CHECK: kern.linear
+  // CHECK-NOT: joined
+  %0 = tensor.empty() : tensor<3x8xf32>
+  %1 = kern.linear ins(%x, %a : tensor<3x4xf32>, !w) outs(%0 : tensor<3x8xf32>) -> tensor<3x8xf32>
+  %2 = nn.relu %x : (tensor<3x4xf32>) -> tensor<3x4xf32>
+  %3 = kern.linear ins(%2, %b : tensor<3x4xf32>, !w) outs(%0 : tensor<3x8xf32>) -> tensor<3x8xf32>
+  return %1, %3 : tensor<3x8xf32>, tensor<3x8xf32>
+}
