@@ -67,4 +67,6 @@ void KernDialect::registerBufferization() {
   GatherOp::attachInterface<KernelModel<GatherOp>>(*context);
   AppendOp::attachInterface<KernelModel<AppendOp>>(*context);
   AttentionOp::attachInterface<KernelModel<AttentionOp>>(*context);
+  AttentionChunksOp::attachInterface<KernelModel<AttentionChunksOp>>(*context);
+  AttentionJoinOp::attachInterface<KernelModel<AttentionJoinOp>>(*context);
 }

@@ -125,29 +125,76 @@ LogicalResult AppendOp::verify() {
   return success();
 }
 
+/// Whether query, keys and values of attention fit together.
+static bool fit(ShapedType query, ShapedType keys, ShapedType values) {
+  Type element = query.getElementType();
+  ArrayRef<int64_t> q = query.getShape(), k = keys.getShape(),
+                    v = values.getShape();
+  return q.size() == 3 && k.size() == 3 && v.size() == 3 &&
+         keys.getElementType() == values.getElementType() &&
+         nn::canCache(keys, element) && nn::canCache(values, element) &&
+         agree(k.drop_back(), v.drop_back()) &&
+         agree(q[2], nn::getCachedChannels(keys));
+}
+
+/// Whether a kernel can be made for heads of these sizes.
+static bool areStatic(ShapedType query, ShapedType keys, ShapedType values) {
+  ArrayRef<int64_t> q = query.getShape(), k = keys.getShape();
+  int64_t sizes[] = {q[1], q[2], k[0], values.getShape()[2]};
+  return llvm::all_of(sizes, [](int64_t size) { return size > 0; }) &&
+         q[1] % k[0] == 0;
+}
+
 LogicalResult AttentionOp::verify() {
-  ShapedType keys = getKey().getType(), values = getValue().getType();
-  Type element = getQuery().getType().getElementType();
-  ArrayRef<int64_t> q = getQuery().getType().getShape(), k = keys.getShape(),
-                    v = values.getShape(), o = getInit().getType().getShape();
-  if (q.size() != 3 || k.size() != 3 || v.size() != 3 || o.size() != 3 ||
-      keys.getElementType() != values.getElementType() ||
-      !nn::canCache(keys, element) || !nn::canCache(values, element) ||
-      !agree(k.drop_back(), v.drop_back()) ||
-      !agree(q[2], nn::getCachedChannels(keys)) ||
+  ShapedType query = getQuery().getType(), keys = getKey().getType(),
+             values = getValue().getType();
+  ArrayRef<int64_t> q = query.getShape(), o = getInit().getType().getShape();
+  if (!fit(query, keys, values) || o.size() != 3 ||
       !agree(q.drop_back(), o.drop_back()) ||
       !agree(o[2], nn::getCachedChannels(values))) // [C1]
     return emitOpError("expected query [time, heads, size], key and value "
                        "[heads, capacity, size] and init as query but got ")
-           << nn::shapeText(q) << ", " << nn::shapeText(k) << ", "
-           << nn::shapeText(v) << " and " << nn::shapeText(o);
-  int64_t sizes[] = {q[1], q[2], k[0], v[2]};
-  if (llvm::any_of(sizes, [](int64_t size) { return size < 1; }) ||
-      q[1] % k[0]) // [C2]
+           << nn::shapeText(q) << ", " << nn::shapeText(keys.getShape()) << ", "
+           << nn::shapeText(values.getShape()) << " and " << nn::shapeText(o);
+  if (!areStatic(query, keys, values)) // [C2]
     return emitOpError("expected static sizes, and query heads that are a "
                        "multiple of key heads, but got ")
-           << nn::shapeText(q) << " and " << nn::shapeText(k);
+           << nn::shapeText(q) << " and " << nn::shapeText(keys.getShape());
   if (getWindow() && static_cast<int64_t>(*getWindow()) < 1) // [C3]
+    return emitOpError("expected a positive 'window'");
+  return success();
+}
+
+LogicalResult AttentionChunksOp::verify() {
+  ShapedType query = getQuery().getType(), keys = getKey().getType(),
+             values = getValue().getType();
+  ArrayRef<int64_t> q = query.getShape(), o = getInit().getType().getShape();
+  if (!fit(query, keys, values) || q[0] != 1 ||
+      !areStatic(query, keys, values)) // [C1]
+    return emitOpError(
+               "expected query [1, heads, size] and key and value [heads, "
+               "capacity, size], of static sizes, but got ")
+           << nn::shapeText(q) << ", " << nn::shapeText(keys.getShape())
+           << " and " << nn::shapeText(values.getShape());
+  int64_t row = getChunkRow(nn::getCachedChannels(values));
+  if (o.size() != 3 || o[1] != q[1] || o[2] != row) // [C2]
+    return emitOpError("expected 'init' [chunks, ")
+           << q[1] << ", " << row << "] but got " << nn::shapeText(o);
+  if (getWindow() && static_cast<int64_t>(*getWindow()) < 1) // [C3]
+    return emitOpError("expected a positive 'window'");
+  return success();
+}
+
+LogicalResult AttentionJoinOp::verify() {
+  ArrayRef<int64_t> c = getChunks().getType().getShape(),
+                    o = getInit().getType().getShape();
+  if (c.size() != 3 || o.size() != 3 || o[0] != 1 || o[1] < 1 || o[2] < 1 ||
+      c[1] != o[1] || c[2] != getChunkRow(o[2])) // [C1]
+    return emitOpError(
+               "expected 'chunks' [chunks, heads, size to 16 and 16] and "
+               "'init' [1, heads, size] but got ")
+           << nn::shapeText(c) << " and " << nn::shapeText(o);
+  if (getWindow() && static_cast<int64_t>(*getWindow()) < 1) // [C2]
     return emitOpError("expected a positive 'window'");
   return success();
 }
@@ -201,6 +248,15 @@ void AttentionOp::getEffects(
   addEffects(*this, effects);
 }
 
+void AttentionChunksOp::getEffects(
+    SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
+  addEffects(*this, effects);
+}
+void AttentionJoinOp::getEffects(
+    SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
+  addEffects(*this, effects);
+}
+
 LogicalResult LinearOp::reifyResultShapes(OpBuilder &builder,
                                           ReifiedRankedShapedTypeDims &shapes) {
   return reify(*this, builder, shapes);
@@ -226,5 +282,15 @@ LogicalResult AppendOp::reifyResultShapes(OpBuilder &builder,
 LogicalResult
 AttentionOp::reifyResultShapes(OpBuilder &builder,
                                ReifiedRankedShapedTypeDims &shapes) {
+  return reify(*this, builder, shapes);
+}
+LogicalResult
+AttentionChunksOp::reifyResultShapes(OpBuilder &builder,
+                                     ReifiedRankedShapedTypeDims &shapes) {
+  return reify(*this, builder, shapes);
+}
+LogicalResult
+AttentionJoinOp::reifyResultShapes(OpBuilder &builder,
+                                   ReifiedRankedShapedTypeDims &shapes) {
   return reify(*this, builder, shapes);
 }

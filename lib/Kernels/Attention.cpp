@@ -29,6 +29,7 @@
 #include "llvm/ADT/StringExtras.h"
 
 #include <limits>
+#include <numeric>
 
 using namespace mlir;
 using namespace llmc;
@@ -183,6 +184,43 @@ static std::string nameOf(const AttentionShape &shape) {
 }
 
 namespace {
+/// Maximum and sum after one more chunk, and the weights with which the outputs
+/// so far and those of the chunk are joined.
+struct Merged {
+  Merged(Emitter &e, int64_t lanes, Value oldMost, Value oldSum,
+         Value chunkMost, Value chunkSum)
+      : most(e.max(oldMost, chunkMost)) {
+    // Where nothing was seen yet all three are minus infinity.
+    Value nothing = e.create<arith::CmpFOp>(arith::CmpFPredicate::OEQ, most,
+                                            e.splat(lanes, kMinusInfinity));
+    Value shift = e.create<arith::SelectOp>(nothing, e.splat(lanes, 0), most);
+    keep = emitExp(e, e.sub(oldMost, shift));
+    take = emitExp(e, e.sub(chunkMost, shift));
+    sum = e.fma(oldSum, keep, e.mul(chunkSum, take));
+  }
+
+  Value most, sum, keep, take;
+};
+
+/// Stores the outputs of a row: sums over the total, or over 1 where nothing was
+/// seen.
+void emitQuotients(Emitter &e, int64_t lanes, int64_t size, ValueRange sums,
+                   Value total, Value to) {
+  Value nothing =
+      e.create<arith::CmpFOp>(arith::CmpFPredicate::OEQ, total, e.f32(0));
+  Value divisor =
+      e.broadcast(e.create<arith::SelectOp>(nothing, e.f32(1), total), lanes);
+  for (auto [j, sum] : llvm::enumerate(sums)) {
+    Value value = e.create<arith::DivFOp>(sum, divisor);
+    int64_t at = j * lanes;
+    if (size - at < lanes)
+      e.storeMasked(value, e.at(to, at),
+                    e.mask(lanes, e.splatInt(0, size - at)));
+    else
+      e.store(value, e.at(to, at));
+  }
+}
+
 /// The body of a tile kernel, step by step.
 class AttentionTile {
 public:
@@ -202,38 +240,10 @@ public:
       blocks *= 2;
   }
 
+  /// Of getAttentionTile: all chunks, one after another.
   void emit(ValueRange args) {
-    Value q = args[0], o = args[3];
-    capacity = args[4];
-    position = args[5];
-    Value head = args[6], row = args[7];
-    CacheHead keyHead(e, shape.storage, shape.keySize, args[1], head, capacity);
-    CacheHead valueHead(e, shape.storage, shape.valueSize, args[2], head,
-                        capacity);
-    keys = keyHead.elements, keyScales = keyHead.scales;
-    values = valueHead.elements, valueScales = valueHead.scales;
-    queries = e.stack(tile * shape.keySize);
-    scores = e.stack(tile * kScores);
-    outputs = e.stack(tile * padded);
-    state = e.stack(kStates * places);
-
-    firstRow = row;
-    // Where row i of the tile stands among [time][head].
-    auto place = [&](Value i) {
-      Value index = e.add(row, i);
-      Value time = e.floorDiv(index, e.index(group));
-      return e.add(e.add(e.mul(time, shape.heads), e.mul(head, group)),
-                   e.sub(index, e.mul(time, group)));
-    };
-    e.loop(e.index(0), e.index(tile), 1, [&](Value i) {
-      Value from = e.at(q, e.mul(place(i), shape.keySize));
-      Value to = e.at(queries, e.mul(i, shape.keySize));
-      e.loop(e.index(0), e.index(shape.keySize), 1, [&](Value d) {
-        e.store(
-            e.mul(e.load(e.getF32Type(), e.at(from, d)), e.f32(shape.scale)),
-            e.at(to, d));
-      });
-    });
+    emitQueries(args);
+    Value o = args[3];
     for (int64_t i = 0; i < places; i += lanes) {
       e.store(e.splat(lanes, kMinusInfinity), at(Most, i));
       e.store(e.splat(lanes, 0), at(Sum, i));
@@ -258,17 +268,91 @@ public:
       e.loop(e.index(0), e.index(tile), 1,
              [&](Value i) { emitSoftmax(i, chunk, count); });
       emitMerge();
-      emitValues(chunk, count);
+      emitValues(chunk, count, [&](int64_t i, int64_t first, ValueRange sums) {
+        Value keep = e.broadcast(e.load(e.getF32Type(), at(Keep, i)), lanes);
+        Value take = e.broadcast(e.load(e.getF32Type(), at(Take, i)), lanes);
+        for (auto [j, sum] : llvm::enumerate(sums)) {
+          Value place = e.at(outputs, i * padded + (first + j) * lanes);
+          Value old = e.load(e.vectorType(lanes), place);
+          e.store(e.fma(old, keep, e.mul(sum, take)), place);
+        }
+      });
     });
     e.loop(e.index(0), e.index(tile), 1, [&](Value i) {
-      emitResult(i, e.at(o, e.mul(place(i), shape.valueSize)));
+      Value from = e.at(outputs, e.mul(i, padded));
+      Emitter::Values sums;
+      for (int64_t j = 0; j < valueVectors; ++j)
+        sums.push_back(e.load(e.vectorType(lanes), e.at(from, j * lanes)));
+      emitQuotients(e, lanes, shape.valueSize, sums,
+                    e.load(e.getF32Type(), e.at(at(Sum, 0), i)),
+                    e.at(o, e.mul(placeOf(i), shape.valueSize)));
     });
+  }
+
+  /// Of getAttentionChunkTile: one chunk, for rows of the first time.
+  void emitChunk(ValueRange args) {
+    emitQueries(args);
+    Value chunk = e.mul(args[8], kChunk);
+    Value end = e.min(e.add(position, e.index(1)), capacity);
+    Value count = e.min(e.sub(end, chunk), e.index(kChunk));
+    emitScores(chunk, count);
+    e.loop(e.index(0), e.index(tile), 1,
+           [&](Value i) { emitSoftmax(i, chunk, count); });
+    auto rowOf = [&](int64_t i) {
+      Value row = e.add(e.mul(args[8], shape.heads), placeOf(e.index(i)));
+      return e.at(args[3], e.mul(row, kern::getChunkRow(shape.valueSize)));
+    };
+    emitValues(chunk, count, [&](int64_t i, int64_t first, ValueRange sums) {
+      Value row = rowOf(i);
+      for (auto [j, sum] : llvm::enumerate(sums))
+        e.store(sum, e.at(row, (first + j) * lanes));
+    });
+    for (int64_t i = 0; i < tile; ++i) {
+      Value row = rowOf(i);
+      int64_t place = kern::getChunkRow(shape.valueSize) - 16;
+      for (State each : {ChunkMost, ChunkSum})
+        e.store(e.load(e.getF32Type(), at(each, i)), e.at(row, place++));
+    }
   }
 
 private:
   /// What is kept of each row beside its outputs, `places` numbers each.
   enum State { Most, Sum, ChunkMost, ChunkSum, Keep, Take, kStates };
   Value at(State which, int64_t i) { return e.at(state, which * places + i); }
+
+  /// Takes the arguments that all kernels begin with, and the scaled queries.
+  void emitQueries(ValueRange args) {
+    capacity = args[4];
+    position = args[5];
+    head = args[6];
+    firstRow = args[7];
+    CacheHead keyHead(e, shape.storage, shape.keySize, args[1], head, capacity);
+    CacheHead valueHead(e, shape.storage, shape.valueSize, args[2], head,
+                        capacity);
+    keys = keyHead.elements, keyScales = keyHead.scales;
+    values = valueHead.elements, valueScales = valueHead.scales;
+    queries = e.stack(tile * shape.keySize);
+    scores = e.stack(tile * kScores);
+    outputs = e.stack(tile * padded);
+    state = e.stack(kStates * places);
+    e.loop(e.index(0), e.index(tile), 1, [&](Value i) {
+      Value from = e.at(args[0], e.mul(placeOf(i), shape.keySize));
+      Value to = e.at(queries, e.mul(i, shape.keySize));
+      e.loop(e.index(0), e.index(shape.keySize), 1, [&](Value d) {
+        e.store(
+            e.mul(e.load(e.getF32Type(), e.at(from, d)), e.f32(shape.scale)),
+            e.at(to, d));
+      });
+    });
+  }
+
+  /// Where row i of the tile stands among [time][head].
+  Value placeOf(Value i) {
+    Value index = e.add(firstRow, i);
+    Value time = e.floorDiv(index, e.index(group));
+    return e.add(e.add(e.mul(time, shape.heads), e.mul(head, group)),
+                 e.sub(index, e.mul(time, group)));
+  }
 
   /// The time of row i of the tile, relative to `position`.
   Value timeOf(int64_t i) {
@@ -413,24 +497,16 @@ private:
   /// Moves maximum and sum of all rows on, and notes the weights with which
   /// the outputs so far and those of the chunk are joined.
   void emitMerge() {
-    Value none = e.splat(lanes, kMinusInfinity);
     for (int64_t i = 0; i < places; i += lanes) {
       auto get = [&](State which) {
         return e.load(e.vectorType(lanes), at(which, i));
       };
-      Value oldMost = get(Most), chunkMost = get(ChunkMost);
-      Value newMost = e.max(oldMost, chunkMost);
-      // Where nothing was seen yet all three are minus infinity.
-      Value nothing =
-          e.create<arith::CmpFOp>(arith::CmpFPredicate::OEQ, newMost, none);
-      Value shift =
-          e.create<arith::SelectOp>(nothing, e.splat(lanes, 0), newMost);
-      Value keep = emitExp(e, e.sub(oldMost, shift));
-      Value take = emitExp(e, e.sub(chunkMost, shift));
-      e.store(newMost, at(Most, i));
-      e.store(e.fma(get(Sum), keep, e.mul(get(ChunkSum), take)), at(Sum, i));
-      e.store(keep, at(Keep, i));
-      e.store(take, at(Take, i));
+      Merged merged(e, lanes, get(Most), get(Sum), get(ChunkMost),
+                    get(ChunkSum));
+      e.store(merged.most, at(Most, i));
+      e.store(merged.sum, at(Sum, i));
+      e.store(merged.keep, at(Keep, i));
+      e.store(merged.take, at(Take, i));
     }
   }
 
@@ -441,8 +517,11 @@ private:
             end};
   }
 
-  /// Adds the chunk's weighted values to the outputs.
-  void emitValues(Value chunk, Value count) {
+  /// Sums the chunk's weighted values. `use` gets those of row i from vector
+  /// `first` on.
+  void emitValues(
+      Value chunk, Value count,
+      function_ref<void(int64_t i, int64_t first, ValueRange sums)> use) {
     // What all rows see lies between what only some see.
     SmallVector<std::pair<Value, Value>> seen;
     for (int64_t i = 0; i < tile; ++i)
@@ -496,34 +575,8 @@ private:
       sums = e.unrolled(allBegin, allEnd, kUnroll, sums, all);
       if (tile > 1)
         sums = e.loop(allEnd, count, 1, sums, some);
-      for (int64_t i = 0; i < tile; ++i) {
-        Value keep = e.broadcast(e.load(e.getF32Type(), at(Keep, i)), lanes);
-        Value take = e.broadcast(e.load(e.getF32Type(), at(Take, i)), lanes);
-        for (int64_t j = 0; j < number; ++j) {
-          Value place = e.at(outputs, i * padded + (first + j) * lanes);
-          Value old = e.load(e.vectorType(lanes), place);
-          e.store(e.fma(old, keep, e.mul(sums[i * number + j], take)), place);
-        }
-      }
-    }
-  }
-
-  void emitResult(Value i, Value to) {
-    Value total = e.load(e.getF32Type(), e.at(at(Sum, 0), i));
-    Value nothing =
-        e.create<arith::CmpFOp>(arith::CmpFPredicate::OEQ, total, e.f32(0));
-    Value divisor =
-        e.broadcast(e.create<arith::SelectOp>(nothing, e.f32(1), total), lanes);
-    Value from = e.at(outputs, e.mul(i, padded));
-    for (int64_t j = 0; j < valueVectors; ++j) {
-      Value value = e.create<arith::DivFOp>(
-          e.load(e.vectorType(lanes), e.at(from, j * lanes)), divisor);
-      int64_t left = shape.valueSize - j * lanes;
-      if (left < lanes)
-        e.storeMasked(value, e.at(to, j * lanes),
-                      e.mask(lanes, e.splatInt(0, left)));
-      else
-        e.store(value, e.at(to, j * lanes));
+      for (int64_t i = 0; i < tile; ++i)
+        use(i, first, ArrayRef<Value>(sums).slice(i * number, number));
     }
   }
 
@@ -532,7 +585,8 @@ private:
   int64_t tile, bytes;  ///< `bytes` of an element of the cache
   int64_t lanes, parts; ///< `parts` vectors make one block of keys
   int64_t valueVectors, padded, places, group, together, blocks;
-  Value capacity, position, keys, keyScales, values, valueScales, firstRow;
+  Value capacity, position, head, firstRow, keys, keyScales, values,
+      valueScales;
   /// On the stack: scaled queries [tile][size], scores [tile][kScores], outputs
   /// [tile][padded], and the states [kStates][places].
   Value queries, scores, outputs, state;
@@ -569,6 +623,93 @@ func::FuncOp KernelLibrary::getAttention(const AttentionShape &shape) {
           Emitter::Values operands(args.take_front(7));
           operands.push_back(row);
           e.create<func::CallOp>(kernels[tile], operands);
+        });
+      });
+}
+
+/// As getAttentionChunk, with one row index before the chunk.
+func::FuncOp KernelLibrary::getAttentionChunkTile(const AttentionShape &shape,
+                                                  int64_t tile) {
+  MLIRContext *context = module.getContext();
+  Type pointer = LLVM::LLVMPointerType::get(context),
+       index = IndexType::get(context);
+  return getOrCreate(
+      nameOf(shape) + "_chunk_m" + std::to_string(tile),
+      {pointer, pointer, pointer, pointer, index, index, index, index, index},
+      [&](Emitter &e, ValueRange args) {
+        AttentionTile(e, shape, tile, target).emitChunk(args);
+      });
+}
+
+func::FuncOp KernelLibrary::getAttentionChunk(const AttentionShape &shape) {
+  MLIRContext *context = module.getContext();
+  Type pointer = LLVM::LLVMPointerType::get(context),
+       index = IndexType::get(context);
+  int64_t group = shape.heads / shape.keyHeads;
+  // The rows are few and known: the tiles that cover them, one by one.
+  SmallVector<int64_t> tiles;
+  for (int64_t tile : target.rowTiles(kKeyBlock))
+    for (int64_t left = group - std::accumulate(tiles.begin(), tiles.end(), 0);
+         left >= tile; left -= tile)
+      tiles.push_back(tile);
+  llvm::SmallDenseMap<int64_t, func::FuncOp> kernels;
+  for (int64_t tile : tiles)
+    kernels[tile] = getAttentionChunkTile(shape, tile);
+  return getOrCreate(
+      nameOf(shape) + "_chunk",
+      {pointer, pointer, pointer, pointer, index, index, index, index},
+      [&](Emitter &e, ValueRange args) {
+        int64_t row = 0;
+        for (int64_t tile : tiles) {
+          Emitter::Values operands(args.take_front(7));
+          operands.append({e.index(row), args[7]});
+          e.create<func::CallOp>(kernels[tile], operands);
+          row += tile;
+        }
+      });
+}
+
+func::FuncOp KernelLibrary::getAttentionJoin(int64_t heads, int64_t valueSize) {
+  MLIRContext *context = module.getContext();
+  Type pointer = LLVM::LLVMPointerType::get(context),
+       index = IndexType::get(context);
+  // The lanes of a tile kernel, so that a head's sums are whole vectors.
+  int64_t lanes = std::min(target.lanes(), kKeyBlock),
+          vectors = llvm::divideCeil(valueSize, lanes),
+          row = kern::getChunkRow(valueSize);
+  return getOrCreate(
+      "kern_attention_join_" + std::to_string(heads) + "x" +
+          std::to_string(valueSize),
+      {pointer, pointer, index, index, index, index},
+      [&](Emitter &e, ValueRange args) {
+        e.loop(args[4], args[5], 1, [&](Value head) {
+          // Maximum, sum, and the outputs.
+          Emitter::Values state(2 + vectors, e.splat(lanes, 0));
+          state[0] = e.splat(lanes, kMinusInfinity);
+          state = e.loop(
+              args[2], args[3], 1, state,
+              [&](Value chunk, ValueRange before) -> Emitter::Values {
+                Value from =
+                    e.at(args[0], e.mul(e.add(e.mul(chunk, heads), head), row));
+                auto number = [&](int64_t place) {
+                  return e.broadcast(e.load(e.getF32Type(), e.at(from, place)),
+                                     lanes);
+                };
+                Merged merged(e, lanes, before[0], before[1], number(row - 16),
+                              number(row - 15));
+                Emitter::Values next{merged.most, merged.sum};
+                for (int64_t j = 0; j < vectors; ++j) {
+                  Value sum =
+                      e.load(e.vectorType(lanes), e.at(from, j * lanes));
+                  next.push_back(e.fma(before[2 + j], merged.keep,
+                                       e.mul(sum, merged.take)));
+                }
+                return next;
+              });
+          emitQuotients(e, lanes, valueSize,
+                        ArrayRef<Value>(state).drop_front(2),
+                        e.create<vector::ExtractOp>(state[1], 0),
+                        e.at(args[1], e.mul(head, valueSize)));
         });
       });
 }

@@ -35,6 +35,8 @@ constexpr int64_t kTilesPerItem = 32, kQuantizedRowsPerItem = 8,
                   kQuantizedProductRows = 120;
 /// Query rows of one item of attention: four tiles of twelve.
 constexpr int64_t kQueriesPerItem = 48;
+/// Heads whose chunks one item joins: a fork costs as much as some ten of them.
+constexpr int64_t kJoinedHeadsPerItem = 16;
 
 struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
   using ExpandKernelsPassBase::ExpandKernelsPassBase;
@@ -98,8 +100,12 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
         expand(e, library, gather);
       else if (auto append = dyn_cast<kern::AppendOp>(op))
         expand(e, library, append);
+      else if (auto attention = dyn_cast<kern::AttentionOp>(op))
+        expand(e, library, attention);
+      else if (auto chunks = dyn_cast<kern::AttentionChunksOp>(op))
+        expand(e, library, chunks);
       else
-        expand(e, library, cast<kern::AttentionOp>(op));
+        expand(e, library, cast<kern::AttentionJoinOp>(op));
     }
     if (!products.empty())
       parallel(e, products);
@@ -182,6 +188,22 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
         .front();
   }
 
+  struct Piece {
+    Value begin, end;
+  };
+
+  /// The chunks of a cache that hold what a row at `position` sees.
+  static Piece getSeenChunks(Emitter &e, Value position, Value capacity,
+                             std::optional<int64_t> window) {
+    Value seen = e.min(e.add(position, e.index(1)), capacity);
+    Value begin = e.index(0);
+    if (window)
+      begin =
+          e.floorDiv(e.max(e.sub(position, e.index(*window - 1)), e.index(0)),
+                     e.index(kern::kChunk));
+    return {begin, e.ceilDiv(seen, e.index(kern::kChunk))};
+  }
+
   /// Product of the extents from 0 to the rank less `drop`.
   static Value extents(Emitter &e, Value buffer, int64_t drop) {
     Value product = e.index(1);
@@ -224,10 +246,6 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
       }
     });
   }
-
-  struct Piece {
-    Value begin, end;
-  };
 
   /// Piece `number` of [0, total) in pieces of `size`.
   static Piece piece(Emitter &e, Value number, Value size, Value total) {
@@ -397,7 +415,8 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
     });
   }
 
-  void expand(Emitter &e, KernelLibrary &library, kern::AttentionOp op) {
+  /// Of `kern.attention` or `kern.attention_chunks`.
+  template <typename Attention> static AttentionShape getShape(Attention op) {
     ArrayRef<int64_t> q = op.getQuery().getType().getShape();
     ShapedType values = op.getValue().getType();
     AttentionShape shape{q[1],
@@ -412,6 +431,11 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
       shape.window = *op.getWindow();
     if (op.getSoftcap())
       shape.softcap = op.getSoftcap()->convertToDouble();
+    return shape;
+  }
+
+  void expand(Emitter &e, KernelLibrary &library, kern::AttentionOp op) {
+    AttentionShape shape = getShape(op);
     func::FuncOp kernel = library.getAttention(shape);
     Value rows = e.mul(e.create<memref::DimOp>(op.getQuery(), 0),
                        shape.heads / shape.keyHeads);
@@ -434,6 +458,43 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
           ValueRange{pointer(e, op.getQuery()), pointer(e, op.getKey()),
                      pointer(e, op.getValue()), pointer(e, op.getInit()),
                      capacity, op.getPosition(), head, begin, end});
+    });
+  }
+
+  void expand(Emitter &e, KernelLibrary &library, kern::AttentionChunksOp op) {
+    AttentionShape shape = getShape(op);
+    func::FuncOp kernel = library.getAttentionChunk(shape);
+    Value capacity = e.create<memref::DimOp>(op.getKey(), 1);
+    auto [begin, end] =
+        getSeenChunks(e, op.getPosition(), capacity, shape.window);
+    Value items = e.mul(e.sub(end, begin), shape.keyHeads);
+    parallel(e, items, [&, begin = begin](Value item) {
+      Value chunk = e.floorDiv(item, e.index(shape.keyHeads));
+      Value head = e.sub(item, e.mul(chunk, shape.keyHeads));
+      e.create<func::CallOp>(
+          kernel,
+          ValueRange{pointer(e, op.getQuery()), pointer(e, op.getKey()),
+                     pointer(e, op.getValue()), pointer(e, op.getInit()),
+                     capacity, op.getPosition(), head, e.add(begin, chunk)});
+    });
+  }
+
+  void expand(Emitter &e, KernelLibrary &library, kern::AttentionJoinOp op) {
+    ArrayRef<int64_t> shape = op.getInit().getType().getShape();
+    func::FuncOp kernel = library.getAttentionJoin(shape[1], shape[2]);
+    std::optional<int64_t> window;
+    if (op.getWindow())
+      window = *op.getWindow();
+    Value capacity =
+        e.mul(e.create<memref::DimOp>(op.getChunks(), 0), kern::kChunk);
+    auto [begin, end] = getSeenChunks(e, op.getPosition(), capacity, window);
+    Value items = e.index(llvm::divideCeil(shape[1], kJoinedHeadsPerItem));
+    parallel(e, items, [&, begin = begin, end = end](Value item) {
+      auto [head, last] =
+          piece(e, item, e.index(kJoinedHeadsPerItem), e.index(shape[1]));
+      e.create<func::CallOp>(kernel, ValueRange{pointer(e, op.getChunks()),
+                                                pointer(e, op.getInit()), begin,
+                                                end, head, last});
     });
   }
 

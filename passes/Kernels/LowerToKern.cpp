@@ -47,6 +47,7 @@ struct LowerToKern : llmc::impl::LowerToKernPassBase<LowerToKern> {
     if (failed)
       return signalPassFailure();
     quantized.clear();
+    capacities.clear();
     // Extents are computed from the symbols at the top of the function, while
     // all ops still stand; tensor.dim is left where no symbol tells one.
     SymbolicElements elements(getOperation());
@@ -57,16 +58,20 @@ struct LowerToKern : llmc::impl::LowerToKernPassBase<LowerToKern> {
       auto type = cast<RankedTensorType>(op->getResult(0).getType());
       if (isa<nn::AppendOp>(op))
         continue;
+      auto getSize = [&](Value of, int64_t axis, Value like) -> Value {
+        if (Value size = dims.build(elements.dim(of, axis)))
+          return size;
+        OpBuilder builder(op);
+        return tensor::DimOp::create(builder, op->getLoc(), like, axis);
+      };
       Value like =
           isa<pack::GatherOp>(op) ? op->getOperand(1) : op->getOperand(0);
-      OpBuilder builder(op);
       for (int64_t i = 0; i < type.getRank(); ++i)
-        if (type.isDynamicDim(i)) {
-          Value size = dims.build(elements.dim(op->getResult(0), i));
-          sizes.back().push_back(
-              size ? size
-                   : tensor::DimOp::create(builder, op->getLoc(), like, i));
-        }
+        if (type.isDynamicDim(i))
+          sizes.back().push_back(getSize(op->getResult(0), i, like));
+      auto attention = dyn_cast<nn::CachedAttentionOp>(op);
+      if (attention && type.getShape().front() == 1)
+        capacities[op] = getSize(attention.getKey(), 1, attention.getKey());
     }
     for (auto [op, extents] : llvm::zip(work, sizes)) {
       Value result = lower(op, extents, holdsKeys);
@@ -156,17 +161,41 @@ struct LowerToKern : llmc::impl::LowerToKernPassBase<LowerToKern> {
                                     append.getPosition(), append.getCache(),
                                     holdsKeys.lookup(op))
           .getResult();
-    auto attention = cast<nn::CachedAttentionOp>(op);
-    return kern::AttentionOp::create(
-               builder, loc, type, attention.getQuery(), attention.getKey(),
-               attention.getValue(), attention.getPosition(), init,
-               attention.getScaleAttr(), attention.getWindowAttr(),
-               attention.getSoftcapAttr())
+    return lower(builder, cast<nn::CachedAttentionOp>(op), type, init);
+  }
+
+  Value lower(OpBuilder &builder, nn::CachedAttentionOp op,
+              RankedTensorType type, Value init) {
+    Location loc = op.getLoc();
+    if (type.getShape().front() != 1)
+      return kern::AttentionOp::create(
+                 builder, loc, type, op.getQuery(), op.getKey(), op.getValue(),
+                 op.getPosition(), init, op.getScaleAttr(), op.getWindowAttr(),
+                 op.getSoftcapAttr())
+          .getResult();
+    // One row: a long cache is what there is to share among threads.
+    Value size = arith::ConstantIndexOp::create(builder, loc, kern::kChunk);
+    Value chunks =
+        arith::CeilDivUIOp::create(builder, loc, capacities.at(op), size);
+    auto rows = RankedTensorType::get({ShapedType::kDynamic, type.getShape()[1],
+                                       kern::getChunkRow(type.getShape()[2])},
+                                      type.getElementType());
+    Value each = tensor::EmptyOp::create(builder, loc, rows, chunks);
+    each = kern::AttentionChunksOp::create(
+               builder, loc, rows, op.getQuery(), op.getKey(), op.getValue(),
+               op.getPosition(), each, op.getScaleAttr(), op.getWindowAttr(),
+               op.getSoftcapAttr())
+               .getResult();
+    return kern::AttentionJoinOp::create(builder, loc, type, each,
+                                         op.getPosition(), init,
+                                         op.getWindowAttr())
         .getResult();
   }
 
   llvm::DenseMap<std::tuple<Value, Value, kern::Activations, Block *>, Value>
       quantized;
+  /// Of the caches that attention of one row reads.
+  llvm::DenseMap<Operation *, Value> capacities;
 };
 
 } // namespace

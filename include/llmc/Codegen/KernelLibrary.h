@@ -65,6 +65,14 @@ public:
   /// pairs (time, query head of the group), time major.
   mlir::func::FuncOp getAttention(const AttentionShape &shape);
 
+  /// (q, k, v, sums, capacity, position, key head, chunk): what the row at
+  /// `position` takes from one chunk, for the query heads of one key head.
+  mlir::func::FuncOp getAttentionChunk(const AttentionShape &shape);
+
+  /// (sums, o, chunk begin, chunk end, head begin, head end): the row from what
+  /// it took from the chunks.
+  mlir::func::FuncOp getAttentionJoin(int64_t heads, int64_t valueSize);
+
   /// (x, [factors], q, columns): one row as kernels of compressed matrices read
   /// it (Quantized.cpp); with `scaled`, x times a factor for each column.
   mlir::func::FuncOp getQuantizeRow(kern::Activations activations, bool scaled);
@@ -89,6 +97,8 @@ private:
   mlir::func::FuncOp getUnpackedTile(const QuantizedShape &shape, int64_t rows);
   mlir::func::FuncOp getAttentionTile(const AttentionShape &shape,
                                       int64_t tile);
+  mlir::func::FuncOp getAttentionChunkTile(const AttentionShape &shape,
+                                           int64_t tile);
 
   mlir::ModuleOp module;
   mlir::SymbolTable symbols;

@@ -50,6 +50,8 @@ def LowerToKernPass : Pass<"llmc-lower-to-kern", "::mlir::func::FuncOp"> {
     `kern` ops that write into a `tensor.empty`, or into the cache. Whether a
     cache holds keys or values (the two lie differently in memory) follows from
     the attention that reads the appended value.
+    Attention of one row becomes two: over each chunk of the cache, which threads
+    share, and then over the chunks.
 
     Preconditions: element type f32. Refuses an append that no attention of the
     function reads, or one reads as key and one as value: its order in memory

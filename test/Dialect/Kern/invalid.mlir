@@ -101,3 +101,43 @@ func.func @quantized_linear_c3(%q: tensor<3x192xi8>, %w: !pack.tensor<8x70, #pac
   %0 = kern.quantized_linear ins(%q, %w : tensor<3x192xi8>, !pack.tensor<8x70, #pack.dense<f32>, #pack.rows<16>>) outs(%y : tensor<3x8xf32>) -> tensor<3x8xf32>
   return
 }
+
+// -----
+
+func.func @attention_chunks_c1(%q: memref<2x4x4xf32>, %k: memref<2x?x4xf32>, %o: memref<?x4x32xf32>, %p: index) {
+  // expected-error @+1 {{'kern.attention_chunks' op expected query [1, heads, size] and key and value [heads, capacity, size], of static sizes, but got 2x4x4, 2x?x4 and 2x?x4}}
+  kern.attention_chunks ins(%q, %k, %k, %p : memref<2x4x4xf32>, memref<2x?x4xf32>, memref<2x?x4xf32>) outs(%o : memref<?x4x32xf32>) {scale = 1.0}
+  return
+}
+
+// -----
+
+func.func @attention_chunks_c2(%q: memref<1x4x4xf32>, %k: memref<2x?x4xf32>, %o: memref<?x4x16xf32>, %p: index) {
+  // expected-error @+1 {{'kern.attention_chunks' op expected 'init' [chunks, 4, 32] but got ?x4x16}}
+  kern.attention_chunks ins(%q, %k, %k, %p : memref<1x4x4xf32>, memref<2x?x4xf32>, memref<2x?x4xf32>) outs(%o : memref<?x4x16xf32>) {scale = 1.0}
+  return
+}
+
+// -----
+
+func.func @attention_chunks_c3(%q: memref<1x4x4xf32>, %k: memref<2x?x4xf32>, %o: memref<?x4x32xf32>, %p: index) {
+  // expected-error @+1 {{'kern.attention_chunks' op expected a positive 'window'}}
+  kern.attention_chunks ins(%q, %k, %k, %p : memref<1x4x4xf32>, memref<2x?x4xf32>, memref<2x?x4xf32>) outs(%o : memref<?x4x32xf32>) {scale = 1.0, window = 0}
+  return
+}
+
+// -----
+
+func.func @attention_join_c1(%c: memref<?x4x32xf32>, %o: memref<1x4x20xf32>, %p: index) {
+  // expected-error @+1 {{'kern.attention_join' op expected 'chunks' [chunks, heads, size to 16 and 16] and 'init' [1, heads, size] but got ?x4x32 and 1x4x20}}
+  kern.attention_join ins(%c, %p : memref<?x4x32xf32>) outs(%o : memref<1x4x20xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_join_c2(%c: memref<?x4x32xf32>, %o: memref<1x4x4xf32>, %p: index) {
+  // expected-error @+1 {{'kern.attention_join' op expected a positive 'window'}}
+  kern.attention_join ins(%c, %p : memref<?x4x32xf32>) outs(%o : memref<1x4x4xf32>) {window = 0}
+  return
+}

@@ -33,6 +33,19 @@ func.func @rest(%i: memref<?xi64>, %w: !w, %x: memref<?x4xf32>, %k: memref<2x?x8
   return
 }
 
+// Chunks and key heads are items; a few heads are not worth a fork.
+// CHECK-LABEL: func.func @one_row
+// CHECK-SAME: %{{.*}}: memref<1x4x8xf32>, %[[K:.*]]: memref<2x?x8xf32>, %[[C:.*]]: memref<?x4x32xf32>, %[[P:.*]]: index
+func.func @one_row(%q: memref<1x4x8xf32>, %k: memref<2x?x8xf32>, %c: memref<?x4x32xf32>, %p: index) {
+  // CHECK: scf.parallel
+  // CHECK: func.call @kern_attention_4x8_2x8_s3FE0000000000000_w5_chunk(
+  kern.attention_chunks ins(%q, %k, %k, %p : memref<1x4x8xf32>, memref<2x?x8xf32>, memref<2x?x8xf32>) outs(%c : memref<?x4x32xf32>) {scale = 0.5, window = 5}
+  // CHECK: scf.parallel (%{{.*}}) = (%{{.*}}) to (%c1
+  // CHECK: func.call @kern_attention_join_4x8(
+  kern.attention_join ins(%c, %p : memref<?x4x32xf32>) outs(%q : memref<1x4x8xf32>) {window = 5}
+  return
+}
+
 // Joined products are one loop over the items of both, unless something between
 // them touches memory.
 // CHECK-LABEL: func.func @joined

@@ -42,6 +42,21 @@ func.func @cache(%q: tensor<?x4x8xf32>, %k: tensor<2x?x8xf32> {nn.state = 1 : i6
   return %2, %0, %1 : tensor<?x4x8xf32>, tensor<2x?x8xf32>, tensor<2x?x8xf32>
 }
 
+// One row takes from each chunk of the cache by itself.
+// CHECK-LABEL: func.func @one_row
+// MEMORY-LABEL: func.func @one_row
+func.func @one_row(%q: tensor<1x4x8xf32>, %k: tensor<2x?x8xf32>, %v: tensor<2x?x8xf32>, %p: index) -> tensor<1x4x8xf32> {
+  // CHECK: %[[N:.*]] = arith.ceildivui
+  // CHECK: %[[E:.*]] = tensor.empty(%[[N]]) : tensor<?x4x32xf32>
+  // CHECK: %[[C:.*]] = kern.attention_chunks ins({{.*}}) outs(%[[E]] : {{.*}}) {scale = 5.000000e-01 : f64, softcap = 9.000000e+00 : f64, window = 3 : i64}
+  // CHECK: kern.attention_join ins(%[[C]], %{{.*}}) outs({{.*}} : tensor<1x4x8xf32>) {window = 3 : i64}
+  // MEMORY-NOT: memref.copy
+  // MEMORY: kern.attention_chunks
+  // MEMORY: kern.attention_join
+  %0 = nn.cached_attention %q, %k, %v at %p {scale = 0.5 : f64, softcap = 9.0 : f64, window = 3 : i64} : (tensor<1x4x8xf32>, tensor<2x?x8xf32>, tensor<2x?x8xf32>, index) -> tensor<1x4x8xf32>
+  return %0 : tensor<1x4x8xf32>
+}
+
 !q = !pack.tensor<8x70, #pack.quantized<"u4g32">, #pack.rows<16>>
 
 // Products of one input share its codes if they want the same.

@@ -83,6 +83,33 @@ std::string attentionModule(const AttentionCase &c, bool append) {
   return text + "  return\n}";
 }
 
+/// One row, by way of its chunks, which x gets.
+std::string chunksModule(const AttentionCase &c) {
+  std::string window =
+      c.window ? llvm::formatv("window = {0} : i64", c.window).str() : "";
+  std::string attributes = "scale = 0.25 : f64";
+  if (c.window)
+    attributes += ", " + window;
+  if (c.softcap)
+    attributes += llvm::formatv(", softcap = {0:f1} : f64", c.softcap).str();
+  return llvm::formatv(
+      R"(func.func @run(%rq: {0}, %rk: {0}, %rv: {0}, %rx: {0}, %rz: {0}, %ro: {0}, %t: index, %c: index, %p: index, %begin: index, %end: index) {{
+  %c0 = arith.constant 0 : index
+  %c256 = arith.constant 256 : index
+  %chunks = arith.ceildivui %c, %c256 : index
+  %q = memref.view %rq[%c0][] : {0} to memref<1x{1}x{2}xf32>
+  %o = memref.view %ro[%c0][] : {0} to memref<1x{1}x{3}xf32>
+  %x = memref.view %rx[%c0][%chunks] : {0} to memref<?x{1}x{4}xf32>
+  %k = memref.view %rk[%c0][%c] : {0} to {5}
+  %v = memref.view %rv[%c0][%c] : {0} to {6}
+  kern.attention_chunks ins(%q, %k, %v, %p : memref<1x{1}x{2}xf32>, {5}, {6}) outs(%x : memref<?x{1}x{4}xf32>) {{{7}}
+  kern.attention_join ins(%x, %p : memref<?x{1}x{4}xf32>) outs(%o : memref<1x{1}x{3}xf32>) {{{8}}
+  return
+})",
+      kRaw, c.heads, c.keySize, c.valueSize, kern::getChunkRow(c.valueSize),
+      c.cacheType(true), c.cacheType(false), attributes, window);
+}
+
 template <typename T> T readAt(const char *address) {
   T value;
   std::memcpy(&value, address, sizeof(T));
@@ -225,6 +252,21 @@ protected:
         c.capacity, 0, 0, kPart);
     EXPECT_EQ(0,
               std::memcmp(split.data(), whole.data(), o.count * sizeof(float)));
+    // Each row by itself, by way of the chunks: the same bits again.
+    auto single = compile(chunksModule(c));
+    ASSERT_TRUE(single);
+    auto one = reinterpret_cast<AttentionFn>(single->lookup("run"));
+    Buffer sums((c.capacity + 255) / 256 * c.heads *
+                kern::getChunkRow(c.valueSize)),
+        row(c.heads * c.valueSize);
+    for (int64_t t = 0; t < total; ++t) {
+      one(q.data() + t * c.heads * c.keySize, k.data(), v.data(), sums.data(),
+          nullptr, row.data(), 1, c.capacity, t, 0, kAll);
+      ASSERT_EQ(0, std::memcmp(row.data(), whole.data() + t * row.count,
+                               row.count * sizeof(float)))
+          << "row " << t;
+    }
+    EXPECT_TRUE(sums.guarded() && row.guarded());
   }
 };
 

@@ -20,6 +20,11 @@ namespace llmc::kern {
 constexpr int64_t kKeyBlock = 16;
 /// Positions of a cache that one partial softmax covers.
 constexpr int64_t kChunk = 256;
+/// Numbers that `kern.attention_chunks` keeps for a head with values of that
+/// size: sums in whole vectors of up to 16 lanes, then maximum and sum.
+constexpr int64_t getChunkRow(int64_t valueSize) {
+  return (valueSize + 15) / 16 * 16 + 16;
+}
 /// Columns of a group of an input row that `kern.quantize` made.
 constexpr int64_t kInputGroup = 32;
 

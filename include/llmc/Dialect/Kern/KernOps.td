@@ -189,4 +189,53 @@ def Kern_AttentionOp : Kern_Op<"attention"> {
   }];
 }
 
+def Kern_AttentionChunksOp : Kern_Op<"attention_chunks"> {
+  let summary = "Attention of one new row over each chunk of a cache by itself";
+  let description = [{
+    The first half of `kern.attention` for a `query` of one time: what the row at
+    `position` takes from each chunk of 256 positions that it sees, before chunks
+    are combined. Chunks and key heads are independent, so threads share a long
+    cache evenly however few heads there are. `init` `[chunks, heads, row]` is for
+    `kern.attention_join` alone: a row holds sums of weighted values, in whole
+    groups of 16, and then the chunk's largest score and sum of weights.
+
+    [C1] query, key and value as for `kern.attention`, and `query` has one time
+    [C2] `init` has the heads of `query`, and a row of the value's size, rounded up to 16, and 16 more
+    [C3] `window` is positive
+
+    ```mlir
+    %1 = kern.attention_chunks ins(%q, %k, %v, %p : tensor<1x4x64xf32>, tensor<2x?x64xf32>, tensor<2x?x64xf32>)
+                               outs(%0 : tensor<?x4x80xf32>) {scale = 0.125 : f64} -> tensor<?x4x80xf32>
+    ```
+  }];
+  let arguments = (ins Kern_F32:$query, Kern_Cache:$key, Kern_Cache:$value, Index:$position,
+                   Kern_F32:$init, F64Attr:$scale, OptionalAttr<I64Attr>:$window,
+                   OptionalAttr<F64Attr>:$softcap);
+  let assemblyFormat = [{
+    `ins` `(` $query `,` $key `,` $value `,` $position `:` type($query) `,` type($key) `,` type($value) `)`
+    `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($result)^)?
+  }];
+}
+
+def Kern_AttentionJoinOp : Kern_Op<"attention_join"> {
+  let summary = "Combines what attention took from the chunks of a cache";
+  let description = [{
+    The second half of `kern.attention`, with the `window` of the first: combines
+    what `kern.attention_chunks` found for the row at `position`, chunk by chunk in
+    their order, to the same bits.
+
+    [C1] `init` `[1, heads, size]` has the heads of `chunks`, whose row is the size, rounded up to 16, and 16 more
+    [C2] `window` is positive
+
+    ```mlir
+    %2 = kern.attention_join ins(%1, %p : tensor<?x4x80xf32>) outs(%0 : tensor<1x4x64xf32>) -> tensor<1x4x64xf32>
+    ```
+  }];
+  let arguments = (ins Kern_F32:$chunks, Index:$position, Kern_F32:$init, OptionalAttr<I64Attr>:$window);
+  let assemblyFormat = [{
+    `ins` `(` $chunks `,` $position `:` type($chunks) `)`
+    `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($result)^)?
+  }];
+}
+
 #endif // LLMC_DIALECT_KERN_KERNOPS
