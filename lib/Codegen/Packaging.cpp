@@ -44,7 +44,7 @@ static std::string commentText(StringRef text) {
   return safe;
 }
 
-static std::string describeCalls(const json::Object &entry) {
+static std::string describeCalls(const json::Object &entry, StringRef prefix) {
   std::string name = entry.getString("name")->str();
   std::string text = "/* " + name + "\n";
   const json::Array &symbols = *entry.getArray("symbols");
@@ -62,35 +62,53 @@ static std::string describeCalls(const json::Object &entry) {
                             commentText(typeText(tensor)));
     }
   text += " */\n";
-  text += llvm::formatv("#define LLMC_{0}_SYMBOLS {1}\n", name, symbols.size());
+  std::string macro = prefix.upper() + "_" + name;
+  text += llvm::formatv("#define {0}_SYMBOLS {1}\n", macro, symbols.size());
   for (StringRef kind : {"inputs", "outputs", "states"})
-    text += llvm::formatv("#define LLMC_{0}_{1} {2}\n", name, kind.upper(),
+    text += llvm::formatv("#define {0}_{1} {2}\n", macro, kind.upper(),
                           entry.getArray(kind)->size());
-  text += "void llmc_run_" + name +
-          "(llmc_ctx *ctx, const int64_t *symbols, void *const *buffers,\n"
-          "    const void *weights, void *arena);\n";
-  text += "int64_t llmc_arena_" + name + "(const int64_t *symbols);\n";
-  return text + "void llmc_shape_" + name +
-         "(const int64_t *symbols, int64_t *dims);\n\n";
+  return text +
+         llvm::formatv(
+             "void {0}_run_{1}(llmc_ctx *ctx, const int64_t *symbols, void "
+             "*const *buffers,\n    const void *weights, void *arena);\n"
+             "int64_t {0}_arena_{1}(const int64_t *symbols);\n"
+             "void {0}_shape_{1}(const int64_t *symbols, int64_t *dims);\n\n",
+             prefix, name)
+             .str();
 }
 
 std::string llmc::buildModelHeader(const json::Array &entries,
-                                   const WeightFile &weights) {
-  std::string text =
+                                   const WeightFile &weights,
+                                   StringRef prefix) {
+  std::string text = llvm::formatv(
       "/* Entries of this model; llmc/Runtime/abi.h says how they are called. "
       "*/\n"
-      "#ifndef LLMC_MODEL_H\n#define LLMC_MODEL_H\n\n"
+      "#ifndef {0}_MODEL_H\n#define {0}_MODEL_H\n\n"
       "#include \"llmc/Runtime/abi.h\"\n\n"
-      "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n";
-  text += "/* Of the file of the weights: where its data begins, and how much "
-          "it is.\n * `weights` points to these bytes, mapped or read. */\n";
-  text +=
-      llvm::formatv("#define LLMC_WEIGHTS_OFFSET {0}\n"
-                    "#define LLMC_WEIGHTS_BYTES {1}\n\n",
-                    weights.fileBytes - weights.dataBytes, weights.dataBytes);
+      "#ifdef __cplusplus\nextern \"C\" {{\n#endif\n\n"
+      "/* Of the file of the weights: where its data begins, and how much it "
+      "is.\n * `weights` points to these bytes, mapped or read. */\n"
+      "#define {0}_WEIGHTS_OFFSET {1}\n#define {0}_WEIGHTS_BYTES {2}\n\n",
+      prefix.upper(), weights.fileBytes - weights.dataBytes, weights.dataBytes);
   for (const json::Value &entry : entries)
-    text += describeCalls(*entry.getAsObject());
+    text += describeCalls(*entry.getAsObject(), prefix);
   return text + "#ifdef __cplusplus\n}\n#endif\n\n#endif\n";
+}
+
+mlir::LogicalResult llmc::renameFunctions(mlir::ModuleOp module,
+                                          StringRef prefix) {
+  mlir::SymbolTable symbols(module);
+  for (auto function :
+       llvm::to_vector(module.getOps<mlir::LLVM::LLVMFuncOp>())) {
+    StringRef rest = function.getName();
+    if (function.isExternal() || !rest.consume_front("llmc_") ||
+        function.getLinkage() != mlir::LLVM::Linkage::External)
+      continue;
+    std::string name = (prefix + "_" + rest).str();
+    if (name != function.getName() && failed(symbols.rename(function, name)))
+      return mlir::failure();
+  }
+  return mlir::success();
 }
 
 static llvm::Error moveFile(StringRef from, StringRef to) {
@@ -109,7 +127,7 @@ static std::string beside(StringRef output, StringRef ending) {
 llvm::Error llmc::writeLibrary(const BundleFolder &place, StringRef output,
                                llvm::ArrayRef<char> object,
                                const json::Array &entries,
-                               const WeightFile &weights) {
+                               const WeightFile &weights, StringRef prefix) {
   StringRef bytes(object.data(), object.size());
   std::string library = place.path("library"), header = place.path("model.h");
   if (output.ends_with(".so")) {
@@ -127,7 +145,8 @@ llvm::Error llmc::writeLibrary(const BundleFolder &place, StringRef output,
             /*Thin=*/false))
       return error;
   }
-  if (llvm::Error error = writeFile(header, buildModelHeader(entries, weights)))
+  if (llvm::Error error =
+          writeFile(header, buildModelHeader(entries, weights, prefix)))
     return error;
   if (llvm::Error error = moveFile(place.path("weights.safetensors"),
                                    beside(output, ".safetensors")))

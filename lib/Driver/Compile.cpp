@@ -623,8 +623,15 @@ private:
   }
 
   int convert() {
-    return runPasses([&](OpPassManager &pm) { buildLLVMPipeline(pm, target); },
-                     "generate code for");
+    if (int code =
+            runPasses([&](OpPassManager &pm) { buildLLVMPipeline(pm, target); },
+                      "generate code for"))
+      return code;
+    if (failed(renameFunctions(*model.module, request.prefix)))
+      return fail(UsageAtFault, "the prefix '" + request.prefix +
+                                    "' makes names that the model's code has "
+                                    "already; choose another one");
+    return Done;
   }
 
   int emit(llvm::SmallVectorImpl<char> &code) {
@@ -640,8 +647,8 @@ private:
 
   int finish(llvm::ArrayRef<char> object) {
     if (request.emit == "lib") {
-      if (llvm::Error error =
-              writeLibrary(place, request.output, object, entries, weightFile))
+      if (llvm::Error error = writeLibrary(place, request.output, object,
+                                           entries, weightFile, request.prefix))
         return fail(MachineAtFault, llvm::toString(std::move(error)));
       return Done;
     }

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "Verbs.h"
 #include "llmc/Driver/CompileRequest.h"
+#include <algorithm>
 #include <cstdlib>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -73,6 +74,15 @@ int llmc::runCompiler(const CompileRequest &request, Terminal &terminal) {
   return reinterpret_cast<decltype(&llmc_compiler_main)>(address)(&request);
 }
 
+static bool isIdentifier(const std::string &name) {
+  auto isWord = [](unsigned char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+           (c >= '0' && c <= '9');
+  };
+  return !name.empty() && !(name[0] >= '0' && name[0] <= '9') &&
+         std::all_of(name.begin(), name.end(), isWord);
+}
+
 /// What is made at a path only, for messages; null for text, which may go to
 /// stdout.
 static const char *needsPath(const std::string &emit) {
@@ -89,6 +99,7 @@ int llmc::runCompile(const Arguments &arguments, Terminal &terminal) {
     return terminal.fail(fault);
   request.target = arguments.text("target", request.target);
   request.emit = arguments.text("emit", request.emit);
+  request.prefix = arguments.text("prefix", request.prefix);
   request.entry = arguments.text("entry", request.entry);
   request.kv = arguments.text("kv", request.kv);
   request.dryRun = arguments.has("dry-run");
@@ -126,6 +137,14 @@ int llmc::runCompile(const Arguments &arguments, Terminal &terminal) {
         "expected -o to end in .so for a shared library or in .a for an "
         "archive but got '" +
         request.output + "'"));
+  if (arguments.has("prefix") && request.emit != "lib")
+    return terminal.fail(Fault::usage(
+        "--prefix is about the names of a library; add --emit=lib"));
+  if (!isIdentifier(request.prefix))
+    return terminal.fail(Fault::usage(
+        "expected --prefix to be a name of C (letters, digits and _, no digit "
+        "first) but got '" +
+        request.prefix + "'"));
   request.runner = "/proc/self/exe";
   for (auto &[name, value] : request.dims)
     if (value < 1)

@@ -84,6 +84,10 @@ const std::vector<VerbSpec> &llmc::verbs() {
          "its header and weights beside it; exe, a program with its bundle "
          "beside it; bundle [bundle]",
          "nn linalg llvm asm obj lib exe bundle"},
+        {"prefix", "NAME",
+         "with --emit=lib: what the names in the header begin with; models "
+         "that "
+         "share a program need different ones [llmc]"},
         {"entry", "NAME",
          "what callers can run: main is the model's own signature, lm the "
          "language model (2/3 of the time to compile), all both; auto is main, "

@@ -11,6 +11,7 @@
 
 #include "llmc/Codegen/BundleFolder.h"
 #include "llmc/Codegen/WeightFile.h"
+#include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/Support/JSON.h"
 
@@ -18,8 +19,15 @@ namespace llmc {
 
 /// The C header of a model: how its entries are called, what their buffers are
 /// in order, and where the data begins in the file of the weights.
+/// Names of functions begin with `prefix`, those of macros with it in capitals.
 std::string buildModelHeader(const llvm::json::Array &entries,
-                             const WeightFile &weights);
+                             const WeightFile &weights,
+                             llvm::StringRef prefix = "llmc");
+
+/// Gives the functions that callers see, called llmc_X, the names PREFIX_X;
+/// fails where one is taken.
+mlir::LogicalResult renameFunctions(mlir::ModuleOp module,
+                                    llvm::StringRef prefix);
 
 /// Makes a library of `object`, a shared one where `output` ends in ".so" and
 /// else an archive. Beside it go the header and the weights that `place` holds,
@@ -27,7 +35,7 @@ std::string buildModelHeader(const llvm::json::Array &entries,
 llvm::Error writeLibrary(const BundleFolder &place, llvm::StringRef output,
                          llvm::ArrayRef<char> object,
                          const llvm::json::Array &entries,
-                         const WeightFile &weights);
+                         const WeightFile &weights, llvm::StringRef prefix);
 
 /// Where the program `output` looks for its bundle.
 std::string getBundleOfProgram(llvm::StringRef output);

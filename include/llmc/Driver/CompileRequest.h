@@ -34,6 +34,8 @@ struct CompileRequest {
   std::string target = "host";
   /// One of kEmitKinds; of `llmc compress` "onnx" or "gguf".
   std::string emit = "bundle";
+  /// What the names of a library begin with, an identifier of C.
+  std::string prefix = "llmc";
   /// How compressed weights stand in an ONNX file: "nbits" or "qdq".
   std::string style = "nbits";
   /// Replace a file of `llmc compress` that is there.
