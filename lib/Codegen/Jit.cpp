@@ -28,11 +28,9 @@
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Transforms/Passes.h"
-#include "llvm/ExecutionEngine/Orc/LLJIT.h"
-#include "llvm/IR/Module.h"
-#include "llvm/Passes/PassBuilder.h"
+#include "llvm-c/Core.h"
+#include "llvm-c/LLJIT.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
@@ -40,9 +38,11 @@
 using namespace mlir;
 using namespace llmc;
 
-Jit::Jit(std::unique_ptr<llvm::orc::LLJIT> engine)
-    : engine(std::move(engine)) {}
-Jit::~Jit() = default;
+/// An error of LLVM's C interface, which is ours then.
+static llvm::Error take(LLVMErrorRef error) { return llvm::unwrap(error); }
+
+Jit::Jit(LLVMOrcOpaqueLLJIT *engine) : engine(engine) {}
+Jit::~Jit() { llvm::consumeError(take(LLVMOrcDisposeLLJIT(engine))); }
 
 /// Restricts the parallel loops of `run` to the share of their items between
 /// its last two arguments.
@@ -179,65 +179,30 @@ llvm::Expected<std::string> llmc::compileObject(llvm::StringRef text,
 
 llvm::Expected<std::unique_ptr<Jit>> Jit::compile(llvm::StringRef text,
                                                   llvm::StringRef cpu) {
-  llvm::InitializeNativeTarget();
-  llvm::InitializeNativeTargetAsmPrinter();
-  MLIRContext context(makeRegistry());
-  ExpandKernelsPassOptions options;
-  options.cpu = cpu.str();
-  auto module = toLLVM(context, text, options);
-  if (!module)
-    return module.takeError();
-
-  auto llvmContext = std::make_unique<llvm::LLVMContext>();
-  auto code = translateModuleToLLVMIR(**module, *llvmContext);
-  if (!code)
-    return fail("the module does not translate");
-  auto builder = llvm::orc::JITTargetMachineBuilder::detectHost();
-  if (!builder)
-    return builder.takeError();
-  builder->setCodeGenOptLevel(llvm::CodeGenOptLevel::Aggressive);
-  auto machine = builder->createTargetMachine();
-  if (!machine)
-    return machine.takeError();
-  code->setDataLayout((*machine)->createDataLayout());
-  code->setTargetTriple((*machine)->getTargetTriple());
-  for (llvm::Function &function : *code)
-    if (!function.isDeclaration()) {
-      function.addFnAttr("target-cpu", (*machine)->getTargetCPU());
-      function.addFnAttr("target-features",
-                         (*machine)->getTargetFeatureString());
-      function.addFnAttr("prefer-vector-width", "512");
-      function.addFnAttr("min-legal-vector-width", "512");
-    }
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager graphs;
-  llvm::ModuleAnalysisManager modules;
-  llvm::PassBuilder passes(machine->get());
-  passes.registerModuleAnalyses(modules);
-  passes.registerCGSCCAnalyses(graphs);
-  passes.registerFunctionAnalyses(functions);
-  passes.registerLoopAnalyses(loops);
-  passes.crossRegisterProxies(loops, functions, graphs, modules);
-  passes.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2)
-      .run(*code, modules);
-
-  auto engine = llvm::orc::LLJITBuilder()
-                    .setJITTargetMachineBuilder(std::move(*builder))
-                    .create();
-  if (!engine)
-    return engine.takeError();
-  if (llvm::Error error = (*engine)->addIRModule(
-          llvm::orc::ThreadSafeModule(std::move(code), std::move(llvmContext))))
+  auto target = Target::resolve(cpu);
+  if (!target)
+    return target.takeError();
+  auto object = compileObject(text, *target);
+  if (!object)
+    return object.takeError();
+  LLVMOrcLLJITRef engine = nullptr;
+  if (llvm::Error error = take(LLVMOrcCreateLLJIT(&engine, nullptr)))
     return std::move(error);
-  return std::unique_ptr<Jit>(new Jit(std::move(*engine)));
+  std::unique_ptr<Jit> jit(new Jit(engine));
+  LLVMMemoryBufferRef buffer = LLVMCreateMemoryBufferWithMemoryRangeCopy(
+      object->data(), object->size(), "kernels");
+  if (llvm::Error error = take(LLVMOrcLLJITAddObjectFile(
+          engine, LLVMOrcLLJITGetMainJITDylib(engine), buffer)))
+    return std::move(error);
+  return jit;
 }
 
 void *Jit::lookup(llvm::StringRef name) {
-  auto symbol = engine->lookup(name);
-  if (!symbol) {
-    llvm::consumeError(symbol.takeError());
+  LLVMOrcExecutorAddress address = 0;
+  if (llvm::Error error =
+          take(LLVMOrcLLJITLookup(engine, &address, name.str().c_str()))) {
+    llvm::consumeError(std::move(error));
     return nullptr;
   }
-  return symbol->toPtr<void *>();
+  return reinterpret_cast<void *>(address);
 }

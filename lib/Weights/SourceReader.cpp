@@ -104,6 +104,27 @@ template <typename Use> bool withStorer(Type type, Use use) {
   return true;
 }
 
+/// Calls `use` with loader and storer of elements of one floating-point type,
+/// both in double precision; false for other types.
+template <typename Use> bool withFloats(Type type, Use use) {
+  auto narrow = [&](const llvm::fltSemantics &semantics, auto toFloat) {
+    use([=](const char *p) { return double(toFloat(loadAs<uint16_t>(p))); },
+        [&](char *p, double v) { storeAs(p, roundTo(v, semantics)); });
+  };
+  if (type.isF32())
+    use([](const char *p) { return double(loadAs<float>(p)); },
+        [](char *p, double v) { storeAs(p, static_cast<float>(v)); });
+  else if (type.isF64())
+    use([](const char *p) { return loadAs<double>(p); }, storeAs<double>);
+  else if (type.isF16())
+    narrow(llvm::APFloat::IEEEhalf(), f16ToFloat);
+  else if (type.isBF16())
+    narrow(llvm::APFloat::BFloat(), bf16ToFloat);
+  else
+    return false;
+  return true;
+}
+
 std::string text(Type type) {
   std::string result;
   llvm::raw_string_ostream(result) << type;
@@ -502,15 +523,11 @@ Error SourceReader::readAffine(AffineSourceAttr source, const SourceLayout &at,
          offset = source.getOffset().getValueAsDouble();
   if (Error error = read(source.getSource(), begin, end, out))
     return error;
-  bool stored = false;
-  bool loaded = withLoader(type, [&](auto loader) {
-    stored = withStorer(type, [&](auto storer) {
-      for (size_t i = 0; i < out.size(); i += at.elementBytes)
-        storer(out.data() + i,
-               scale * static_cast<double>(loader(out.data() + i)) + offset);
-    });
+  bool known = withFloats(type, [&](auto loader, auto storer) {
+    for (size_t i = 0; i < out.size(); i += at.elementBytes)
+      storer(out.data() + i, scale * loader(out.data() + i) + offset);
   });
-  if (!loaded || !stored)
+  if (!known)
     return fault("weight source: no arithmetic on " + text(type));
   return Error::success();
 }
@@ -530,7 +547,7 @@ Error SourceReader::readScale(ScaleSourceAttr source, const SourceLayout &at,
   for (int64_t size : at.type.getShape().drop_front(axis + 1))
     run *= size;
   int64_t place = axis == 0 ? begin : 0;
-  bool inverse = source.getInverse(), stored = false;
+  bool inverse = source.getInverse();
   // The columns of a matrix in f32 are what compressing reads.
   if (type.isF32() && run == 1 && axis > 0 &&
       reinterpret_cast<uintptr_t>(out.data()) % alignof(float) == 0) {
@@ -540,19 +557,17 @@ Error SourceReader::readScale(ScaleSourceAttr source, const SourceLayout &at,
       scaleRow(numbers + at, factors->data(), extent, inverse);
     return Error::success();
   }
-  bool loaded = withLoader(type, [&](auto loader) {
-    stored = withStorer(type, [&](auto storer) {
-      char *element = out.data(), *last = element + out.size();
-      for (; element != last; place = place + 1 == extent ? 0 : place + 1) {
-        double factor = (*factors)[place];
-        for (int64_t i = 0; i < run; ++i, element += at.elementBytes) {
-          double value = static_cast<double>(loader(element));
-          storer(element, inverse ? value / factor : value * factor);
-        }
+  bool known = withFloats(type, [&](auto loader, auto storer) {
+    char *element = out.data(), *last = element + out.size();
+    for (; element != last; place = place + 1 == extent ? 0 : place + 1) {
+      double factor = (*factors)[place];
+      for (int64_t i = 0; i < run; ++i, element += at.elementBytes) {
+        double value = loader(element);
+        storer(element, inverse ? value / factor : value * factor);
       }
-    });
+    }
   });
-  if (!loaded || !stored)
+  if (!known)
     return fault("weight source: no arithmetic on " + text(type));
   return Error::success();
 }
@@ -572,23 +587,20 @@ Error SourceReader::readRotary(RotaryTableAttr source, const SourceLayout &at,
     return error;
   std::vector<float> frequencies(inner->rows);
   float scale = static_cast<float>(source.getScale().getValueAsDouble());
-  bool stored = false;
-  bool loaded = withLoader(type, [&](auto loader) {
+  bool known = withFloats(type, [&](auto loader, auto storer) {
     for (int64_t j = 0; j < inner->rows; ++j)
       frequencies[j] =
           static_cast<float>(loader(raw.data() + j * at.elementBytes));
-    stored = withStorer(type, [&](auto storer) {
-      char *target = out.data();
-      for (int64_t row = begin; row < end; ++row)
-        for (float frequency : frequencies) {
-          double angle = static_cast<float>(row) * frequency;
-          double value = source.getSine() ? std::sin(angle) : std::cos(angle);
-          storer(target, static_cast<float>(value) * scale);
-          target += at.elementBytes;
-        }
-    });
+    char *target = out.data();
+    for (int64_t row = begin; row < end; ++row)
+      for (float frequency : frequencies) {
+        double angle = static_cast<float>(row) * frequency;
+        double value = source.getSine() ? std::sin(angle) : std::cos(angle);
+        storer(target, static_cast<float>(value) * scale);
+        target += at.elementBytes;
+      }
   });
-  if (!loaded || !stored)
+  if (!known)
     return fault("weight source: no arithmetic on " + text(type));
   return Error::success();
 }

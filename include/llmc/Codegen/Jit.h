@@ -15,9 +15,7 @@
 #include <memory>
 #include <string>
 
-namespace llvm::orc {
-class LLJIT;
-}
+struct LLVMOrcOpaqueLLJIT;
 
 namespace llmc {
 
@@ -35,8 +33,8 @@ public:
   void *lookup(llvm::StringRef name);
 
 private:
-  explicit Jit(std::unique_ptr<llvm::orc::LLJIT> engine);
-  std::unique_ptr<llvm::orc::LLJIT> engine;
+  explicit Jit(LLVMOrcOpaqueLLJIT *engine);
+  LLVMOrcOpaqueLLJIT *engine;
 };
 
 /// Expands the kernels of `text` and compiles it to an object file for another
