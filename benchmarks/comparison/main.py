@@ -82,6 +82,7 @@ class Ours:
         found = json.loads(text)
         return {"prefill": found["prefill_tokens_per_second"], "decode": found["decode_tokens_per_second"],
                 "stream": found["stream_gigabytes_per_second"], "read": found["decode_gigabytes_per_second"],
+                "replay": found["replay_tokens_per_second"], "replay_share": found["decode_share_of_replay"],
                 "load": 1e-3 * found["load_ms"], "cpu": found["cpu"]}
 
     def greedy(self, ids: list[int], threads: int) -> list[int]:
@@ -171,6 +172,15 @@ def own_costs(options, bundle: Path) -> dict:
     return {"compile": compiles, "first_token": firsts}
 
 
+def replay_line(rounds: list[dict]) -> str:
+    """How near decode comes to its own kernels back to back, each share taken within a round."""
+    if any(r[OURS]["replay"] is None for r in rounds):
+        return f"replay bound: none, the code of {OURS}'s bundle has no products of one token apart"
+    bound = figures.figures_of(rounds, OURS, "replay")
+    share = figures.spread([100 * r[OURS]["replay_share"] for r in rounds])
+    return f"replay bound {bound.text(1)} tok/s, decode reaches {share.text()} % of it"
+
+
 def report(options, result: dict) -> str:
     lines = [f"{result['cpu']}, {result['cores']} cores; {result['model']}, recipe {options.recipe}; prompt "
              f"{options.prompt}, then {options.decode} tokens; medians (min..max)"]
@@ -183,6 +193,7 @@ def report(options, result: dict) -> str:
         share = figures.spread([100 * r[OURS]["read"] / r[OURS]["stream"] for r in rounds])
         lines += ["", f"{run['threads']} threads, {len(rounds)} rounds, load average {figures.spread(run['load_average']).text(1)}; DRAM stream "
                       f"{stream.text(1)} GB/s; {OURS} decode reads {read.text(1)} GB/s: {share.text()} % of it",
+                  replay_line(rounds),
                   figures.compared(rounds, names, OURS, run["same_ids"])]
         lines += [f"not measured: {name}: {reason}" for name, reason in failed.items()]
     lines.append("")

@@ -69,6 +69,7 @@ void llmc::buildLLVMPipeline(OpPassManager &pm, const Target &target) {
   pm.addPass(createCSEPass());
   pm.addPass(createOutlineParallel());
   pm.addPass(createEmitEntries());
+  pm.addPass(createEmitReplay());
   pm.addNestedPass<func::FuncOp>(createExpandMath());
   pm.addPass(memref::createExpandStridedMetadataPass());
   pm.addPass(createLowerAffinePass());

@@ -4,14 +4,15 @@
 //
 // Tokens per second say little without the limit of the machine, and machines
 // are shared. So every repetition measures prefill, decode and the speed at
-// which the same threads can read memory, one after the other, and medians are
-// compared.
+// which the same threads can read memory, and the products of a decode step back
+// to back (llmc/Runtime/Replay.h), one after the other, and medians are compared.
 //
 //===----------------------------------------------------------------------===//
 #include "Verbs.h"
 #include "llmc/Runtime/Bundle.h"
 #include "llmc/Runtime/Generate.h"
 #include "llmc/Runtime/Machine.h"
+#include "llmc/Runtime/Replay.h"
 #include "llmc/Runtime/Stream.h"
 #include <algorithm>
 #include <fmt/format.h>
@@ -31,8 +32,10 @@ struct Plan {
 };
 struct Result {
   double loadSeconds = 0;
-  /// Medians: tokens per second and bytes per second.
-  double prefill = 0, decode = 0, stream = 0;
+  /// Medians: tokens per second and bytes per second; `replay` is 0 where the
+  /// bundle has none, and `replayShare` the part of it that decode reaches,
+  /// taken within a round.
+  double prefill = 0, decode = 0, stream = 0, replay = 0, replayShare = 0;
   /// Bytes one decode step reads: weights, and the part of the states in use.
   double weightBytes = 0, stateBytes = 0;
   double bytesPerSecond() const { return (weightBytes + stateBytes) * decode; }
@@ -66,7 +69,7 @@ static Fault measure(Generator &generator, const Plan &plan, unsigned threads,
   MemoryStream stream;
   if (Fault fault = stream.prepare(threads))
     return fault;
-  std::vector<double> prefills, decodes, streams;
+  std::vector<double> prefills, decodes, streams, replays, shares;
   // The first round warms caches and pages and does not count.
   for (int64_t round = 0; round <= plan.repetitions; ++round) {
     llmc_session_reset(generator.handle());
@@ -80,17 +83,37 @@ static Fault measure(Generator &generator, const Plan &plan, unsigned threads,
       if (Fault fault = generator.step(ids[plan.prompt + i]))
         return fault;
     double end = secondsNow();
+    double replay = replaySteps(generator.handle(), plan.prompt, plan.decode);
     double bytesPerSecond = stream.measure();
     if (round == 0)
       continue;
     prefills.push_back(plan.prompt / (middle - start));
     decodes.push_back(plan.decode / (end - middle));
     streams.push_back(bytesPerSecond);
+    if (replay > 0) {
+      replays.push_back(plan.decode / replay);
+      shares.push_back(replay / (end - middle));
+    }
   }
   result.prefill = median(prefills);
   result.decode = median(decodes);
   result.stream = median(streams);
+  if (!replays.empty()) {
+    result.replay = median(replays);
+    result.replayShare = median(shares);
+  }
   return {};
+}
+
+static std::string replayText(const Result &result) {
+  if (!result.replay)
+    return "replay bound       none: the code of this bundle has no products "
+           "of "
+           "one token apart, or was made before they were kept; compile it "
+           "again\n";
+  return fmt::format("replay bound     {:8.1f} tok/s   decode reaches {:.0f} % "
+                     "of it\n",
+                     result.replay, 100 * result.replayShare);
 }
 
 static std::string plainText(const Result &result, const Plan &plan,
@@ -101,12 +124,17 @@ static std::string plainText(const Result &result, const Plan &plan,
       "prefill {:>6}   {:8.1f} tok/s\n"
       "decode  {:>6}   {:8.1f} tok/s   {:.1f} GB/s of {:.1f} GB/s that memory "
       "gives: {:.0f} %\n"
+      "{}"
       "each token reads {} of weights and {} of state\n",
       processorName(), threads, context, plan.repetitions,
       1e3 * result.loadSeconds, plan.prompt, result.prefill, plan.decode,
       result.decode, 1e-9 * result.bytesPerSecond(), 1e-9 * result.stream,
-      100 * result.bytesPerSecond() / result.stream,
+      100 * result.bytesPerSecond() / result.stream, replayText(result),
       bytesText(result.weightBytes), bytesText(result.stateBytes));
+}
+
+static std::string orNull(double value) {
+  return value ? fmt::format("{:.4f}", value) : "null";
 }
 
 static std::string jsonObject(const Result &result, const Plan &plan,
@@ -119,11 +147,13 @@ static std::string jsonObject(const Result &result, const Plan &plan,
       "\"decode_tokens_per_second\": {:.3f}, \"weight_bytes_per_token\": "
       "{:.0f}, \"state_bytes_per_token\": {:.0f}, "
       "\"decode_gigabytes_per_second\": {:.3f}, "
-      "\"stream_gigabytes_per_second\": {:.3f}}}\n",
+      "\"stream_gigabytes_per_second\": {:.3f}, "
+      "\"replay_tokens_per_second\": {}, \"decode_share_of_replay\": {}}}\n",
       jsonText(processorName()), threads, context, jsonText(recipe),
       plan.repetitions, 1e3 * result.loadSeconds, plan.prompt, result.prefill,
       plan.decode, result.decode, result.weightBytes, result.stateBytes,
-      1e-9 * result.bytesPerSecond(), 1e-9 * result.stream);
+      1e-9 * result.bytesPerSecond(), 1e-9 * result.stream,
+      orNull(result.replay), orNull(result.replayShare));
 }
 
 int llmc::runBench(const Arguments &arguments, Terminal &terminal) {

@@ -53,6 +53,7 @@ static Fault loadCode(llmc_model &model) {
     code.run = reinterpret_cast<llmc_run_fn>(find("llmc_run_"));
     code.arena = reinterpret_cast<llmc_arena_fn>(find("llmc_arena_"));
     code.shape = reinterpret_cast<llmc_shape_fn>(find("llmc_shape_"));
+    code.replay = reinterpret_cast<llmc_replay_fn>(find("llmc_replay_"));
     if (!code.run || !code.arena || !code.shape)
       return Fault::input("'" + path + "' lacks a function of the entry '" +
                           entry.name + "'");

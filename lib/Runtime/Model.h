@@ -26,6 +26,8 @@ struct EntryCode {
   llmc_run_fn run = nullptr;
   llmc_arena_fn arena = nullptr;
   llmc_shape_fn shape = nullptr;
+  /// Null where the code has none.
+  llmc_replay_fn replay = nullptr;
 };
 
 /// Stores `fault` for a C caller.

@@ -7,8 +7,7 @@
 // so that a decode step allocates nothing.
 //
 //===----------------------------------------------------------------------===//
-#include "Memory.h"
-#include "Model.h"
+#include "Session.h"
 #include "llvm/ADT/StringRef.h"
 #include <algorithm>
 #include <cstring>
@@ -16,55 +15,13 @@
 using namespace llmc;
 
 namespace {
-
 /// What the code calls for parallel work.
 struct Host {
   llmc_ctx ctx;
   Team *team;
   unsigned threads;
 };
-
-/// An input, output or state with its memory.
-struct Slot {
-  const TensorSpec *spec = nullptr;
-  std::vector<int64_t> extents;
-  Memory memory;
-  /// An input has values, an output comes from a run.
-  bool filled = false;
-  /// For C callers; the pointers refer to the vectors beside it.
-  llmc_signature signature = {};
-  std::vector<int64_t> fixedExtents;
-  std::vector<const char *> formulas;
-};
-
-/// Where the value of a symbol comes from.
-struct Binding {
-  enum Kind { Unbound, Extent, Element, Position, Context, LogitRows } kind;
-  /// Of the input, and of its axis or element.
-  size_t input = 0;
-  int64_t index = 0;
-};
-
 } // namespace
-
-struct llmc_session {
-  llmc_model *model = nullptr;
-  const EntrySpec *entry = nullptr;
-  EntryCode code;
-  unsigned threads = 1;
-  std::vector<Slot> inputs, outputs;
-  /// One block; states lie in it one after the other.
-  Memory states;
-  std::vector<void *> buffers;
-  std::vector<int64_t> symbols, dims;
-  std::vector<Binding> bindings;
-  /// Parallel to symbols: set by the caller.
-  std::vector<bool> chosen;
-  Memory arena;
-  uint64_t stateBytes = 0, arenaBytes = 0;
-  int64_t position = 0, context = 0;
-  int seq = -1, past = -1, logitRows = -1;
-};
 
 static std::string quoted(const std::string &name) { return "'" + name + "'"; }
 

@@ -21,7 +21,8 @@ struct Job {
   char *memory;
   std::atomic<uint64_t> sum{0};
 };
-using Line = uint64_t __attribute__((vector_size(64)));
+/// Not aligned: a cache may begin anywhere.
+using Line = uint64_t __attribute__((vector_size(64), aligned(1)));
 } // namespace
 
 /// The sum of all words; eight sums at a time keep enough loads under way.
@@ -29,7 +30,7 @@ using Line = uint64_t __attribute__((vector_size(64)));
 __attribute__((target_clones("avx512f", "avx2", "default")))
 #endif
 static uint64_t
-sumOf(const char *memory, uint64_t bytes) {
+sumOfLines(const char *memory, uint64_t bytes) {
   const Line *line = reinterpret_cast<const Line *>(memory);
   const Line *end = reinterpret_cast<const Line *>(memory + bytes);
   Line sums[8] = {};
@@ -43,9 +44,17 @@ sumOf(const char *memory, uint64_t bytes) {
   return sum;
 }
 
+uint64_t llmc::sumOfBytes(const char *memory, uint64_t bytes) {
+  uint64_t whole = bytes / (8 * sizeof(Line)) * (8 * sizeof(Line));
+  uint64_t sum = sumOfLines(memory, whole);
+  for (uint64_t i = whole; i != bytes; ++i)
+    sum += static_cast<uint8_t>(memory[i]);
+  return sum;
+}
+
 static void readBlocks(void *arg, int64_t begin, int64_t end) {
   Job &job = *static_cast<Job *>(arg);
-  job.sum += sumOf(job.memory + begin * kBlock, (end - begin) * kBlock);
+  job.sum += sumOfBytes(job.memory + begin * kBlock, (end - begin) * kBlock);
 }
 
 static void touchBlocks(void *arg, int64_t begin, int64_t end) {

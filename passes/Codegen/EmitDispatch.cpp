@@ -52,10 +52,12 @@ struct EmitDispatch : llmc::impl::EmitDispatchBase<EmitDispatch> {
       }
     }
     for (LLVM::LLVMFuncOp entry : entries)
-      if (!entry->hasAttr(kVariantOf))
+      if (entry->hasAttr(kReplayOf))
+        emitReplay(entry);
+      else if (!entry->hasAttr(kVariantOf))
         emitRun(entry, entries);
     for (auto function : module.getOps<LLVM::LLVMFuncOp>())
-      for (StringRef name : {kSignature, kVariantOf, kWhen, kKernel})
+      for (StringRef name : {kSignature, kVariantOf, kReplayOf, kWhen, kKernel})
         function->removeAttr(name);
   }
 
@@ -126,43 +128,71 @@ struct EmitDispatch : llmc::impl::EmitDispatchBase<EmitDispatch> {
     return thunk;
   }
 
-  /// llmc_run_E(ctx, symbols, buffers, weights, arena).
-  void emitRun(LLVM::LLVMFuncOp entry, ArrayRef<LLVM::LLVMFuncOp> entries) {
-    MLIRContext *context = &getContext();
-    Location loc = entry.getLoc();
-    OpBuilder builder(entry);
-    Type ptr = LLVM::LLVMPointerType::get(context);
-    auto run = LLVM::LLVMFuncOp::create(
-        builder, loc, ("llmc_run_" + entry.getName()).str(),
-        LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(context),
-                                    SmallVector<Type>(5, ptr)));
-    Block *block = run.addEntryBlock(builder);
-    builder.setInsertionPointToEnd(block);
-    Type i64 = builder.getI64Type();
-    auto load = [&](unsigned array, int64_t at, Type type) -> Value {
+  /// A function of the contract, and what its body loads.
+  struct Exported {
+    Exported(StringRef name, LLVM::LLVMFuncOp entry, unsigned numbers)
+        : loc(entry.getLoc()), builder(entry),
+          ptr(LLVM::LLVMPointerType::get(entry.getContext())),
+          i64(builder.getI64Type()) {
+      SmallVector<Type> types(5, ptr);
+      types.append(numbers, i64);
+      function = LLVM::LLVMFuncOp::create(
+          builder, loc, name,
+          LLVM::LLVMFunctionType::get(
+              LLVM::LLVMVoidType::get(entry.getContext()), types));
+      block = function.addEntryBlock(builder);
+      builder.setInsertionPointToEnd(block);
+    }
+
+    Value load(unsigned array, int64_t at, Type type) {
       Value place = LLVM::GEPOp::create(
           builder, loc, ptr, type, block->getArgument(array),
           ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(at)});
       return LLVM::LoadOp::create(builder, loc, type, place);
-    };
-    auto callEntry = [&](LLVM::LLVMFuncOp target) {
+    }
+
+    /// Calls `target` with what its signature names, and returns.
+    void call(LLVM::LLVMFuncOp target) {
+      auto argument = [&](unsigned number) -> Value {
+        return block->getArgument(number);
+      };
       SmallVector<Value> operands;
       for (Attribute role : target->getAttrOfType<ArrayAttr>(kSignature)) {
         auto [kind, number] = cast<StringAttr>(role).getValue().split(':');
         int64_t at = 0;
         number.getAsInteger(10, at);
-        operands.push_back(
-            llvm::StringSwitch<llvm::function_ref<Value()>>(kind)
-                .Case("symbol", [&] { return load(1, at, i64); })
-                .Case("buffer", [&] { return load(2, at, ptr); })
-                .Case("weights",
-                      [&]() -> Value { return block->getArgument(3); })
-                .Case("arena", [&]() -> Value { return block->getArgument(4); })
-                .Default([&]() -> Value { return block->getArgument(0); })());
+        operands.push_back(llvm::StringSwitch<llvm::function_ref<Value()>>(kind)
+                               .Case("symbol", [&] { return load(1, at, i64); })
+                               .Case("buffer", [&] { return load(2, at, ptr); })
+                               .Case("weights", [&] { return argument(3); })
+                               .Case("arena", [&] { return argument(4); })
+                               .Case("part", [&] { return argument(5); })
+                               .Case("parts", [&] { return argument(6); })
+                               .Default([&] { return argument(0); })());
       }
       LLVM::CallOp::create(builder, loc, target, operands);
       LLVM::ReturnOp::create(builder, loc, ValueRange{});
-    };
+    }
+
+    Location loc;
+    OpBuilder builder;
+    Type ptr, i64;
+    LLVM::LLVMFuncOp function;
+    Block *block = nullptr;
+  };
+
+  /// llmc_replay_E(ctx, symbols, buffers, weights, arena, part, parts).
+  static void emitReplay(LLVM::LLVMFuncOp replay) {
+    StringRef entry = replay->getAttrOfType<StringAttr>(kReplayOf).getValue();
+    Exported(("llmc_replay_" + entry).str(), replay, 2).call(replay);
+  }
+
+  /// llmc_run_E(ctx, symbols, buffers, weights, arena).
+  static void emitRun(LLVM::LLVMFuncOp entry,
+                      ArrayRef<LLVM::LLVMFuncOp> entries) {
+    Exported run(("llmc_run_" + entry.getName()).str(), entry, 0);
+    OpBuilder &builder = run.builder;
+    Location loc = run.loc;
     for (LLVM::LLVMFuncOp variant : entries) {
       auto of = variant->getAttrOfType<StringAttr>(kVariantOf);
       if (!of || of.getValue() != entry.getName())
@@ -172,23 +202,23 @@ struct EmitDispatch : llmc::impl::EmitDispatchBase<EmitDispatch> {
       Value holds;
       for (int64_t i = 0; i + 1 < when.size(); i += 2) {
         Value wanted = LLVM::ConstantOp::create(
-            builder, loc, i64, builder.getI64IntegerAttr(when[i + 1]));
+            builder, loc, run.i64, builder.getI64IntegerAttr(when[i + 1]));
         Value equal =
             LLVM::ICmpOp::create(builder, loc, LLVM::ICmpPredicate::eq,
-                                 load(1, when[i], i64), wanted);
+                                 run.load(1, when[i], run.i64), wanted);
         holds =
             holds ? LLVM::AndOp::create(builder, loc, holds, equal).getResult()
                   : equal;
       }
-      Block *yes = builder.createBlock(&run.getBody());
-      Block *no = builder.createBlock(&run.getBody());
+      Block *yes = builder.createBlock(&run.function.getBody());
+      Block *no = builder.createBlock(&run.function.getBody());
       builder.setInsertionPointAfterValue(holds);
       LLVM::CondBrOp::create(builder, loc, holds, yes, no);
       builder.setInsertionPointToEnd(yes);
-      callEntry(variant);
+      run.call(variant);
       builder.setInsertionPointToEnd(no);
     }
-    callEntry(entry);
+    run.call(entry);
   }
 };
 

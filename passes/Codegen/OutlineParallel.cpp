@@ -71,6 +71,15 @@ struct OutlineParallel : llmc::impl::OutlineParallelBase<OutlineParallel> {
            !getConstantIntValue(loop.getUpperBound()[0]);
   }
 
+  static bool hasProduct(scf::ParallelOp loop) {
+    return loop
+        .walk([](func::CallOp call) {
+          return call->hasAttr(kProduct) ? WalkResult::interrupt()
+                                         : WalkResult::advance();
+        })
+        .wasInterrupted();
+  }
+
   void outline(SymbolTable &symbols, func::FuncOp function,
                scf::ParallelOp loop) {
     Location loc = loop.getLoc();
@@ -134,6 +143,8 @@ struct OutlineParallel : llmc::impl::OutlineParallelBase<OutlineParallel> {
     llvm::append_range(operands, captures.passed);
     auto call = func::CallOp::create(builder, loc, body, operands);
     call->setAttr(kParallel, builder.getUnitAttr());
+    if (hasProduct(loop))
+      call->setAttr(kProduct, builder.getUnitAttr());
     loop.erase();
   }
 };

@@ -310,7 +310,8 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
       operands.append({pointer(e, op.getInit()), rowDistance(e, op.getInit()),
                        e.index(type.getColumns()), e.index(type.getRows()),
                        row.begin, row.end, block.begin, block.end});
-      e.create<func::CallOp>(kernel, operands);
+      auto call = e.create<func::CallOp>(kernel, operands);
+      call->setAttr("llmc.product", e.getUnitAttr());
     };
     return divide(e, rows, tile, most, blocks, groups, product);
   }
@@ -363,7 +364,8 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
       operands.append({to, distance, e.index(pieces), e.index(tileBytes),
                        e.index(matrixRows), row.begin, row.end, block.begin,
                        block.end});
-      e.create<func::CallOp>(kernel, operands);
+      auto call = e.create<func::CallOp>(kernel, operands);
+      call->setAttr("llmc.product", e.getUnitAttr());
     };
     return divide(e, rows, tile, kQuantizedProductRows, blocks, groups,
                   product);

@@ -21,9 +21,13 @@ constexpr llvm::StringLiteral kCtx = "llmc.ctx";
 constexpr llvm::StringLiteral kOffset = "llmc.offset";
 constexpr llvm::StringLiteral kParallel = "llmc.parallel";
 constexpr llvm::StringLiteral kKernel = "llmc.kernel";
+/// Of a call: it multiplies with a weight matrix.
+constexpr llvm::StringLiteral kProduct = "llmc.product";
 constexpr llvm::StringLiteral kSignature = "llmc.signature";
 constexpr llvm::StringLiteral kVariantOf = "llmc.variant_of";
 constexpr llvm::StringLiteral kWhen = "llmc.when";
+/// Of a function: the products alone of a step of that entry.
+constexpr llvm::StringLiteral kReplayOf = "llmc.replay_of";
 /// What must hold of an entry's symbols before it runs: triples of two
 /// expressions that must be equal and what to say where they are not.
 constexpr llvm::StringLiteral kConditions = "llmc.conditions";

@@ -10,6 +10,7 @@
 //    result), `llmc.weights`, `llmc.arena`, `llmc.ctx` (unit);
 //  * a call with the attribute `llmc.parallel` passes a range [0, n) as its
 //    first two operands; the callee may be called with any partition of it;
+//  * a call with the attribute `llmc.product` multiplies with a weight matrix;
 //  * a function with the attribute `llmc.kernel` is a micro-kernel: it has its
 //    final signature from the start and is left alone.
 // The examples are run by test/Scripts/test_examples.py.
@@ -346,6 +347,41 @@ def EmitEntries : Pass<"llmc-emit-entries", "mlir::ModuleOp"> {
                            "mlir::func::FuncDialect", "mlir::LLVM::LLVMDialect"];
 }
 
+def EmitReplay : Pass<"llmc-emit-replay", "mlir::ModuleOp"> {
+  let summary = "Copy what a step computes with weights, and nothing else";
+  let description = [{
+    Of each special case of an entry (`llmc.variant_of`) a copy is made that
+    keeps only products with weight matrices (calls marked `llmc.product`) and
+    what their addresses are computed from. It gets two arguments, `part` and
+    `parts`, and does that part of every product, divided as the threads of the
+    runtime divide it. Called on all parts at once it does the work of a step
+    with its weights without a join, a norm, a quantization of activations or
+    attention in between, over whatever is in memory. What a step takes longer
+    than that is no matter of these kernels (`llmc bench`). Functions that the
+    copy calls are copied likewise. A module pass, since it adds functions.
+
+    ```mlir
+    func.func private @body(%begin: index, %end: index, %x: memref<4xf32>) attributes {llmc.kernel} {
+      return
+    }
+    func.func @f_one(%x: memref<4xf32>, %v: f32) attributes {llmc.signature = ["buffer:0", "buffer:1"], llmc.variant_of = "f", llmc.when = array<i64: 0, 1>} {
+      %c0 = arith.constant 0 : index
+      %c9 = arith.constant 9 : index
+      memref.store %v, %x[%c0] : memref<4xf32>
+      call @body(%c0, %c9, %x) {llmc.parallel, llmc.product} : (index, index, memref<4xf32>) -> ()
+      return
+    }
+    // adds
+    func.func @f_one_replay(%x: memref<4xf32>, %v: f32, %part: index, %parts: index) attributes {llmc.replay_of = "f", llmc.signature = ["buffer:0", "buffer:1", "part", "parts"]} {
+      %share = arith.divui %c9, %parts : index
+      call @body(%begin, %end, %x) : (index, index, memref<4xf32>) -> ()
+      return
+    ```
+  }];
+  let dependentDialects = ["mlir::arith::ArithDialect", "mlir::func::FuncDialect",
+                           "mlir::scf::SCFDialect"];
+}
+
 def ExpandMath : Pass<"llmc-expand-math", "mlir::func::FuncOp"> {
   let summary = "Replace mathematical functions by polynomials";
   let description = [{
@@ -391,7 +427,7 @@ def EmitDispatch : Pass<"llmc-emit-dispatch", "mlir::ModuleOp"> {
     In the LLVM dialect: calls marked `llmc.parallel` become calls of the
     context's `parallel_for` with a closure, and each function with
     `llmc.signature` gets its `llmc_run_E`, which unpacks symbols and buffers and
-    chooses among variants.
+    chooses among variants, or, with `llmc.replay_of`, its `llmc_replay_E`.
 
     ```mlir
     llvm.func @f(%n: i64, %x: !llvm.ptr) attributes {llmc.signature = ["symbol:0", "buffer:0"]} {

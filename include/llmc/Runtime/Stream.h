@@ -15,6 +15,10 @@
 
 namespace llmc {
 
+/// Reads `bytes` bytes as fast as one thread can; a sum of them, in words as far
+/// as whole pieces of 512 bytes reach.
+uint64_t sumOfBytes(const char *memory, uint64_t bytes);
+
 class MemoryStream {
 public:
   MemoryStream() = default;

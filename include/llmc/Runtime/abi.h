@@ -30,6 +30,17 @@
  *          other (a tensor of rank r takes r places). The host compares the
  *          extents of what it was given with them before it calls.
  *
+ * An entry with a special case for one token may export a fourth:
+ *
+ *   void llmc_replay_E(llmc_ctx *, const int64_t *symbols, void *const *buffers,
+ *                      const void *weights, void *arena, int64_t part,
+ *                      int64_t parts);
+ *
+ * It computes part `part` of `parts` of every product with weights of that case
+ * and nothing else, over whatever the arena holds, and spoils the outputs; parts
+ * may run at the same time. States stay, and ctx is not used. It is there to be
+ * measured.
+ *
  * The generated code allocates nothing, locks nothing and calls nothing but
  * `parallel_for` and, for few functions, the C mathematical library. The result
  * does not depend on the number of threads.
@@ -64,6 +75,9 @@ struct llmc_ctx {
 typedef void (*llmc_run_fn)(llmc_ctx *ctx, const int64_t *symbols,
                             void *const *buffers, const void *weights,
                             void *arena);
+typedef void (*llmc_replay_fn)(llmc_ctx *ctx, const int64_t *symbols,
+                               void *const *buffers, const void *weights,
+                               void *arena, int64_t part, int64_t parts);
 typedef int64_t (*llmc_arena_fn)(const int64_t *symbols);
 typedef void (*llmc_shape_fn)(const int64_t *symbols, int64_t *dims);
 

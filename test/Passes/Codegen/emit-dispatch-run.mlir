@@ -18,10 +18,20 @@
 // CHECK: %[[X:.*]] = llvm.load %[[FIRST]] : !llvm.ptr -> !llvm.ptr
 // CHECK: llvm.call @f(%[[AGAIN]], %[[X]])
 // CHECK-NOT: @llmc_run_f_one
+// CHECK-LABEL: llvm.func @llmc_replay_f(
+// CHECK-SAME: %[[BUFFERS:[^:]*]]: !llvm.ptr, %{{[^:]*}}: !llvm.ptr, %{{[^:]*}}: !llvm.ptr, %[[PART:[^:]*]]: i64, %[[PARTS:[^:]*]]: i64)
+// CHECK: %[[PLACE:.*]] = llvm.getelementptr %[[BUFFERS]][0]
+// CHECK: %[[X:.*]] = llvm.load %[[PLACE]]
+// CHECK: llvm.call @f_replay(%[[X]], %[[PART]], %[[PARTS]])
+// CHECK-NOT: @llmc_run_f_replay
 llvm.func @f(%n: i64, %x: !llvm.ptr) attributes {llmc.signature = ["symbol:0", "buffer:0"]} {
   llvm.return
 }
 llvm.func @f_one(%n: i64, %x: !llvm.ptr)
     attributes {llmc.signature = ["symbol:0", "buffer:0"], llmc.variant_of = "f", llmc.when = array<i64: 0, 1>} {
+  llvm.return
+}
+llvm.func @f_replay(%x: !llvm.ptr, %part: i64, %parts: i64)
+    attributes {llmc.signature = ["buffer:0", "part", "parts"], llmc.replay_of = "f"} {
   llvm.return
 }
