@@ -12,16 +12,16 @@
 // importance.
 //
 //===----------------------------------------------------------------------===//
+#include "Lanes.h"
 #include "RowQuantizer.h"
+#include "TableSearch.h"
 #include "llmc/Support/Vectorized.h"
+#include "llvm/ADT/STLExtras.h"
 
 #include <cmath>
 
 using namespace llvm;
 using namespace llmc;
-
-typedef float Lanes __attribute__((vector_size(64)));
-typedef float UnalignedLanes __attribute__((vector_size(64), aligned(4)));
 
 namespace {
 
@@ -37,15 +37,6 @@ struct Group {
 };
 
 } // namespace
-
-static inline float addLanes(Lanes lanes) {
-  float a[16];
-  *reinterpret_cast<UnalignedLanes *>(a) = lanes;
-  for (int half = 8; half; half /= 2)
-    for (int i = 0; i < half; ++i)
-      a[i] += a[i + half];
-  return a[0];
-}
 
 /// Sums with levels that are the nearest to `(x - minimum) * inverse`.
 LLMC_VECTORIZED
@@ -152,6 +143,24 @@ static Line fitThroughZero(const Sums &sums) {
   return {scale, 0, scale * sums.xl};
 }
 
+/// The gains of lines through 0; none is -infinity.
+LLMC_VECTORIZED
+static void findGains(const float *squares, const float *products,
+                      int64_t count, float *gains) {
+  for (int64_t i = 0; i < count; ++i) {
+    float gain = products[i] / squares[i] * products[i];
+    gains[i] = squares[i] > 0 ? gain : -INFINITY;
+  }
+}
+
+/// Inverses of parts of a scale.
+LLMC_VECTORIZED
+static void invert(const float *parts, int64_t count, float scale, float sign,
+                   float *inverses) {
+  for (int64_t i = 0; i < count; ++i)
+    inverses[i] = sign / (scale * parts[i]);
+}
+
 /// Of the powers of two about a scale, the one of the smallest error: it need not
 /// be the nearest.
 static float choosePower(Group &group, const LevelGrid &grid, float scale) {
@@ -173,7 +182,8 @@ static float choosePower(Group &group, const LevelGrid &grid, float scale) {
   return best;
 }
 
-void LeastSquares::solveSymmetric(Row &row, int64_t index) const {
+void LeastSquares::solveSymmetric(Row &row, const TableSearch &search,
+                                  ArrayRef<float> parts, int64_t index) const {
   Group group;
   ArrayRef<float> values = row.getGroup(index);
   fill(group, values, row.getImportance(index), 0);
@@ -182,6 +192,7 @@ void LeastSquares::solveSymmetric(Row &row, int64_t index) const {
   uint32_t code = row.format.scale->code;
   bool signedScale = code == LLMC_SCALE_NONE || code == LLMC_SCALE_I8;
   Line best;
+  SmallVector<float, 32> inverses, squares, products, gains;
   // Where levels are not symmetric, a negative scale is another set of levels.
   for (float sign : {1.0f, -1.0f}) {
     if (sign < 0 &&
@@ -191,13 +202,24 @@ void LeastSquares::solveSymmetric(Row &row, int64_t index) const {
                                 sign * low / row.grid.getHighest()),
                          larger(sign * high / row.grid.getLowest(),
                                 sign * low / row.grid.getLowest()));
-    float narrowest = getNarrowest(row.format.bits);
-    for (int64_t i = 0; i < candidates; ++i) {
-      float part = 1 - (1 - narrowest) * static_cast<float>(i) /
-                           static_cast<float>(candidates - 1);
-      float inverse = sign / (scale * part);
-      if (!std::isfinite(inverse))
-        continue;
+    // The smaller the part, the larger the inverse: those in range come first.
+    inverses.resize_for_overwrite(parts.size());
+    invert(parts.data(), candidates, scale, sign, inverses.data());
+    while (!inverses.empty() && !std::isfinite(inverses.back()))
+      inverses.pop_back();
+    if (search.isUsable()) {
+      squares.resize_for_overwrite(inverses.size());
+      products.resize_for_overwrite(inverses.size());
+      gains.resize_for_overwrite(inverses.size());
+      search.addUp(group.values, group.importance, inverses, squares.data(),
+                   products.data());
+      findGains(squares.data(), products.data(), gains.size(), gains.data());
+      for (auto [i, gain] : enumerate(gains))
+        if (gain > best.gain)
+          best = fitThroughZero({0, squares[i], products[i]});
+      continue;
+    }
+    for (float inverse : inverses) {
       Line line = fitThroughZero(addUp(group, row.grid, inverse, 0));
       if (line.gain > best.gain)
         best = line;
@@ -292,11 +314,20 @@ void LeastSquares::solveAffine(Row &row, int64_t index) const {
 }
 
 void LeastSquares::propose(Row &row) const {
-  for (int64_t g = 0, groups = row.getGroups(); g < groups; ++g)
-    if (row.hasMinimum())
+  int64_t groups = row.getGroups();
+  if (row.hasMinimum()) {
+    for (int64_t g = 0; g < groups; ++g)
       solveAffine(row, g);
-    else
-      solveSymmetric(row, g);
+    return;
+  }
+  SmallVector<float, 32> parts;
+  float narrowest = getNarrowest(row.format.bits);
+  for (int64_t i = 0; i < candidates; ++i)
+    parts.push_back(1 - (1 - narrowest) * static_cast<float>(i) /
+                            static_cast<float>(candidates - 1));
+  TableSearch search(row.grid, narrowest);
+  for (int64_t g = 0; g < groups; ++g)
+    solveSymmetric(row, search, parts, g);
 }
 
 void LeastSquares::settle(Row &row, ArrayRef<float> wanted) const {

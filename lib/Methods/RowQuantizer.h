@@ -115,6 +115,8 @@ private:
   double norm, beta;
 };
 
+class TableSearch;
+
 /// Searches the scale and the minimum of the smallest squared error.
 class LeastSquares : public GroupSolver {
 public:
@@ -125,7 +127,9 @@ public:
   void settle(Row &row, llvm::ArrayRef<float> wanted) const override;
 
 private:
-  void solveSymmetric(Row &row, int64_t group) const;
+  /// `parts` of the scale that reaches over the group are tried, largest first.
+  void solveSymmetric(Row &row, const TableSearch &search,
+                      llvm::ArrayRef<float> parts, int64_t group) const;
   void solveAffine(Row &row, int64_t group) const;
 
   int64_t candidates, refinements;
