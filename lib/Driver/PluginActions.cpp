@@ -72,6 +72,18 @@ static void printJson(json::OStream &out, const FormatFamily &family) {
     out.attribute("minimum", getChainName(format.minimum));
 }
 
+static StringRef getBetterName(MetricBetter better) {
+  return better == MetricBetter::Lower    ? "lower is better"
+         : better == MetricBetter::Higher ? "higher is better"
+                                          : "neither is better";
+}
+
+static StringRef getAggregateName(MetricAggregate aggregate) {
+  return aggregate == MetricAggregate::ExpMean    ? "exp of the mean"
+         : aggregate == MetricAggregate::RootMean ? "root of the mean"
+                                                  : "mean";
+}
+
 static void printJson(const PluginSet &set) {
   json::OStream out(outs(), 2);
   out.object([&] {
@@ -113,6 +125,19 @@ static void printJson(const PluginSet &set) {
     out.attributeArray("formats", [&] {
       for (const FormatFamily &family : set.getFormats().getFamilies())
         out.object([&] { printJson(out, family); });
+    });
+    out.attributeArray("metrics", [&] {
+      for (const Metric &metric : set.getMetrics().getMetrics())
+        out.object([&] {
+          out.attribute("name", metric.name);
+          out.attribute("summary", metric.summary);
+          if (!metric.plugin.empty())
+            out.attribute("plugin", metric.plugin);
+          out.attribute("unit", metric.unit);
+          out.attribute("aggregate", getAggregateName(metric.aggregate));
+          out.attribute("better", getBetterName(metric.better));
+          out.attribute("compares", metric.compares);
+        });
     });
   });
   outs() << "\n";
@@ -170,6 +195,22 @@ static void printBrought(const PluginSet &set, StringRef file,
     outs() << "  " << family.name << "\n";
     printWrapped(family.summary, 6);
     printWrapped(describeDefaults(family.defaults), 6);
+  }
+  begun = false;
+  for (const Metric &metric : set.getMetrics().getMetrics()) {
+    if (metric.plugin != file)
+      continue;
+    if (!begun)
+      outs() << "Metrics of " << owner << "\n";
+    begun = true;
+    outs() << "  " << metric.name << "\n";
+    printWrapped(metric.summary, 6);
+    printWrapped((getAggregateName(metric.aggregate) + " of tokens" +
+                  (metric.unit.empty() ? "" : ", in " + metric.unit) + ", " +
+                  getBetterName(metric.better) +
+                  (metric.compares ? ", against a reference" : ""))
+                     .str(),
+                 6);
   }
 }
 
@@ -260,6 +301,24 @@ static int begin(const PluginRequest &request) {
   for (const std::string &file : *files)
     outs() << file << "\n";
   outs().flush();
+  return Done;
+}
+
+extern "C" int llmc_compiler_metrics(MetricRequest *request) {
+  // With which names of passes are compared.
+  registerAllPasses();
+  mlir::DialectRegistry dialects;
+  registerAllDialects(dialects);
+  PluginSet set;
+  set.setDialects(dialects);
+  if (Error error = set.loadAll(request->pluginFolders, request->plugins))
+    return fail(toString(std::move(error)));
+  for (const std::string &name : request->names) {
+    const Metric *metric = set.getMetrics().find(name);
+    if (!metric)
+      return fail(set.getMetrics().describeUnknown(name));
+    request->metrics.push_back(*metric);
+  }
   return Done;
 }
 

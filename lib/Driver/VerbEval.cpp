@@ -8,6 +8,7 @@
 //===----------------------------------------------------------------------===//
 #include "Speech.h"
 #include "Verbs.h"
+#include "llmc/Driver/CompileRequest.h"
 #include "llmc/Eval/Evaluate.h"
 #include "llmc/Runtime/Bundle.h"
 #include "llmc/Runtime/Npy.h"
@@ -29,6 +30,7 @@ struct EvalOptions {
   Protocol protocol;
   BeginToken bos = BeginToken::Auto;
   int64_t maxTokens = INT64_MAX, seed = 0;
+  std::vector<std::string> metrics;
   const std::string &source() const { return text.empty() ? idsFile : text; }
 };
 
@@ -47,6 +49,8 @@ struct Report {
   const Subject *reference;
   int64_t textTokens, windows;
   Summary summary;
+  /// With what is made of them.
+  std::vector<std::pair<Metric, MetricSummary>> metrics;
   double seconds;
 };
 } // namespace
@@ -59,6 +63,10 @@ static Fault readOptions(const Arguments &arguments, EvalOptions &options) {
   options.text = arguments.text("text");
   options.idsFile = arguments.text("ids-file");
   options.reference = arguments.text("against");
+  options.metrics = arguments.all("metric");
+  if (options.metrics.empty() && arguments.has("plugin"))
+    return Fault::usage("'eval' uses metrics of plugins by name; add --metric "
+                        "NAME, or leave out --plugin");
   if (options.text.empty() == options.idsFile.empty())
     return Fault::usage("'eval' needs one of --text FILE and --ids-file FILE");
   Protocol &protocol = options.protocol;
@@ -162,6 +170,31 @@ static int64_t defaultWindow(const Protocol &protocol, const Subject &model) {
   return std::min(usual, spec.context);
 }
 
+/// Finds the metrics, and says whether all can be measured; an exit code.
+static int findMetrics(const Arguments &arguments, const EvalOptions &options,
+                       Terminal &terminal, std::vector<MetricValues> &out) {
+  if (options.metrics.empty())
+    return 0;
+  MetricRequest request;
+  request.names = options.metrics;
+  request.plugins = arguments.all("plugin");
+  request.pluginFolders = pluginFolders();
+  void *address;
+  if (Fault fault = findCompiler("llmc_compiler_metrics", address))
+    return terminal.fail(fault);
+  if (int code =
+          reinterpret_cast<decltype(&llmc_compiler_metrics)>(address)(&request))
+    return code;
+  for (Metric &metric : request.metrics) {
+    if (metric.compares && options.reference.empty())
+      return terminal.fail(
+          Fault::usage("metric '" + metric.name +
+                       "' compares with a reference; add --against DIR"));
+    out.push_back({std::move(metric), {}, {}});
+  }
+  return 0;
+}
+
 static Fault open(const Arguments &arguments, const std::string &folder,
                   Subject &subject) {
   subject.folder = folder;
@@ -186,6 +219,31 @@ static std::string plainEstimate(const Summary &summary,
   return text;
 }
 
+static const char *betterName(MetricBetter better) {
+  return better == MetricBetter::Lower    ? "lower"
+         : better == MetricBetter::Higher ? "higher"
+                                          : "neither";
+}
+
+static std::string plainMetric(const Report &report, const Metric &metric,
+                               const MetricSummary &summary) {
+  std::string unit = metric.unit.empty() ? "" : " " + metric.unit;
+  auto estimate = [&](const Estimate &value) {
+    return plainEstimate(report.summary, value, 6, unit.c_str());
+  };
+  std::string text =
+      fmt::format("{:<18} {}", metric.name, estimate(summary.value));
+  if (metric.better != MetricBetter::Neither)
+    text += fmt::format(", {} is better", betterName(metric.better));
+  if (summary.hasReference)
+    text +=
+        fmt::format("; reference {}, difference {}",
+                    estimate(summary.reference), estimate(summary.difference));
+  return text + fmt::format("; of tokens: median {:.6f}, 99.9th percentile "
+                            "{:.5f}, largest {:.5f}\n",
+                            summary.median, summary.tail, summary.largest);
+}
+
 static std::string plainText(const Report &report) {
   const Summary &s = report.summary;
   std::string text = fmt::format(
@@ -208,6 +266,8 @@ static std::string plainText(const Report &report) {
                      "below {})",
                      s.flips, s.nearTieFlips, s.nearTies, kNearTie));
   }
+  for (const auto &[metric, summary] : report.metrics)
+    text += plainMetric(report, metric, summary);
   if (s.hasIntervals)
     text += fmt::format("[95 % intervals: bootstrap over {} blocks of {} "
                         "tokens, seed {}]\n",
@@ -225,6 +285,22 @@ static std::string jsonEstimate(const Summary &summary,
              ? fmt::format("{{\"value\": {}, \"low\": {}, \"high\": {}}}",
                            estimate.value, estimate.low, estimate.high)
              : fmt::format("{{\"value\": {}}}", estimate.value);
+}
+
+static std::string jsonMetric(const Report &report, const Metric &metric,
+                              const MetricSummary &summary) {
+  std::string text = fmt::format(
+      "{{\"name\": {}, \"unit\": {}, \"better\": \"{}\", \"plugin\": {}, "
+      "\"figure\": {}, \"median\": {}, \"p99_9\": {}, \"max\": {}",
+      jsonText(metric.name), jsonText(metric.unit), betterName(metric.better),
+      metric.plugin.empty() ? "null" : jsonText(metric.plugin),
+      jsonEstimate(report.summary, summary.value), summary.median, summary.tail,
+      summary.largest);
+  if (summary.hasReference)
+    text += fmt::format(", \"reference\": {}, \"difference\": {}",
+                        jsonEstimate(report.summary, summary.reference),
+                        jsonEstimate(report.summary, summary.difference));
+  return text + "}";
 }
 
 static std::string jsonSubject(const Subject &subject) {
@@ -260,6 +336,13 @@ static std::string jsonObject(const Report &report) {
         jsonEstimate(s, s.tailDivergence), s.medianDivergence,
         s.largestDivergence, jsonEstimate(s, s.agreement), s.flips, kNearTie,
         s.nearTies, s.nearTieFlips);
+  if (!report.metrics.empty()) {
+    text += ", \"metrics\": [";
+    for (const auto &[metric, summary] : report.metrics)
+      text += (text.back() == '[' ? "" : ", ") +
+              jsonMetric(report, metric, summary);
+    text += "]";
+  }
   return text +
          fmt::format(", \"bootstrap\": {{\"seed\": {}, \"resamples\": {}, "
                      "\"block_tokens\": {}, \"blocks\": {}, \"level\": "
@@ -288,6 +371,9 @@ int llmc::runEval(const Arguments &arguments, Terminal &terminal) {
   EvalOptions options;
   if (Fault fault = readOptions(arguments, options))
     return terminal.fail(fault);
+  std::vector<MetricValues> metrics;
+  if (int code = findMetrics(arguments, options, terminal, metrics))
+    return code;
   Subject model, reference;
   if (Fault fault = open(arguments, arguments.positional[0], model))
     return terminal.fail(fault);
@@ -328,9 +414,9 @@ int llmc::runEval(const Arguments &arguments, Terminal &terminal) {
       showProgress(terminal, done, total, secondsNow() - start);
   };
   std::vector<TokenScore> scores;
-  Fault fault = evaluate(
-      {*model.generator, reference.generator.get(), protocol, team, progress},
-      ids, windows, scores);
+  Fault fault = evaluate({*model.generator, reference.generator.get(), protocol,
+                          team, progress, metrics},
+                         ids, windows, scores);
   if (fault)
     return terminal.fail(fault);
   double seconds = secondsNow() - start;
@@ -342,7 +428,12 @@ int llmc::runEval(const Arguments &arguments, Terminal &terminal) {
                 static_cast<int64_t>(ids.size()),
                 static_cast<int64_t>(windows.size()),
                 summarize(scores, compared, drawings),
+                {},
                 seconds};
+  for (MetricValues &values : metrics) {
+    MetricSummary summary = summarize(values, drawings);
+    report.metrics.emplace_back(std::move(values.metric), summary);
+  }
   terminal.out(arguments.has("json") ? jsonObject(report) : plainText(report));
   return 0;
 }

@@ -38,7 +38,7 @@ static const OptionSpec kVerify = {
 static const OptionSpec kPlugin = {
     "plugin", "FILE",
     "load a plugin: methods and formats that recipes can name, passes, "
-    "operators; may be "
+    "operators, metrics; may be "
     "repeated, and LLMC_PLUGIN_PATH names folders of them; 'llmc plugin list' "
     "shows what they bring"};
 static const OptionSpec kPluginSandbox = {
@@ -271,6 +271,12 @@ const std::vector<VerbSpec> &llmc::verbs() {
          "auto yes no"},
         {"max-tokens,n", "N", "only the first N tokens of the text [all]"},
         {"seed", "N", "of the drawings that give the intervals [0]"},
+        {"metric", "NAME",
+         "another figure beside these: one of a plugin, or perplexity, kl or "
+         "top1 of llmc; may be repeated, and 'llmc plugin list' shows all"},
+        {"plugin", "FILE",
+         "load a plugin with metrics; may be repeated, and LLMC_PLUGIN_PATH "
+         "names folders of them"},
         kJson,
         kThreads,
         kVerify},
@@ -284,7 +290,7 @@ const std::vector<VerbSpec> &llmc::verbs() {
        "figures with any number of threads.",
        runEval},
       {"plugin",
-       "list methods with their options, check a plugin, or begin one",
+       "list methods, formats and metrics, check a plugin, or begin one",
        "  llmc plugin list                        methods and their options\n"
        "  llmc plugin list --plugin ./mine.so     with those of a plugin\n"
        "  llmc plugin check ./mine.so             does it keep what it must?\n"
@@ -293,7 +299,7 @@ const std::vector<VerbSpec> &llmc::verbs() {
        {"ACTION", "[FILE|NAME]"},
        {kPlugin,
         {"kind", "KIND", "of new: what the plugin brings [method]",
-         "method format pass importer"},
+         "method format metric pass importer"},
         {"lang", "LANGUAGE",
          "of new: the language of the project [the first that the kind has]",
          "c cpp rust"},

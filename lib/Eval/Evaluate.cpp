@@ -53,6 +53,9 @@ struct Scoring {
   llvm::ArrayRef<float> logits, reference;
   llvm::ArrayRef<int64_t> targets;
   llvm::MutableArrayRef<TokenScore> scores;
+  llvm::MutableArrayRef<MetricValues> metrics;
+  /// Tokens that were scored before.
+  size_t first;
   /// What went wrong with each row.
   std::vector<Fault> faults;
 
@@ -62,12 +65,33 @@ struct Scoring {
     for (int64_t row = begin; row != end; ++row) {
       llvm::ArrayRef<float> logits = scoring.logits.slice(row * width, width);
       int64_t target = scoring.targets[row];
-      scoring.faults[row] =
-          scoring.reference.empty()
-              ? scoreRow(logits, target, scoring.scores[row])
-              : scoreRows(logits, scoring.reference.slice(row * width, width),
-                          target, scoring.scores[row]);
+      llvm::ArrayRef<float> reference;
+      if (!scoring.reference.empty())
+        reference = scoring.reference.slice(row * width, width);
+      Fault &fault = scoring.faults[row];
+      fault = reference.empty()
+                  ? scoreRow(logits, target, scoring.scores[row])
+                  : scoreRows(logits, reference, target, scoring.scores[row]);
+      if (fault)
+        fault.text = "a model gave " + fault.text;
+      for (size_t i = 0; i != scoring.metrics.size() && !fault; ++i)
+        fault = scoring.measure(scoring.metrics[i], row, logits, reference);
     }
+  }
+
+  Fault measure(MetricValues &values, int64_t row, llvm::ArrayRef<float> logits,
+                llvm::ArrayRef<float> reference) const {
+    const Metric &metric = values.metric;
+    MetricPosition position = {vocabulary, targets[row], logits.data(),
+                               metric.compares ? reference.data() : nullptr};
+    std::string wrong = metric.measure(position, values.values[first + row]);
+    if (wrong.empty() && !values.reference.empty()) {
+      position.logits = reference.data();
+      wrong = metric.measure(position, values.reference[first + row]);
+    }
+    return wrong.empty()
+               ? Fault()
+               : Fault::input("metric '" + metric.name + "' " + wrong);
   }
 };
 
@@ -126,7 +150,8 @@ Fault Evaluator::check() const {
 /// from number `next` of the text on.
 Fault Evaluator::scorePiece(llvm::ArrayRef<int64_t> piece, int64_t wanted,
                             int64_t next) {
-  Scoring scoring{spec.vocabulary, {}, {}, {}, {}, {}};
+  Scoring scoring{spec.vocabulary, {}, {}, {}, {}, evaluation.metrics,
+                  scores.size(),   {}};
   if (Fault fault =
           readPiece(evaluation.model.handle(), piece, wanted, scoring.logits))
     return fault;
@@ -138,16 +163,20 @@ Fault Evaluator::scorePiece(llvm::ArrayRef<int64_t> piece, int64_t wanted,
   }
   if (!wanted)
     return {};
-  size_t first = scores.size();
-  scores.resize(first + wanted);
+  scores.resize(scoring.first + wanted);
+  for (MetricValues &values : evaluation.metrics) {
+    values.values.resize(scores.size());
+    if (evaluation.reference && !values.metric.compares)
+      values.reference.resize(scores.size());
+  }
   scoring.targets = ids.slice(next, wanted);
-  scoring.scores = llvm::MutableArrayRef(scores).drop_front(first);
+  scoring.scores = llvm::MutableArrayRef(scores).drop_front(scoring.first);
   scoring.faults.resize(wanted);
   evaluation.team.parallelFor(Scoring::run, &scoring, wanted,
                               evaluation.team.size());
   for (int64_t row = 0; row != wanted; ++row)
     if (Fault &fault = scoring.faults[row])
-      return {fault.blame, "a model gave " + fault.text + " for token " +
+      return {fault.blame, fault.text + " for token " +
                                std::to_string(next + row + 1) + " of the text"};
   return {};
 }

@@ -115,8 +115,10 @@ float llmc::largestOf(const float *row, int64_t count) {
   return largest(row, count);
 }
 
-double llmc::sumOfExponentials(const float *row, double top, int64_t count) {
-  return exponentials(row, top, count);
+double llmc::negativeLogLikelihood(const float *row, int64_t target,
+                                   int64_t count) {
+  double top = largest(row, count);
+  return top + std::log(exponentials(row, top, count)) - row[target];
 }
 
 PairSums llmc::sumPair(const float *model, double modelTop,

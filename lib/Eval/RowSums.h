@@ -10,6 +10,7 @@
 #ifndef LLMC_LIB_EVAL_ROWSUMS_H
 #define LLMC_LIB_EVAL_ROWSUMS_H
 
+#include <algorithm>
 #include <cstdint>
 
 namespace llmc {
@@ -20,8 +21,8 @@ bool allFinite(const float *row, int64_t count);
 /// The largest of finite numbers; -inf of none.
 float largestOf(const float *row, int64_t count);
 
-/// The sum of exp(row[i] - top); `top` is at least as large as all.
-double sumOfExponentials(const float *row, double top, int64_t count);
+/// -log of the probability of number `target` in the softmax of a row.
+double negativeLogLikelihood(const float *row, int64_t target, int64_t count);
 
 /// What the divergence of one row from another is made of.
 struct PairSums {
@@ -29,6 +30,12 @@ struct PairSums {
   double model = 0, reference = 0;
   /// Of exp(reference[i] - its top) * the difference of both exponents.
   double weighted = 0;
+
+  /// Sum of p (log p - log q), p being the reference, from the logarithms of both
+  /// sums. Not negative but for rounding, which would be all there is to see.
+  double divergence(double logModel, double logReference) const {
+    return std::max(0.0, weighted / reference + (logModel - logReference));
+  }
 };
 PairSums sumPair(const float *model, double modelTop, const float *reference,
                  double referenceTop, int64_t count);

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Eval/Statistics.h"
+#include "Bootstrap.h"
 #include "RowSums.h"
 #include "llmc/Support/SplitMix.h"
 #include "llvm/ADT/STLExtras.h"
@@ -12,7 +13,6 @@
 
 using namespace llmc;
 
-static constexpr double kTail = 0.999;
 static constexpr double kConfidence = 0.95;
 
 //===----------------------------------------------------------------------===//
@@ -33,9 +33,7 @@ Fault llmc::scoreRow(llvm::ArrayRef<float> logits, int64_t target,
                      TokenScore &out) {
   if (Fault fault = checkFinite(logits))
     return fault;
-  double top = largest(logits);
-  double sum = sumOfExponentials(logits.data(), top, logits.size());
-  out.loss = top + std::log(sum) - logits[target];
+  out.loss = negativeLogLikelihood(logits.data(), target, logits.size());
   return {};
 }
 
@@ -53,9 +51,7 @@ Fault llmc::scoreRows(llvm::ArrayRef<float> logits,
   double referenceLogSum = std::log(sums.reference);
   out.loss = top + logSum - logits[target];
   out.referenceLoss = referenceTop + referenceLogSum - reference[target];
-  // Not negative but for rounding, which would be all there is to see.
-  out.divergence = std::max(0.0, sums.weighted / sums.reference +
-                                     (logSum - referenceLogSum));
+  out.divergence = sums.divergence(logSum, referenceLogSum);
   size_t index = llvm::find(reference, referenceBest) - reference.begin();
   float second = std::max(largest(reference.take_front(index)),
                           largest(reference.drop_front(index + 1)));
@@ -69,8 +65,7 @@ Fault llmc::scoreRows(llvm::ArrayRef<float> logits,
 // All tokens
 //===----------------------------------------------------------------------===//
 
-/// The quantile q of sorted values, linear between two of them.
-static double quantile(llvm::ArrayRef<double> sorted, double q) {
+double llmc::quantile(llvm::ArrayRef<double> sorted, double q) {
   double at = q * (sorted.size() - 1);
   size_t below = static_cast<size_t>(at);
   size_t above = std::min(below + 1, sorted.size() - 1);
@@ -147,7 +142,7 @@ private:
 };
 } // namespace
 
-static void setInterval(Estimate &estimate, std::vector<double> values) {
+void llmc::setInterval(Estimate &estimate, std::vector<double> values) {
   std::sort(values.begin(), values.end());
   estimate.low = quantile(values, (1 - kConfidence) / 2);
   estimate.high = quantile(values, (1 + kConfidence) / 2);

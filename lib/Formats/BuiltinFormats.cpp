@@ -127,6 +127,8 @@ static constexpr llmc_plugin kPlugin = {sizeof(llmc_plugin),
                                         nullptr,
                                         0,
                                         kFormats,
-                                        std::size(kFormats)};
+                                        std::size(kFormats),
+                                        nullptr,
+                                        0};
 
 const llmc_plugin &llmc::getBuiltinFormats() { return kPlugin; }

@@ -350,8 +350,16 @@ static constexpr llmc_method kMethods[] = {
                "error, weighted where inputs are known",
                kMseOptions, LLMC_USES_MEAN_SQUARE, runMse)};
 
-static constexpr llmc_plugin kPlugin = {
-    sizeof(llmc_plugin), LLMC_PLUGIN_ABI, 1, LLMC_METHODS_VENDOR, "1", kMethods,
-    std::size(kMethods), nullptr,         0};
+static constexpr llmc_plugin kPlugin = {sizeof(llmc_plugin),
+                                        LLMC_PLUGIN_ABI,
+                                        1,
+                                        LLMC_METHODS_VENDOR,
+                                        "1",
+                                        kMethods,
+                                        std::size(kMethods),
+                                        nullptr,
+                                        0,
+                                        nullptr,
+                                        0};
 
 const llmc_plugin &llmc::getBuiltinMethods() { return kPlugin; }

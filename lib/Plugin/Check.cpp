@@ -6,6 +6,7 @@
 #include "llmc/Plugin/Check.h"
 #include "Apart.h"
 #include "CheckFormats.h"
+#include "CheckMetrics.h"
 #include "GuardedMemory.h"
 #include "llmc/Plugin/PluginSet.h"
 #include "llmc/Support/SplitMix.h"
@@ -389,6 +390,20 @@ static void checkFormat(StringRef file, StringRef family, int64_t seconds,
     }
 }
 
+static void checkMetric(StringRef file, StringRef name, int64_t seconds,
+                        AddResult add) {
+  for (const MetricCheck &check : getMetricChecks()) {
+    Outcome outcome = runApart(seconds, [&]() -> Expected<std::string> {
+      PluginSet set;
+      if (Error error = set.load(file))
+        return std::move(error);
+      return check.run(*set.getMetrics().find(name));
+    });
+    add(name, "metric", check.name,
+        outcome.good ? CheckStatus::Passed : CheckStatus::Failed, outcome.text);
+  }
+}
+
 Expected<CheckReport>
 llmc::checkPlugin(StringRef file, int64_t seconds,
                   function_ref<void(const CheckResult &)> done) {
@@ -402,6 +417,8 @@ llmc::checkPlugin(StringRef file, int64_t seconds,
       text += "\nmethod " + method;
     for (const std::string &format : plugin.formats)
       text += "\nformat " + format;
+    for (const std::string &metric : plugin.metrics)
+      text += "\nmetric " + metric;
     return text;
   });
   if (!loaded.good)
@@ -416,9 +433,10 @@ llmc::checkPlugin(StringRef file, int64_t seconds,
   report.vendor = lines[0].str();
   report.version = lines[1].str();
   if (lines.size() == 2)
-    return createStringError("plugin '" + file +
-                             "' has no methods, which is what is checked; "
-                             "llmc_add_opt_test tests passes");
+    return createStringError(
+        "plugin '" + file +
+        "' has no methods, formats or metrics, which is what is checked; "
+        "llmc_add_opt_test tests passes");
   auto add = [&](StringRef method, StringRef format, StringRef check,
                  CheckStatus status, std::string text) {
     report.results.push_back(
@@ -429,6 +447,10 @@ llmc::checkPlugin(StringRef file, int64_t seconds,
     auto [kind, method] = line.split(' ');
     if (kind == "format") {
       checkFormat(file, method, seconds, add);
+      continue;
+    }
+    if (kind == "metric") {
+      checkMetric(file, method, seconds, add);
       continue;
     }
     bool taken = false, late = false;

@@ -205,7 +205,11 @@ Error PluginSet::load(StringRef file) {
       return wrong(createStringError(
           "llmc_plugin_v1 and llmc_cxx_plugin name two vendors, '" +
           StringRef(table->vendor) + "' and '" + plugin.vendor + "'"));
-    size_t known = methods.getMethods().size();
+    size_t known = methods.getMethods().size(),
+           measured = metrics.getMetrics().size();
+    MetricSet figures = metrics;
+    if (Error error = figures.add(*table, file))
+      return wrong(std::move(error));
     if (Error error = methods.add(*table, file))
       return wrong(std::move(error));
     plugin.vendor = table->vendor;
@@ -216,10 +220,14 @@ Error PluginSet::load(StringRef file) {
     for (const FormatFamily &family :
          all.getFamilies().drop_front(formats.getFamilies().size()))
       plugin.formats.push_back(family.name);
-    if (plugin.methods.empty() && plugin.formats.empty())
+    for (const Metric &metric : figures.getMetrics().drop_front(measured))
+      plugin.metrics.push_back(metric.name);
+    if (plugin.methods.empty() && plugin.formats.empty() &&
+        plugin.metrics.empty())
       return wrong(createStringError(
-          "llmc_plugin: expected a method or a format but got none"));
+          "llmc_plugin: expected a method, a format or a metric but got none"));
     formats = std::move(all);
+    metrics = std::move(figures);
   }
   if (opened->content && dialects)
     addDialects(*opened->content, *dialects);
@@ -257,6 +265,7 @@ std::string PluginSet::describe() const {
   for (const LoadedPlugin &plugin : plugins) {
     std::vector<std::string> names = plugin.methods;
     append_range(names, plugin.formats);
+    append_range(names, plugin.metrics);
     for (const PluginPass &pass : plugin.passes)
       names.push_back(pass.name);
     append_range(names, plugin.dialects);

@@ -120,7 +120,7 @@ class Cxx(Installed):
         self.assertIn("plugin 'none.so': cannot read it", self.run_llmc("--plugin", "none.so", program="llmc-opt", code=2))
 
     def test_check_is_of_methods(self):
-        self.assertIn("gelu_tanh.so' has no methods, which is what is checked", self.run_llmc("plugin", "check", self.gelu, code=2))
+        self.assertIn("gelu_tanh.so' has no methods, formats or metrics, which is what is checked", self.run_llmc("plugin", "check", self.gelu, code=2))
 
     def test_wrong_options_end_the_compilation(self):
         said = self.run_llmc(ROOT / "plugins/gelu-tanh/test/allowed.mlir", "--plugin", self.gelu, "--example-gelu-tanh=range=-1",

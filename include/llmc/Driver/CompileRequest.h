@@ -11,6 +11,7 @@
 #ifndef LLMC_DRIVER_COMPILEREQUEST_H
 #define LLMC_DRIVER_COMPILEREQUEST_H
 
+#include "llmc/Eval/Metric.h"
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -89,6 +90,17 @@ struct InfoRequest {
   bool color = false;
 };
 
+/// Metrics of one `llmc eval`.
+struct MetricRequest {
+  /// As `--metric` names them.
+  std::vector<std::string> names;
+  /// As of CompileRequest.
+  std::vector<std::string> plugins;
+  std::string pluginFolders;
+  /// Filled in, in the order of the names.
+  std::vector<Metric> metrics;
+};
+
 /// One `llmc plugin`.
 struct PluginRequest {
   /// "list", "check" or "new".
@@ -113,6 +125,8 @@ struct PluginRequest {
 /// 3 the machine).
 extern "C" int llmc_compiler_main(const llmc::CompileRequest *request);
 extern "C" int llmc_compiler_info(const llmc::InfoRequest *request);
+/// Loads plugins and finds metrics; prints nothing but errors.
+extern "C" int llmc_compiler_metrics(llmc::MetricRequest *request);
 extern "C" int llmc_compiler_plugin(const llmc::PluginRequest *request);
 
 #endif // LLMC_DRIVER_COMPILEREQUEST_H

@@ -22,7 +22,8 @@ enum class CheckStatus {
 };
 
 /// One check of one method with one format, or of a format of the plugin; then
-/// `method` is the name of that, and `format` how it is used.
+/// `method` is the name of that, and `format` how it is used; or of a metric, which
+/// is then `method`, and `format` is "metric".
 struct CheckResult {
   std::string method, format, check;
   CheckStatus status = CheckStatus::Passed;
@@ -42,7 +43,8 @@ struct CheckReport {
 /// the same bytes for any number of threads, shapes that are odd, constant
 /// numbers, numbers that are not finite, requests to stop, and arrays between
 /// pages that nobody may touch; and uses every format in the encoder, the decoder
-/// and kernels for this processor. Each check runs in a process of its own that may
+/// and kernels for this processor; and every metric on rows of many kinds, from
+/// several threads. Each check runs in a process of its own that may
 /// take `seconds`; the plugin is not loaded into this one. Fails only where the
 /// plugin cannot be loaded. `done` hears of every result.
 llvm::Expected<CheckReport>

@@ -14,6 +14,7 @@
 #ifndef LLMC_PLUGIN_PLUGINSET_H
 #define LLMC_PLUGIN_PLUGINSET_H
 
+#include "llmc/Eval/MetricSet.h"
 #include "llmc/Methods/Method.h"
 #include "llmc/Recipes/Recipe.h"
 #include "llvm/Support/FileSystem/UniqueID.h"
@@ -69,7 +70,7 @@ struct LoadedPlugin {
   /// XXH3-128 of the file.
   std::string hash;
   /// The names of what it brings.
-  std::vector<std::string> methods, formats;
+  std::vector<std::string> methods, formats, metrics;
   /// What a C++ plugin brings.
   std::vector<PluginPass> passes;
   std::vector<std::string> dialects;
@@ -84,10 +85,12 @@ struct LoadedPlugin {
 /// ends.
 class PluginSet {
 public:
-  /// With the methods and formats of llmc, or with others.
+  /// With the methods, formats and metrics of llmc, or with others.
   explicit PluginSet(MethodSet methods = MethodSet::makeBuiltin(),
-                     FormatSet formats = FormatSet::getBuiltin())
-      : methods(std::move(methods)), formats(std::move(formats)) {}
+                     FormatSet formats = FormatSet::getBuiltin(),
+                     MetricSet metrics = MetricSet::makeBuiltin())
+      : methods(std::move(methods)), formats(std::move(formats)),
+        metrics(std::move(metrics)) {}
   PluginSet(const PluginSet &) = delete;
   PluginSet &operator=(const PluginSet &) = delete;
 
@@ -114,6 +117,7 @@ public:
 
   const MethodSet &getMethods() const { return methods; }
   const FormatSet &getFormats() const { return formats; }
+  const MetricSet &getMetrics() const { return metrics; }
   llvm::ArrayRef<LoadedPlugin> getPlugins() const { return plugins; }
   /// For recipes, which load plugins into this set.
   RecipeScope getRecipeScope() { return {methods, loader, formats}; }
@@ -131,6 +135,7 @@ public:
 private:
   MethodSet methods;
   FormatSet formats;
+  MetricSet metrics;
   std::vector<LoadedPlugin> plugins;
   int64_t trialSeconds = 0;
   mlir::DialectRegistry *dialects = nullptr;

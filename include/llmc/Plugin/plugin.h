@@ -2,8 +2,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
  *
- * A plugin is a shared library that brings compression methods, formats, or
- * both. It exports one function, llmc_plugin_v1, and links nothing of llmc: all that it needs from
+ * A plugin is a shared library that brings compression methods, formats and
+ * metrics. It exports one function, llmc_plugin_v1, and links nothing of llmc: all that it needs from
  * llmc comes to it as a table of functions. Plain C99; any language that can
  * make a shared library with C functions will do.
  *
@@ -32,7 +32,7 @@
  * runs in every later llmc, and in every earlier one that has what it `needs`.
  * LLMC_PLUGIN_HAS tells whether a struct is long enough for a member. Layouts
  * are those of the C compiler of the platform; the platform has pointers of 64
- * bits. Metrics will be appended behind the formats of llmc_plugin.
+ * bits.
  *
  * Errors. Functions that return int return LLMC_METHOD_OK (0) or another
  * llmc_result, and a method that meets another one returns it, at once. The text
@@ -67,8 +67,8 @@
 extern "C" {
 #endif
 
-/* Counts what was appended to this header: 2 has formats of plugins. */
-#define LLMC_PLUGIN_ABI 2
+/* Counts what was appended to this header: 2 has formats of plugins, 3 metrics. */
+#define LLMC_PLUGIN_ABI 3
 
 #if defined(_WIN32)
 #define LLMC_PLUGIN_EXPORT __declspec(dllexport)
@@ -401,6 +401,64 @@ typedef struct llmc_format_definition {
   const llmc_chain *minimum;
 } llmc_format_definition;
 
+/* ---- metrics, since 3 -----------------------------------------------------*/
+
+/* One token that is scored: what the models said of it before they read it. */
+typedef struct llmc_position {
+  size_t size;
+  int64_t vocabulary; /* at least 1 */
+  int64_t target;     /* the token that comes, below vocabulary */
+  /* [vocabulary], finite: the model is the softmax of them. Belongs to llmc and
+   * is gone when the metric returns. */
+  const float *logits;
+  /* The same of the reference; NULL unless the metric has
+   * LLMC_METRIC_COMPARES. */
+  const float *reference;
+} llmc_position;
+
+/* What is made of the values of all positions, which are summed in the order of
+ * the text. */
+typedef enum llmc_aggregate {
+  LLMC_AGGREGATE_MEAN = 1,
+  LLMC_AGGREGATE_EXP_MEAN = 2, /* exp of the mean, as in perplexity */
+  LLMC_AGGREGATE_ROOT_MEAN = 3 /* square root of the mean */
+} llmc_aggregate;
+
+typedef enum llmc_better {
+  LLMC_BETTER_LOWER = 1,
+  LLMC_BETTER_HIGHER = 2,
+  LLMC_BETTER_NEITHER = 3 /* a fact about the model, such as its entropy */
+} llmc_better;
+
+/* Flags of a metric: it compares with the reference, and is not to be had
+ * without one. Others are measured on the reference, too, where there is one. */
+#define LLMC_METRIC_COMPARES ((uint32_t)1)
+
+/* A figure of `llmc eval`: a number for each position, and what is made of all.
+ * llmc keeps the numbers, and draws its intervals, percentiles and differences
+ * between two models from them; a metric keeps nothing. */
+typedef struct llmc_metric {
+  size_t size;
+  const char *name; /* "vendor.name", as for methods */
+  /* A line for people, at most 400 bytes. */
+  const char *summary;
+  const char *unit;   /* of the aggregate, at most 16 bytes; NULL: none */
+  uint32_t aggregate; /* llmc_aggregate */
+  uint32_t better;    /* llmc_better */
+  uint32_t flags;     /* LLMC_METRIC_..., or 0; others are refused */
+  uint32_t reserved;  /* 0 */
+  /* The range of the value of a position, both bounds included; they may be
+   * infinite, of ROOT_MEAN the lower is at least 0. A value outside is an error.
+   * Where a metric compares, and its better bound is finite, equal rows have it,
+   * but for rounding. */
+  double lowest, highest;
+  /* The value of one position: a number in the range; what is not finite is an
+   * error, which names the metric and the token. It depends on the position
+   * alone. Called by many threads at once, for positions in any order, and
+   * perhaps not for all of a text. */
+  double (*measure)(const llmc_position *position);
+} llmc_metric;
+
 typedef struct llmc_plugin {
   size_t size;
   uint32_t abi; /* LLMC_PLUGIN_ABI: of the header it was compiled with */
@@ -414,9 +472,13 @@ typedef struct llmc_plugin {
   const llmc_method *methods;
   size_t method_count;
   /* Since 2: [format_count], all of the size that the first one has. At most
-   * 256. A plugin has one method or one format at least. */
+   * 256. A plugin has one method, format or metric at least. */
   const llmc_format_definition *formats;
   size_t format_count;
+  /* Since 3: [metric_count], all of the size that the first one has. At most
+   * 256. */
+  const llmc_metric *metrics;
+  size_t metric_count;
 } llmc_plugin;
 
 /* The one function that a plugin exports. What it returns belongs to the plugin

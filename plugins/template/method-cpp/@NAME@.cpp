@@ -105,6 +105,8 @@ const llmc_plugin kPlugin = {sizeof(llmc_plugin),
                              kMethods,
                              1,
                              nullptr,
+                             0,
+                             nullptr,
                              0};
 
 } // namespace

@@ -76,7 +76,28 @@ TEST(PluginAbi, WhatWasAppendedStaysWhereItIs) {
   LLMC_NEW_AT(llmc_format_definition, term_count, 40);
   LLMC_NEW_AT(llmc_format_definition, minimum, 48);
 
-  EXPECT_GE(sizeof(llmc_plugin), 64u);
+  LLMC_NEW_AT(llmc_plugin, metrics, 64);
+  LLMC_NEW_AT(llmc_plugin, metric_count, 72);
+  LLMC_NEW_AT(llmc_position, size, 0);
+  LLMC_NEW_AT(llmc_position, vocabulary, 8);
+  LLMC_NEW_AT(llmc_position, target, 16);
+  LLMC_NEW_AT(llmc_position, logits, 24);
+  LLMC_NEW_AT(llmc_position, reference, 32);
+  LLMC_NEW_AT(llmc_metric, size, 0);
+  LLMC_NEW_AT(llmc_metric, name, 8);
+  LLMC_NEW_AT(llmc_metric, summary, 16);
+  LLMC_NEW_AT(llmc_metric, unit, 24);
+  LLMC_NEW_AT(llmc_metric, aggregate, 32);
+  LLMC_NEW_AT(llmc_metric, better, 36);
+  LLMC_NEW_AT(llmc_metric, flags, 40);
+  LLMC_NEW_AT(llmc_metric, reserved, 44);
+  LLMC_NEW_AT(llmc_metric, lowest, 48);
+  LLMC_NEW_AT(llmc_metric, highest, 56);
+  LLMC_NEW_AT(llmc_metric, measure, 64);
+
+  EXPECT_GE(sizeof(llmc_plugin), 80u);
+  EXPECT_GE(sizeof(llmc_position), 40u);
+  EXPECT_GE(sizeof(llmc_metric), 72u);
   EXPECT_GE(sizeof(llmc_term), 40u);
   EXPECT_GE(sizeof(llmc_format_definition), 56u);
 }
@@ -171,6 +192,13 @@ TEST(PluginAbi, NumbersKeepTheirMeaning) {
   EXPECT_EQ(LLMC_USES_MEAN_ABSOLUTE, 1u);
   EXPECT_EQ(LLMC_USES_MEAN_SQUARE, 2u);
   EXPECT_EQ(LLMC_USES_GRAM, 4u);
+  EXPECT_EQ(LLMC_AGGREGATE_MEAN, 1);
+  EXPECT_EQ(LLMC_AGGREGATE_EXP_MEAN, 2);
+  EXPECT_EQ(LLMC_AGGREGATE_ROOT_MEAN, 3);
+  EXPECT_EQ(LLMC_BETTER_LOWER, 1);
+  EXPECT_EQ(LLMC_BETTER_HIGHER, 2);
+  EXPECT_EQ(LLMC_BETTER_NEITHER, 3);
+  EXPECT_EQ(LLMC_METRIC_COMPARES, 1u);
 }
 
 TEST(PluginAbi, HasTellsWhatIsLongEnough) {

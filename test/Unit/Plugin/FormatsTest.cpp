@@ -104,7 +104,8 @@ TEST(PluginFormats, WrongNamesSayWhatWouldBeRight) {
 
 TEST(PluginFormats, AreCheckedBeforeTheirNamesAreKnown) {
   std::string formats = "llmc_plugin.formats";
-  expectRefused("nothing", "expected a method or a format but got none");
+  expectRefused("nothing",
+                "expected a method, a format or a metric but got none");
   expectRefused("null_formats", "formats: expected 2 but got a null pointer");
   expectRefused("many_formats", "format_count: expected at most 256");
   expectRefused("small_format",

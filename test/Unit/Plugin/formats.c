@@ -2,7 +2,11 @@
  *
  * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
  */
+#if defined(FORMATS_FROZEN)
+#include "frozen_v2.h"
+#else
 #include "llmc/Plugin/plugin.h"
+#endif
 
 /* Structs of a header that is newer than the host. */
 typedef struct {
@@ -271,6 +275,11 @@ static const llmc_plugin plugin = {sizeof(llmc_plugin),
                                    0
 #else
                                    2
+#endif
+#if !defined(FORMATS_FROZEN)
+                                   ,
+                                   NULL,
+                                   0
 #endif
 };
 

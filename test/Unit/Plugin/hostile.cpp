@@ -161,7 +161,9 @@ const llmc_plugin kPlugin = {.size = sizeof(llmc_plugin),
                              .method_count =
                                  sizeof(kMethods) / sizeof(kMethods[0]),
                              .formats = nullptr,
-                             .format_count = 0};
+                             .format_count = 0,
+                             .metrics = nullptr,
+                             .metric_count = 0};
 
 } // namespace
 

@@ -217,6 +217,8 @@ static const llmc_plugin plugin = {sizeof(llmc_plugin),
                                    methods,
                                    sizeof methods / sizeof methods[0],
                                    NULL,
+                                   0,
+                                   NULL,
                                    0};
 
 LLMC_PLUGIN_EXPORT const llmc_plugin *llmc_plugin_v1(void) { return &plugin; }

@@ -186,7 +186,7 @@ __attribute__((unused)) static const newer_plugin plugin = {{
 #endif
 #if !defined(FROZEN)
                                                                 ,
-                                                                NULL, 0
+                                                                NULL, 0, NULL, 0
 #endif
                                                             },
                                                             NULL,
