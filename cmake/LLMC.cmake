@@ -23,7 +23,8 @@ endif()
 if(LLMC_SANITIZE)
   # The first finding ends the program. The sanitizers' library is shared, since
   # libllmc.so is loaded by programs that must not bring a second one.
-  add_compile_options(-fsanitize=${LLMC_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  # Generated functions have no type in front of them for calls to be checked by.
+  add_compile_options(-fsanitize=${LLMC_SANITIZE} -fno-sanitize=function -fno-sanitize-recover=all -fno-omit-frame-pointer)
   execute_process(COMMAND ${CMAKE_CXX_COMPILER} -print-runtime-dir OUTPUT_VARIABLE LLMC_SANITIZER_DIR
     OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
   if(NOT EXISTS ${LLMC_SANITIZER_DIR})

@@ -53,24 +53,24 @@ Expected<std::string> llmc::chatContext(llvm::ArrayRef<ChatMessage> messages,
                                         const TextAssets &assets,
                                         bool addGenerationPrompt,
                                         StringRef toolsJson) {
+  // The writer asserts on other text, and on being left half-way.
+  for (const ChatMessage &message : messages)
+    for (StringRef text : {StringRef(message.role), StringRef(message.content)})
+      if (size_t at = 0; !llvm::json::isUTF8(text, &at))
+        return failure(
+            llvm::formatv("a chat message is not valid UTF-8 at byte {0}", at)
+                .str());
   std::string context;
   llvm::raw_string_ostream os(context);
   llvm::json::OStream json(os);
   json.objectBegin();
   json.attributeBegin("messages");
   json.arrayBegin();
-  for (const ChatMessage &message : messages) {
-    // The writer asserts on other text.
-    for (StringRef text : {StringRef(message.role), StringRef(message.content)})
-      if (size_t at = 0; !llvm::json::isUTF8(text, &at))
-        return failure(
-            llvm::formatv("a chat message is not valid UTF-8 at byte {0}", at)
-                .str());
+  for (const ChatMessage &message : messages)
     json.object([&] {
       json.attribute("role", message.role);
       json.attribute("content", message.content);
     });
-  }
   json.arrayEnd();
   json.attributeEnd();
   json.attribute("add_generation_prompt", addGenerationPrompt);
