@@ -141,14 +141,19 @@ llvm::Error llmc::writeFile(StringRef path, StringRef bytes) {
 llvm::Error llmc::writeBundle(const BundleFolder &folder,
                               BundleContents &contents,
                               const WeightFile &weights) {
-  std::string object = folder.path("model.o"), code = folder.path("model.so");
-  if (llvm::Error error = writeFile(
-          object, StringRef(contents.object.data(), contents.object.size())))
+  std::string code = folder.path("model.so");
+  std::vector<std::string> objects;
+  for (const std::string &object : contents.objects) {
+    objects.push_back(
+        folder.path("model" + std::to_string(objects.size()) + ".o"));
+    if (llvm::Error error = writeFile(objects.back(), object))
+      return error;
+  }
+  if (llvm::Error error = linkShared(objects, code))
     return error;
-  if (llvm::Error error = linkShared(object, code))
-    return error;
-  // The folder may keep it; it would only be in the way.
-  std::ignore = fs::remove(object);
+  // The folder may keep them; they would only be in the way.
+  for (const std::string &object : objects)
+    std::ignore = fs::remove(object);
   auto linked = llvm::MemoryBuffer::getFile(code);
   if (!linked)
     return fileError("cannot read", code, linked.getError());

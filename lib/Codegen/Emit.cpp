@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Codegen/Emit.h"
+#include "EmitModule.h"
 
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/Analysis/CGSCCPassManager.h"
@@ -125,9 +126,9 @@ static void optimize(Module &module, TargetMachine &machine) {
   builder.buildPerModuleDefaultPipeline(OptimizationLevel::O3).run(module, mam);
 }
 
-Error llmc::emitCode(mlir::ModuleOp op, TargetMachine &machine, CodeKind kind,
-                     SmallVectorImpl<char> &code) {
-  LLVMContext context;
+Expected<std::unique_ptr<Module>> llmc::translateModule(mlir::ModuleOp op,
+                                                        TargetMachine &machine,
+                                                        LLVMContext &context) {
   std::unique_ptr<Module> module = mlir::translateModuleToLLVMIR(op, context);
   if (!module)
     return fail("the module could not be translated to LLVM IR");
@@ -140,10 +141,15 @@ Error llmc::emitCode(mlir::ModuleOp op, TargetMachine &machine, CodeKind kind,
       function.addFnAttr("prefer-vector-width", "512");
       function.addFnAttr(Attribute::NoUnwind);
     }
-  optimize(*module, machine);
+  return module;
+}
+
+Error llmc::emitModule(Module &module, TargetMachine &machine, CodeKind kind,
+                       SmallVectorImpl<char> &code) {
+  optimize(module, machine);
   raw_svector_ostream stream(code);
   if (kind == CodeKind::LLVMText) {
-    module->print(stream, nullptr);
+    module.print(stream, nullptr);
     return Error::success();
   }
   legacy::PassManager passes;
@@ -151,11 +157,20 @@ Error llmc::emitCode(mlir::ModuleOp op, TargetMachine &machine, CodeKind kind,
                                        : CodeGenFileType::AssemblyFile;
   if (machine.addPassesToEmitFile(passes, stream, nullptr, file))
     return fail("the target cannot emit this kind of file");
-  passes.run(*module);
+  passes.run(module);
   return Error::success();
 }
 
-Error llmc::linkShared(StringRef object, StringRef library) {
+Error llmc::emitCode(mlir::ModuleOp op, TargetMachine &machine, CodeKind kind,
+                     SmallVectorImpl<char> &code) {
+  LLVMContext context;
+  auto module = translateModule(op, machine, context);
+  if (!module)
+    return module.takeError();
+  return emitModule(**module, machine, kind, code);
+}
+
+Error llmc::linkShared(ArrayRef<std::string> objects, StringRef library) {
   std::string linker = LLMC_LLVM_BINDIR "/ld.lld";
   if (!sys::fs::can_execute(linker)) {
     auto found = sys::findProgramByName("ld.lld");
@@ -164,11 +179,16 @@ Error llmc::linkShared(StringRef object, StringRef library) {
           "the linker ld.lld was not found; install the package lld-22");
     linker = *found;
   }
-  SmallVector<StringRef> arguments{
-      linker,       "-shared",     "-o",
-      library,      object,        "--no-undefined-version",
-      "-z",         "noexecstack", "--build-id=none",
-      "--strip-all"};
+  SmallVector<StringRef> arguments{linker,
+                                   "-shared",
+                                   "-o",
+                                   library,
+                                   "-z",
+                                   "noexecstack",
+                                   "--build-id=none",
+                                   "--no-undefined-version",
+                                   "--strip-all"};
+  arguments.append(objects.begin(), objects.end());
   std::string message;
   int code =
       sys::ExecuteAndWait(linker, arguments, std::nullopt, {}, 0, 0, &message);

@@ -125,19 +125,17 @@ static std::string beside(StringRef output, StringRef ending) {
 }
 
 llvm::Error llmc::writeLibrary(const BundleFolder &place, StringRef output,
-                               llvm::ArrayRef<char> object,
-                               const json::Array &entries,
+                               StringRef object, const json::Array &entries,
                                const WeightFile &weights, StringRef prefix) {
-  StringRef bytes(object.data(), object.size());
   std::string library = place.path("library"), header = place.path("model.h");
   if (output.ends_with(".so")) {
     std::string file = place.path("model.o");
-    if (llvm::Error error = writeFile(file, bytes))
+    if (llvm::Error error = writeFile(file, object))
       return error;
     if (llvm::Error error = linkShared(file, library))
       return error;
   } else {
-    llvm::NewArchiveMember member(llvm::MemoryBufferRef(bytes, "model.o"));
+    llvm::NewArchiveMember member(llvm::MemoryBufferRef(object, "model.o"));
     member.MemberName = "model.o";
     if (llvm::Error error = llvm::writeArchive(
             library, member, llvm::SymtabWritingMode::NormalSymtab,

@@ -4,7 +4,8 @@
 //
 // The whole way of `llmc compile`, step by step:
 //   import -> fuse -> derive @lm -> pack -> specialize, outline -> lower ->
-//   bufferize -> kernels and loops -> LLVM -> object -> bundle.
+//   bufferize -> kernels and loops -> LLVM -> objects -> bundle.
+// Weights are written while LLVM is at work.
 // Steps are timed and named; `--emit` stops after one of them.
 //
 //===----------------------------------------------------------------------===//
@@ -12,6 +13,7 @@
 #include "Progress.h"
 #include "RunKey.h"
 #include "llmc/Codegen/Bundle.h"
+#include "llmc/Codegen/CodeParts.h"
 #include "llmc/Codegen/Conventions.h"
 #include "llmc/Codegen/Emit.h"
 #include "llmc/Codegen/Packaging.h"
@@ -45,6 +47,7 @@
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
 #include <chrono>
+#include <future>
 
 using namespace mlir;
 using namespace llmc;
@@ -161,9 +164,6 @@ private:
         return code;
       return printDryRun();
     }
-    if (hasWeights())
-      if (int code = step("write weights", [&] { return writeWeights(); }))
-        return code;
     if (int code = step("place memory", [&] { return bufferize(); }))
       return code;
     if (int code = visitSlot(Slot::BeforeCodegen))
@@ -172,12 +172,66 @@ private:
       return code;
     if (request.emit == "llvm")
       return printModule();
-    llvm::SmallVector<char, 0> code;
-    if (int exit = step("emit code", [&] { return emit(code); }))
-      return exit;
-    if (!hasWeights())
+    if (!hasWeights()) {
+      llvm::SmallVector<char, 0> code;
+      if (int exit = step("emit code", [&] { return emit(code); }))
+        return exit;
       return writeOutput(llvm::StringRef(code.data(), code.size()));
+    }
+    return compileBeside();
+  }
+
+  /// Compiles the code on threads of its own while weights are written: the
+  /// processor has work while the other waits for the disk, and neither waits
+  /// for the last task of the other.
+  int compileBeside() {
+    CodeParts parts;
+    if (int code = step("translate", [&] { return translate(parts); }))
+      return code;
+    std::atomic<bool> stopped = false;
+    double seconds = 0;
+    auto objects = std::async(
+        countThreads() > 1 ? std::launch::async : std::launch::deferred, [&] {
+          auto begin = std::chrono::steady_clock::now();
+          auto result = parts.emit(countThreads(), stopped);
+          std::chrono::duration<double> wall =
+              std::chrono::steady_clock::now() - begin;
+          seconds = wall.count();
+          return result;
+        });
+    if (int code = step("write weights", [&] { return writeWeights(); })) {
+      stopped = true;
+      llvm::consumeError(objects.get().takeError());
+      return code;
+    }
+    std::vector<std::string> code;
+    auto wait = [&] {
+      auto result = objects.get();
+      if (!result)
+        return fail(ModelAtFault, llvm::toString(result.takeError()));
+      code = std::move(*result);
+      return int(Done);
+    };
+    if (int exit = step("emit code", wait))
+      return exit;
+    if ((request.timing || request.verbose) && !request.quiet)
+      llvm::errs() << llvm::formatv(
+          "llmc:   {0,-20} {1,8:f3} s\n",
+          "code in " + std::to_string(parts.size()) + " parts", seconds);
     return step("write " + request.emit, [&] { return finish(code); });
+  }
+
+  int translate(CodeParts &parts) {
+    // An archive has one object: names that parts share would meet those of
+    // another model in one program.
+    auto made = CodeParts::create(*model.module, target,
+                                  request.emit == "lib" ? 1 : CodeParts::kMost);
+    if (!made)
+      return fail(ModelAtFault, llvm::toString(made.takeError()));
+    parts = std::move(*made);
+    // Large, and nobody asks it any more.
+    model.module = nullptr;
+    return Done;
   }
 
   /// The processes of the sandbox are forked from one of this moment, which has
@@ -645,10 +699,11 @@ private:
     return Done;
   }
 
-  int finish(llvm::ArrayRef<char> object) {
+  int finish(llvm::ArrayRef<std::string> objects) {
     if (request.emit == "lib") {
-      if (llvm::Error error = writeLibrary(place, request.output, object,
-                                           entries, weightFile, request.prefix))
+      if (llvm::Error error =
+              writeLibrary(place, request.output, objects.front(), entries,
+                           weightFile, request.prefix))
         return fail(MachineAtFault, llvm::toString(std::move(error)));
       return Done;
     }
@@ -664,7 +719,7 @@ private:
     contents.entries = std::move(entries);
     contents.languageModel = languageModel;
     contents.files = folder.files;
-    contents.object = object;
+    contents.objects = objects;
     contents.ledger = {
         llvm::sys::path::filename(llvm::sys::path::parent_path(model.file))
                 .str() +

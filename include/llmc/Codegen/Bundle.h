@@ -57,7 +57,8 @@ struct BundleContents {
   std::optional<LanguageModelInfo> languageModel;
   /// Files to take along (tokenizer, template), copied under their own name.
   std::vector<std::string> files;
-  llvm::ArrayRef<char> object;
+  /// Object files that make up the code.
+  llvm::ArrayRef<std::string> objects;
   /// For report.json and report.html.
   Ledger ledger;
 };

@@ -32,8 +32,9 @@ enum class CodeKind { Object, Assembly, LLVMText };
 llvm::Error emitCode(mlir::ModuleOp module, llvm::TargetMachine &machine,
                      CodeKind kind, llvm::SmallVectorImpl<char> &code);
 
-/// Links an object file into a shared library with ld.lld.
-llvm::Error linkShared(llvm::StringRef object, llvm::StringRef library);
+/// Links object files into a shared library with ld.lld.
+llvm::Error linkShared(llvm::ArrayRef<std::string> objects,
+                       llvm::StringRef library);
 
 } // namespace llmc
 

@@ -33,7 +33,7 @@ mlir::LogicalResult renameFunctions(mlir::ModuleOp module,
 /// else an archive. Beside it go the header and the weights that `place` holds,
 /// with the endings ".h" and ".safetensors". The library comes last.
 llvm::Error writeLibrary(const BundleFolder &place, llvm::StringRef output,
-                         llvm::ArrayRef<char> object,
+                         llvm::StringRef object,
                          const llvm::json::Array &entries,
                          const WeightFile &weights, llvm::StringRef prefix);
 
