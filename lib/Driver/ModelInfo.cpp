@@ -11,6 +11,7 @@
 #include "llmc/Driver/CompileRequest.h"
 #include "llmc/Driver/Registration.h"
 #include "llmc/Import/Import.h"
+#include "llmc/Plugin/PluginSet.h"
 
 #include "llvm/Support/FormatVariadic.h"
 
@@ -128,9 +129,23 @@ static void print(llvm::raw_ostream &os, const ImportedModel &model,
 extern "C" int llmc_compiler_info(const InfoRequest *request) {
   DialectRegistry registry;
   registerAllDialects(registry);
+  PluginSet plugins;
+  plugins.setDialects(registry);
+  if (!request->plugins.empty() || !request->pluginFolders.empty()) {
+    // With which names of passes are compared.
+    registerAllPasses();
+    if (llvm::Error error =
+            plugins.loadAll(request->pluginFolders, request->plugins)) {
+      llvm::errs() << "llmc: error: " << llvm::toString(std::move(error))
+                   << "\n";
+      return 2;
+    }
+  }
   MLIRContext context(registry, MLIRContext::Threading::DISABLED);
   context.loadAllAvailableDialects();
-  auto model = importOnnx(context, request->model);
+  ImportOptions options;
+  options.converters = plugins.listConverters();
+  auto model = importOnnx(context, request->model, options);
   if (!model) {
     llvm::errs() << "llmc: error: " << llvm::toString(model.takeError())
                  << "\n";

@@ -309,6 +309,8 @@ int llmc::runInfo(const Arguments &arguments, Terminal &terminal) {
     request.model = path;
     request.json = json;
     request.color = terminal.colorsStderr();
+    request.plugins = arguments.all("plugin");
+    request.pluginFolders = pluginFolders();
     void *address;
     if (Fault fault = findCompiler("llmc_compiler_info", address))
       return terminal.fail(fault);

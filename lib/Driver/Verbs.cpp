@@ -226,7 +226,10 @@ const std::vector<VerbSpec> &llmc::verbs() {
        "  llmc info bundle\n"
        "  llmc info model.onnx --json\n",
        {"PATH"},
-       {kJson},
+       {{"plugin", "FILE",
+         "load a plugin with importers of operators, for a model; may be "
+         "repeated, and LLMC_PLUGIN_PATH names folders of them"},
+        kJson},
        nullptr,
        runInfo},
       {"bench",

@@ -37,6 +37,14 @@ std::string llmc::onnx::shown(StringRef text) {
   return result;
 }
 
+/// Whether the domain is of those who made the model, not of ONNX or its
+/// runtime.
+static bool isForeign(StringRef domain) {
+  return !llvm::is_contained({"", "ai.onnx", "ai.onnx.ml",
+                              "ai.onnx.preview.training", "com.microsoft"},
+                             domain);
+}
+
 static StringRef domainName(StringRef domain) {
   return domain.empty() ? "ai.onnx" : domain;
 }
@@ -420,7 +428,11 @@ void Importer::scan(ArrayRef<Node> nodes, Scope &scope, unsigned depth) {
     else
       nodeError(node, scope,
                 "the operator is not supported by this version; export the "
-                "model without it, or with operators it is made of");
+                "model without it, or with operators it is made of" +
+                    Twine(isForeign(node.domain)
+                              ? ", or load a plugin that brings it (--plugin "
+                                "FILE)"
+                              : ""));
   }
 }
 

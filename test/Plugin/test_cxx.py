@@ -143,6 +143,12 @@ class Cxx(Installed):
         model = self.save_swiglu(1)
         said = self.run_llmc("compile", model, "-o", "none", code=1)
         self.assertIn("node 'glu' (SwiGLU, example.ops opset 1): the operator is not supported", said)
+        self.assertIn("or load a plugin that brings it (--plugin FILE)", said)
+        self.assertIn(said.splitlines()[-1], self.run_llmc("info", model, code=1))
+        counted = json.loads(self.run_llmc("info", model, "--json", "--plugin", self.swiglu))["operators"]
+        self.assertGreater(len(counted), 1)
+        self.assertEqual(json.loads(self.run_llmc("info", model, "--json", LLMC_PLUGIN_PATH=str(self.swiglu.parent)))["operators"], counted)
+        self.assertIn("plugin 'none.so': cannot read it", self.run_llmc("info", model, "--plugin", "none.so", code=2))
         x = (3 * np.random.default_rng(6).standard_normal((5, 12))).astype(np.float32)
         for version, attributes in ((1, {}), (1, {"alpha": 1.5}), (2, {"alpha": 1.25, "limit": 2.0})):
             with self.subTest(version=version, **attributes):

@@ -88,6 +88,9 @@ struct InfoRequest {
   /// Print one JSON object instead of text.
   bool json = false;
   bool color = false;
+  /// Files of plugins, and folders of them separated by ':'.
+  std::vector<std::string> plugins;
+  std::string pluginFolders;
 };
 
 /// Metrics of one `llmc eval`.
