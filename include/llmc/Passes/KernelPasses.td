@@ -84,12 +84,12 @@ def JoinProductsPass : Pass<"llmc-join-products", "::mlir::func::FuncOp"> {
     nothing.
 
     ```mlir
-    %1 = kern.linear ins(%x, %v : tensor<?x4xf32>, !w) outs(%0 : tensor<?x8xf32>) -> tensor<?x8xf32>
+    %1 = kern.linear ins(%x, %v : tensor<?x4xf32>, !pack.tensor<8x4, #pack.dense<f32>, #pack.rows<16>>) outs(%0 : tensor<?x8xf32>) -> tensor<?x8xf32>
     %2 = nn.relu %1 : (tensor<?x8xf32>) -> tensor<?x8xf32>
-    %4 = kern.linear ins(%x, %w : tensor<?x4xf32>, !w) outs(%3 : tensor<?x8xf32>) -> tensor<?x8xf32>
+    %4 = kern.linear ins(%x, %w : tensor<?x4xf32>, !pack.tensor<8x4, #pack.dense<f32>, #pack.rows<16>>) outs(%3 : tensor<?x8xf32>) -> tensor<?x8xf32>
     // becomes
-    %1 = kern.linear ins(%x, %v : tensor<?x4xf32>, !w) outs(%0 : tensor<?x8xf32>) -> tensor<?x8xf32>
-    %2 = kern.linear ins(%x, %w : tensor<?x4xf32>, !w) outs(%3 : tensor<?x8xf32>) {joined} -> tensor<?x8xf32>
+    %1 = kern.linear ins(%x, %v : tensor<?x4xf32>, !pack.tensor<8x4, #pack.dense<f32>, #pack.rows<16>>) outs(%0 : tensor<?x8xf32>) -> tensor<?x8xf32>
+    %2 = kern.linear ins(%x, %w : tensor<?x4xf32>, !pack.tensor<8x4, #pack.dense<f32>, #pack.rows<16>>) outs(%3 : tensor<?x8xf32>) {joined} -> tensor<?x8xf32>
     %4 = nn.relu %1 : (tensor<?x8xf32>) -> tensor<?x8xf32>
     ```
   }];
