@@ -88,6 +88,13 @@ inline QuantizedMatrix makeMatrix(const std::string &name, int64_t rows,
   auto chains = matrix.format.getChains();
   for (unsigned c = 0; c < chains.size(); ++c) {
     auto &values = matrix.chains[c];
+    if (chains[c].ofScale) {
+      // Zero points, which no method makes.
+      int64_t first = chains[c].code == ScaleCode::I8 ? -8 : 0;
+      for (uint8_t &code : values.codes)
+        code = static_cast<uint8_t>(first + random() % 16);
+      continue;
+    }
     int64_t reals = matrix.format.getReals(chains[c], columns);
     for (int64_t r = 0; r < rows; ++r) {
       std::vector<float> wanted(groups);
