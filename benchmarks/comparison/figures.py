@@ -66,8 +66,8 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join(lines)
 
 
-def compared(rounds: list[dict], names: list[str], ours: str, notes: dict[str, str]) -> str:
-    """The table of one number of threads: speeds, and ours over theirs."""
+def compared(rounds: list[dict], names: list[str], ours: str, notes: dict[str, str], divergences: dict[str, str] | None = None) -> str:
+    """The table of one number of threads: speeds, and ours over theirs; divergences where there are some."""
     rows = []
     for name in names:
         row = [name]
@@ -75,5 +75,6 @@ def compared(rounds: list[dict], names: list[str], ours: str, notes: dict[str, s
             figure = figures_of(rounds, name, key)
             ratio = spread(ratios(rounds, ours, name, key)) if name != ours else None
             row += [figure.text() if figure else "-", ratio.text(2) if ratio else "-"]
-        rows.append([*row, notes.get(name, "")])
-    return table(["", "prefill tok/s", f"{ours}/peer", "decode tok/s", f"{ours}/peer", "same ids"], rows)
+        rows.append([*row, *([divergences.get(name, "-")] if divergences else []), notes.get(name, "")])
+    head = ["", "prefill tok/s", f"{ours}/peer", "decode tok/s", f"{ours}/peer", *(["mean KL"] if divergences else []), "same ids"]
+    return table(head, rows)

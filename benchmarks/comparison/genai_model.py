@@ -130,9 +130,10 @@ def _layer(build: _Builder, shape: LlamaShape, index: int, stream: str, normed: 
     return add_norm(stream, build.product(gated, [f"{path}.mlp.down_proj.weight"], f"{path}.down"), next_norm)
 
 
-def build_graph(shape: LlamaShape, data: Path | None = None) -> tuple[onnx.ModelProto, bytes]:
+def build_graph(shape: LlamaShape, data: Path | None = None, all_positions: bool = False) -> tuple[onnx.ModelProto, bytes]:
     """The graph, and the bytes of its second data file: those of the matrices of `data`,
-    the first one, in four bits; none where `data` is None."""
+    the first one, in four bits; none where `data` is None. Logits are those of the last
+    position, or of all."""
     _, weights = build_model(shape, DATA)  # names and places in the data file
 
     def read(name: str) -> numpy.ndarray:
@@ -147,7 +148,7 @@ def build_graph(shape: LlamaShape, data: Path | None = None) -> tuple[onnx.Model
     for index in range(shape.layers):
         following = f"model.layers.{index + 1}.input_layernorm" if index + 1 < shape.layers else "model.norm"
         stream, normed = _layer(build, shape, index, stream, normed, lengths, following)
-    last = build.node("Gather", [normed, build.constant("minus_one", [-1], 1)], "last", axis=1)
+    last = normed if all_positions else build.node("Gather", [normed, build.constant("minus_one", [-1], 1)], "last", axis=1)
     head = "model.embed_tokens.weight" if shape.tied else "lm_head.weight"
     build.product(last, [head], "logits")
 
@@ -156,7 +157,7 @@ def build_graph(shape: LlamaShape, data: Path | None = None) -> tuple[onnx.Model
 
     inputs = [value("input_ids", TensorProto.INT64, "batch", "sequence"),
               value("attention_mask", TensorProto.INT64, "batch", "total")]
-    outputs = [value("logits", TensorProto.FLOAT, "batch", 1, shape.vocabulary)]
+    outputs = [value("logits", TensorProto.FLOAT, "batch", "sequence" if all_positions else 1, shape.vocabulary)]
     for index in range(shape.layers):
         for kind in ("key", "value"):
             for side, names, length in ((inputs, "past_key_values", "past"), (outputs, "present", "total")):
@@ -196,7 +197,7 @@ def genai_config(shape: LlamaShape, threads: int) -> dict:
                        "past_present_share_buffer": True}}
 
 
-def write(source: Path, folder: Path, threads: int, four_bits: bool = False) -> None:
+def write(source: Path, folder: Path, threads: int, four_bits: bool = False, all_positions: bool = False) -> None:
     """Makes `folder`, with a copy of the weights: llmc refuses a file of two names,
     ONNX Runtime one outside of the model's folder."""
     shape = shape_of(source)
@@ -206,7 +207,7 @@ def write(source: Path, folder: Path, threads: int, four_bits: bool = False) -> 
     if not data.exists() or (data.stat().st_size, data.stat().st_mtime_ns) != (wanted.st_size, wanted.st_mtime_ns):
         shutil.copy2(source / DATA, partial)
         partial.rename(data)
-    model, data4 = build_graph(shape, data if four_bits else None)
+    model, data4 = build_graph(shape, data if four_bits else None, all_positions)
     if four_bits:
         (folder / DATA4).write_bytes(data4)
     (folder / "model.onnx").write_bytes(model.SerializeToString(deterministic=True))

@@ -2,10 +2,12 @@
 """Perplexity and divergence of llama.cpp's own formats, on the tokens and by the
 protocol of `llmc eval`, so that both stand in one table.
 
-    python -m comparison.llama_quality GGUF KINDS REFERENCE IDS.npy PROTOCOL THREADS WORK [GREEDY]
+    python -m comparison.llama_quality GGUF KINDS REFERENCE IDS.npy PROTOCOL THREADS WORK FOLDER [GREEDY]
 
-KINDS are types of gguf_files, made of GGUF, or files *.gguf as they are, separated
-by commas; REFERENCE is one, and PROTOCOL the object that `llmc eval --json` gives.
+GGUF is made of the ONNX folder FOLDER where it is missing. KINDS, separated by commas,
+are types of gguf_files, made of GGUF, files *.gguf as they are, or peers: ort-int4 and
+ort-f32, of FOLDER, and openvino-TYPE, of GGUF. REFERENCE is one of them, and PROTOCOL the
+object that `llmc eval --json` gives.
 Prints a JSON object, from a kind to what `llmc eval` would print, without intervals.
 Everything is computed by NumPy in f64, so its figure for f32 is also a check of
 llmc's. GREEDY, {"prompts": [ids, ...], "tokens": N}, asks for the N most probable
@@ -100,22 +102,46 @@ class Model:
         return ids
 
 
+class Peer:
+    """A peer of peer_logits, in the place of a Model."""
+
+    def __init__(self, runner):
+        self.runner = runner
+
+    def __call__(self, ids: list[int], count: int) -> np.ndarray:
+        return log_softmax(self.runner.logits(ids[:-1])[-count:])
+
+
+def peer_of(kind: str, gguf: Path, folder: Path, threads: int, work: Path) -> Peer:
+    from comparison import gguf_files, peer_logits
+    if kind.startswith("ort-"):
+        return Peer(peer_logits.OnnxRuntime(folder, kind, threads, work))
+    return Peer(peer_logits.OpenVino(gguf_files.ensure(gguf, kind.split("-")[1], work), threads))
+
+
 def main() -> int:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # the library prints as it likes
-    gguf, kinds, reference, ids, protocol, threads, work = sys.argv[1:8]
-    greedy = json.loads(sys.argv[8]) if len(sys.argv) > 8 else {"prompts": [], "tokens": 0}
-    from comparison import gguf_files
+    gguf, kinds, reference, ids, protocol, threads, work, folder = sys.argv[1:9]
+    greedy = json.loads(sys.argv[9]) if len(sys.argv) > 9 else {"prompts": [], "tokens": 0}
+    from comparison import gguf_files, onnx_to_gguf
+    if not Path(gguf).exists():
+        Path(gguf).parent.mkdir(parents=True, exist_ok=True)
+        onnx_to_gguf.write(Path(folder), Path(gguf))
     protocol, tokens = json.loads(protocol), np.load(ids).tolist()
     names = list(dict.fromkeys([reference, *kinds.split(",")]))
-    paths = {name: Path(name) if name.endswith(".gguf") else gguf_files.ensure(Path(gguf), name, Path(work)) for name in names}
+    peers = [name for name in names if name.startswith(("ort-", "openvino-"))]
+    paths = {name: Path(name) if name.endswith(".gguf") else gguf_files.ensure(Path(gguf), name, Path(work))
+             for name in names if name not in peers}
     models = {name: Model(path, protocol["window"], int(threads)) for name, path in paths.items()}
+    models.update({name: peer_of(name, Path(gguf), Path(folder), int(threads), Path(work)) for name in peers})
+    sizes = {name: models[name].runner.bytes if name in peers else paths[name].stat().st_size for name in names}
     figures = {name: Figures() for name in kinds.split(",")}
     for read, count in windows(protocol, tokens, models[reference].llama.token_bos()):
         found = {name: model(read, count) for name, model in models.items()}
         for name, figure in figures.items():
             figure.add(found[name], found[reference], read[-count:])
-    json.dump({name: {"eval": figure.summary(), "bytes": paths[name].stat().st_size,
+    json.dump({name: {"eval": figure.summary(), "bytes": sizes[name],
                       "greedy": [models[name].continuation(prompt, greedy["tokens"]) for prompt in greedy["prompts"]]}
                for name, figure in figures.items()}, answers)
     answers.close()

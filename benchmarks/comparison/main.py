@@ -36,6 +36,8 @@ def options_of(root: Path) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, help="of rounds for one number of threads; after that no new one begins, "
                         "and at least one counts [no limit]")
     parser.add_argument("--quick", action="store_true", help="fewer rounds and tokens: a look, not a figure")
+    parser.add_argument("--quality", type=Path, metavar="FILE", help="what benchmarks/quality --peers wrote of another model: its divergences "
+                        "from f32 stand beside the speeds")
     parser.add_argument("--no-install", action="store_true", help="only peers that are installed already")
     parser.add_argument("--json", type=Path, default=root / "build/bench/compare.json", metavar="FILE",
                         help="where everything measured goes [build/bench/compare.json]")
@@ -52,6 +54,8 @@ def options_of(root: Path) -> argparse.Namespace:
         parser.error(f"expected numbers of threads but got '{options.threads}'")
     if min(*options.threads, options.prompt, options.decode, options.repeat, 1) < 1:
         parser.error("expected positive numbers of threads, tokens and rounds")
+    if options.quality and not options.quality.is_file():
+        parser.error(f"expected what benchmarks/quality --peers wrote at {options.quality}")
     if not options.llmc.is_file():
         parser.error(f"expected llmc at {options.llmc}: build it with scripts/build")
     if not options.gguf.is_file():
@@ -172,6 +176,16 @@ def own_costs(options, bundle: Path) -> dict:
     return {"compile": compiles, "first_token": firsts}
 
 
+def divergences(options) -> dict[str, str]:
+    """Mean KL by the names of this table, of a file of benchmarks/quality."""
+    if not options.quality:
+        return {}
+    results = json.loads(options.quality.read_text(encoding="utf-8"))["results"]
+    found = {r["recipe"]: f"{r['eval']['kl_mean']['value']:.5f}" for r in results if "eval" in r}
+    names = {name: f"llama.cpp {PEERS[name].kind}" if name.startswith("llama-") else name for name in options.peers}
+    return {name: found[recipe] for name, recipe in {OURS: options.recipe, **names}.items() if recipe in found}
+
+
 def replay_line(rounds: list[dict]) -> str:
     """How near decode comes to its own kernels back to back, each share taken within a round."""
     if any(r[OURS]["replay"] is None for r in rounds):
@@ -194,8 +208,11 @@ def report(options, result: dict) -> str:
         lines += ["", f"{run['threads']} threads, {len(rounds)} rounds, load average {figures.spread(run['load_average']).text(1)}; DRAM stream "
                       f"{stream.text(1)} GB/s; {OURS} decode reads {read.text(1)} GB/s: {share.text()} % of it",
                   replay_line(rounds),
-                  figures.compared(rounds, names, OURS, run["same_ids"])]
+                  figures.compared(rounds, names, OURS, run["same_ids"], divergences(options))]
         lines += [f"not measured: {name}: {reason}" for name, reason in failed.items()]
+    if options.quality:
+        about = json.loads(options.quality.read_text(encoding="utf-8"))
+        lines += ["", f"mean KL from f32: of {about['model']} on {Path(about['text']).name}, by benchmarks/quality; speeds are of {result['model']}"]
     lines.append("")
     for name in options.peers:
         peer = PEERS[name]

@@ -37,6 +37,8 @@ def options_of(root: Path) -> argparse.Namespace:
     parser.add_argument("--gguf", type=Path, help="the same model for llama.cpp, whose formats then stand in the table, too")
     parser.add_argument("--kinds", default="f32,q4_0,q4_k_m,iq4_nl", help=f"of {', '.join([*gguf_files.FLOATS, *gguf_files.TYPES])} "
                         "[f32,q4_0,q4_k_m,iq4_nl]")
+    parser.add_argument("--peers", default="", metavar="KINDS", help="what peers make of the very weights of the model, by their own logits: types "
+                        "as in --kinds, ort-int4, openvino-q4_0; f32 shows that it is the same model")
     parser.add_argument("--ggml", default="", metavar="TYPES", help="formats of ggml that the weights go through and back, like q4_k,iq4_nl, "
                         "and then f32 by llmc; q4_k/q8_0 names that of the embedding, too")
     parser.add_argument("--numpy", default="", metavar="KINDS", help="roundings of stories15M, or another tied Llama model, that NumPy computes "
@@ -178,7 +180,7 @@ def by_llama(options, first: dict, work: Path, gguf: Path, kinds: list[str], ref
         raise PeerError(f"expected a Python with llama-cpp-python at {options.peer_python}: benchmarks/compare makes it, or give --peer-python")
     np.save(work / "quality-ids.npy", np.array(scored_ids(options, first)))
     command = [options.peer_python, "-m", "comparison.llama_quality", gguf, ",".join(kinds), reference, work / "quality-ids.npy",
-               json.dumps(first["protocol"]), options.threads or first["threads"], work / "gguf", *([json.dumps(greedy)] if greedy else [])]
+               json.dumps(first["protocol"]), options.threads or first["threads"], work / "gguf", options.model, *([json.dumps(greedy)] if greedy else [])]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=LIMIT, stdin=subprocess.DEVNULL,
                           env=environment(work / "home"))
     if done.returncode:
@@ -186,15 +188,15 @@ def by_llama(options, first: dict, work: Path, gguf: Path, kinds: list[str], ref
     return json.loads(done.stdout)
 
 
-def peers(options, first: dict, work: Path) -> list[dict]:
-    """Results of llama.cpp's formats, against its f32."""
-    say(f"evaluating llama.cpp: {options.kinds}")
-    kinds = options.kinds.split(",")
+def peers(options, first: dict, work: Path, gguf: Path, kinds: list[str]) -> list[dict]:
+    """Results of peers and their formats, against llama.cpp's f32."""
+    say(f"evaluating peers: {', '.join(kinds)}")
+    names = {kind: kind if "-" in kind else f"llama.cpp {kind}" for kind in kinds}
     try:
-        found = by_llama(options, first, work, options.gguf, kinds, "f32")
+        found = by_llama(options, first, work, gguf, kinds, "f32")
     except PeerError as error:
-        return [{"recipe": f"llama.cpp {kind}", "reason": str(error)} for kind in kinds]
-    return [{"recipe": f"llama.cpp {kind}", "compile_seconds": None, "info": {"weight_bytes": found[kind]["bytes"]}, "eval": found[kind]["eval"]}
+        return [{"recipe": names[kind], "reason": str(error)} for kind in kinds]
+    return [{"recipe": names[kind], "compile_seconds": None, "info": {"weight_bytes": found[kind]["bytes"]}, "eval": found[kind]["eval"]}
             for kind in kinds]
 
 
@@ -269,10 +271,14 @@ def main(root: Path) -> int:
                                        lambda: as_gguf(options, recipe, own, work)))
         for kind in options.ggml.split(",") if options.ggml else []:
             results.append(attempt(f"ggml {kind}", lambda: through_ggml(options, kind, reference["bundle"], work)))
-        if options.gguf or options.numpy:
+        if options.gguf or options.numpy or options.peers:
             done = [r["eval"] for r in results if "eval" in r] or [evaluated(options, reference["bundle"], reference["bundle"])]
             results += by_numpy(options, done[0]) if options.numpy else []
-            results += peers(options, done[0], work) if options.gguf else []
+            results += peers(options, done[0], work, options.gguf, options.kinds.split(",")) if options.gguf else []
+            if options.peers:  # of the weights themselves, made anew
+                made = work / f"{options.model.name}.f32.gguf"
+                made.unlink(missing_ok=True)
+                results += peers(options, done[0], work, made, options.peers.split(","))
     except (PeerError, subprocess.TimeoutExpired, OSError, ValueError) as error:
         say(f"error: {error}")
         return 1
