@@ -85,16 +85,16 @@ llvm::Error BundleFolder::begin(llvm::StringRef place, llvm::StringRef key) {
       return fileError("cannot create", parent, code);
   llvm::SmallString<256> hidden(parent);
   path::append(hidden, "." + path::filename(final) + ".llmc-partial");
+  // A signal waits until the folder is made, so that it is removed again.
+  watchSignals();
+  std::lock_guard<std::mutex> guard(naming);
   partial = hidden.str().str();
   if (llvm::Error error = lock()) {
     // The folder is not ours.
     partial.clear();
     return error;
   }
-  if (llvm::Error error = openJournal(key))
-    return error;
-  watchSignals();
-  return llvm::Error::success();
+  return openJournal(key);
 }
 
 /// What an unfinished bundle keeps.
