@@ -75,14 +75,15 @@ static void replayPart(Step &step, int64_t part) {
                       step.parts);
   uint64_t sum = 0;
   for (const Pieces &cache : step.caches) {
-    // Heads are divided as attention divides them.
-    int64_t share = cache.count / step.parts, more = cache.count % step.parts;
-    int64_t first = share * part + std::min(part, more);
-    int64_t last = first + share + (part < more);
+    // Attention divides the positions of each head, in whole chunks; here the
+    // parts are equal.
     int64_t used = cache.grows ? std::min(step.past + 1, cache.positions) : 1;
-    for (int64_t i = first; i != last; ++i)
-      sum += sumOfBytes(cache.data + i * cache.positions * cache.row,
-                        used * cache.row);
+    int64_t share = used / step.parts, more = used % step.parts;
+    int64_t first = share * part + std::min(part, more);
+    int64_t count = share + (part < more);
+    for (int64_t i = 0; i != cache.count; ++i)
+      sum += sumOfBytes(cache.data + (i * cache.positions + first) * cache.row,
+                        count * cache.row);
   }
   step.sum += sum;
 }
