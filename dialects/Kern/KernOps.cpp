@@ -145,6 +145,13 @@ static bool areStatic(ShapedType query, ShapedType keys, ShapedType values) {
          q[1] % k[0] == 0;
 }
 
+static LogicalResult verifyWindow(Operation *op,
+                                  std::optional<uint64_t> window) {
+  if (window && static_cast<int64_t>(*window) < 1)
+    return op->emitOpError("expected a positive 'window'");
+  return success();
+}
+
 LogicalResult AttentionOp::verify() {
   ShapedType query = getQuery().getType(), keys = getKey().getType(),
              values = getValue().getType();
@@ -160,9 +167,7 @@ LogicalResult AttentionOp::verify() {
     return emitOpError("expected static sizes, and query heads that are a "
                        "multiple of key heads, but got ")
            << nn::shapeText(q) << " and " << nn::shapeText(keys.getShape());
-  if (getWindow() && static_cast<int64_t>(*getWindow()) < 1) // [C3]
-    return emitOpError("expected a positive 'window'");
-  return success();
+  return verifyWindow(*this, getWindow()); // [C3]
 }
 
 LogicalResult AttentionChunksOp::verify() {
@@ -180,9 +185,7 @@ LogicalResult AttentionChunksOp::verify() {
   if (o.size() != 3 || o[1] != q[1] || o[2] != row) // [C2]
     return emitOpError("expected 'init' [chunks, ")
            << q[1] << ", " << row << "] but got " << nn::shapeText(o);
-  if (getWindow() && static_cast<int64_t>(*getWindow()) < 1) // [C3]
-    return emitOpError("expected a positive 'window'");
-  return success();
+  return verifyWindow(*this, getWindow()); // [C3]
 }
 
 LogicalResult AttentionJoinOp::verify() {
@@ -194,9 +197,7 @@ LogicalResult AttentionJoinOp::verify() {
                "expected 'chunks' [chunks, heads, size to 16 and 16] and "
                "'init' [1, heads, size] but got ")
            << nn::shapeText(c) << " and " << nn::shapeText(o);
-  if (getWindow() && static_cast<int64_t>(*getWindow()) < 1) // [C2]
-    return emitOpError("expected a positive 'window'");
-  return success();
+  return verifyWindow(*this, getWindow()); // [C2]
 }
 
 /// On memrefs: reads every operand, writes (and in the case of a cache, keeps

@@ -97,6 +97,8 @@ std::string llmc::buildModelHeader(const json::Array &entries,
 
 mlir::LogicalResult llmc::renameFunctions(mlir::ModuleOp module,
                                           StringRef prefix) {
+  if (prefix == "llmc")
+    return mlir::success();
   mlir::SymbolTable symbols(module);
   for (auto function :
        llvm::to_vector(module.getOps<mlir::LLVM::LLVMFuncOp>())) {
@@ -105,7 +107,7 @@ mlir::LogicalResult llmc::renameFunctions(mlir::ModuleOp module,
         function.getLinkage() != mlir::LLVM::Linkage::External)
       continue;
     std::string name = (prefix + "_" + rest).str();
-    if (name != function.getName() && failed(symbols.rename(function, name)))
+    if (failed(symbols.rename(function, name)))
       return mlir::failure();
   }
   return mlir::success();

@@ -72,10 +72,8 @@ static void printJson(json::OStream &out, const FormatFamily &family) {
     out.attribute("minimum", getChainName(format.minimum));
 }
 
-static StringRef getBetterName(MetricBetter better) {
-  return better == MetricBetter::Lower    ? "lower is better"
-         : better == MetricBetter::Higher ? "higher is better"
-                                          : "neither is better";
+static std::string betterText(const Metric &metric) {
+  return std::string(getBetterName(metric.better)) + " is better";
 }
 
 static StringRef getAggregateName(MetricAggregate aggregate) {
@@ -135,7 +133,7 @@ static void printJson(const PluginSet &set) {
             out.attribute("plugin", metric.plugin);
           out.attribute("unit", metric.unit);
           out.attribute("aggregate", getAggregateName(metric.aggregate));
-          out.attribute("better", getBetterName(metric.better));
+          out.attribute("better", betterText(metric));
           out.attribute("compares", metric.compares);
         });
     });
@@ -207,7 +205,7 @@ static void printBrought(const PluginSet &set, StringRef file,
     printWrapped(metric.summary, 6);
     printWrapped((getAggregateName(metric.aggregate) + " of tokens" +
                   (metric.unit.empty() ? "" : ", in " + metric.unit) + ", " +
-                  getBetterName(metric.better) +
+                  betterText(metric) +
                   (metric.compares ? ", against a reference" : ""))
                      .str(),
                  6);
@@ -226,12 +224,24 @@ static void printList(const PluginSet &set) {
     listContent(plugin);
 }
 
-static int list(const PluginRequest &request) {
+namespace {
+/// A set that takes plugins of every kind, and the dialects that they bring.
+struct Loaded {
+  Loaded() {
+    registerAllDialects(dialects);
+    // With which names of passes are compared.
+    registerAllPasses();
+    set.setDialects(dialects);
+  }
+
   mlir::DialectRegistry dialects;
-  registerAllDialects(dialects);
-  registerAllPasses();
   PluginSet set;
-  set.setDialects(dialects);
+};
+} // namespace
+
+static int list(const PluginRequest &request) {
+  Loaded loaded;
+  PluginSet &set = loaded.set;
   if (Error error = set.loadAll(request.pluginFolders, request.plugins))
     return fail(toString(std::move(error)));
   if (request.json)
@@ -305,12 +315,8 @@ static int begin(const PluginRequest &request) {
 }
 
 extern "C" int llmc_compiler_metrics(MetricRequest *request) {
-  // With which names of passes are compared.
-  registerAllPasses();
-  mlir::DialectRegistry dialects;
-  registerAllDialects(dialects);
-  PluginSet set;
-  set.setDialects(dialects);
+  Loaded loaded;
+  PluginSet &set = loaded.set;
   if (Error error = set.loadAll(request->pluginFolders, request->plugins))
     return fail(toString(std::move(error)));
   for (const std::string &name : request->names) {

@@ -219,12 +219,6 @@ static std::string plainEstimate(const Summary &summary,
   return text;
 }
 
-static const char *betterName(MetricBetter better) {
-  return better == MetricBetter::Lower    ? "lower"
-         : better == MetricBetter::Higher ? "higher"
-                                          : "neither";
-}
-
 static std::string plainMetric(const Report &report, const Metric &metric,
                                const MetricSummary &summary) {
   std::string unit = metric.unit.empty() ? "" : " " + metric.unit;
@@ -234,7 +228,7 @@ static std::string plainMetric(const Report &report, const Metric &metric,
   std::string text =
       fmt::format("{:<18} {}", metric.name, estimate(summary.value));
   if (metric.better != MetricBetter::Neither)
-    text += fmt::format(", {} is better", betterName(metric.better));
+    text += fmt::format(", {} is better", getBetterName(metric.better));
   if (summary.hasReference)
     text +=
         fmt::format("; reference {}, difference {}",
@@ -292,7 +286,8 @@ static std::string jsonMetric(const Report &report, const Metric &metric,
   std::string text = fmt::format(
       "{{\"name\": {}, \"unit\": {}, \"better\": \"{}\", \"plugin\": {}, "
       "\"figure\": {}, \"median\": {}, \"p99_9\": {}, \"max\": {}",
-      jsonText(metric.name), jsonText(metric.unit), betterName(metric.better),
+      jsonText(metric.name), jsonText(metric.unit),
+      getBetterName(metric.better),
       metric.plugin.empty() ? "null" : jsonText(metric.plugin),
       jsonEstimate(report.summary, summary.value), summary.median, summary.tail,
       summary.largest);

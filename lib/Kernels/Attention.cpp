@@ -29,7 +29,6 @@
 #include "llvm/ADT/StringExtras.h"
 
 #include <limits>
-#include <numeric>
 
 using namespace mlir;
 using namespace llmc;
@@ -645,12 +644,11 @@ func::FuncOp KernelLibrary::getAttentionChunk(const AttentionShape &shape) {
   MLIRContext *context = module.getContext();
   Type pointer = LLVM::LLVMPointerType::get(context),
        index = IndexType::get(context);
-  int64_t group = shape.heads / shape.keyHeads;
   // The rows are few and known: the tiles that cover them, one by one.
   SmallVector<int64_t> tiles;
+  int64_t left = shape.heads / shape.keyHeads;
   for (int64_t tile : target.rowTiles(kKeyBlock))
-    for (int64_t left = group - std::accumulate(tiles.begin(), tiles.end(), 0);
-         left >= tile; left -= tile)
+    for (; left >= tile; left -= tile)
       tiles.push_back(tile);
   llvm::SmallDenseMap<int64_t, func::FuncOp> kernels;
   for (int64_t tile : tiles)

@@ -287,6 +287,12 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
     return strides.front();
   }
 
+  static void callProduct(Emitter &e, func::FuncOp kernel,
+                          ValueRange operands) {
+    auto call = e.create<func::CallOp>(kernel, operands);
+    call->setAttr("llmc.product", e.getUnitAttr());
+  }
+
   Work getWork(Emitter &e, KernelLibrary &library, kern::LinearOp op) {
     pack::TensorType type = op.getWeight().getType();
     int64_t blockRows = type.getLayout().getCount();
@@ -310,8 +316,7 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
       operands.append({pointer(e, op.getInit()), rowDistance(e, op.getInit()),
                        e.index(type.getColumns()), e.index(type.getRows()),
                        row.begin, row.end, block.begin, block.end});
-      auto call = e.create<func::CallOp>(kernel, operands);
-      call->setAttr("llmc.product", e.getUnitAttr());
+      callProduct(e, kernel, operands);
     };
     return divide(e, rows, tile, most, blocks, groups, product);
   }
@@ -364,8 +369,7 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
       operands.append({to, distance, e.index(pieces), e.index(tileBytes),
                        e.index(matrixRows), row.begin, row.end, block.begin,
                        block.end});
-      auto call = e.create<func::CallOp>(kernel, operands);
-      call->setAttr("llmc.product", e.getUnitAttr());
+      callProduct(e, kernel, operands);
     };
     return divide(e, rows, tile, kQuantizedProductRows, blocks, groups,
                   product);

@@ -14,18 +14,23 @@
 
 #define LOG_2 0.69314718055994530942
 
-static double top_of(const float *row, int64_t count) {
-  double top = row[0];
+/* A row of logits as probabilities: exp(row[i] - top) / sum. */
+struct softmax {
+  const float *row;
+  double top, sum;
+};
+
+static struct softmax softmax_of(const float *row, int64_t count) {
+  struct softmax all = {row, row[0], 0};
   for (int64_t i = 1; i < count; ++i)
-    top = row[i] > top ? row[i] : top;
-  return top;
+    all.top = row[i] > all.top ? row[i] : all.top;
+  for (int64_t i = 0; i < count; ++i)
+    all.sum += exp(row[i] - all.top);
+  return all;
 }
 
-static double sum_of(const float *row, double top, int64_t count) {
-  double sum = 0;
-  for (int64_t i = 0; i < count; ++i)
-    sum += exp(row[i] - top);
-  return sum;
+static double probability(const struct softmax *all, int64_t i) {
+  return exp(all->row[i] - all->top) / all->sum;
 }
 
 static double within(double value, double highest) {
@@ -39,12 +44,11 @@ static double part(double p, double q) {
 
 static double shannon(const llmc_position *at) {
   int64_t count = at->vocabulary;
-  double top = top_of(at->logits, count), sum = sum_of(at->logits, top, count);
-  double other_top = top_of(at->reference, count),
-         other_sum = sum_of(at->reference, other_top, count), total = 0;
+  struct softmax model = softmax_of(at->logits, count),
+                 reference = softmax_of(at->reference, count);
+  double total = 0;
   for (int64_t i = 0; i < count; ++i) {
-    double q = exp(at->logits[i] - top) / sum,
-           p = exp(at->reference[i] - other_top) / other_sum;
+    double q = probability(&model, i), p = probability(&reference, i);
     total += 0.5 * (part(p, q) + part(q, p));
   }
   /* Rounding may leave the range. */
@@ -53,12 +57,11 @@ static double shannon(const llmc_position *at) {
 
 static double variation(const llmc_position *at) {
   int64_t count = at->vocabulary;
-  double top = top_of(at->logits, count), sum = sum_of(at->logits, top, count);
-  double other_top = top_of(at->reference, count),
-         other_sum = sum_of(at->reference, other_top, count), total = 0;
+  struct softmax model = softmax_of(at->logits, count),
+                 reference = softmax_of(at->reference, count);
+  double total = 0;
   for (int64_t i = 0; i < count; ++i)
-    total += fabs(exp(at->logits[i] - top) / sum -
-                  exp(at->reference[i] - other_top) / other_sum);
+    total += fabs(probability(&model, i) - probability(&reference, i));
   return within(total / 2, 1);
 }
 

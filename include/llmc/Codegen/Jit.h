@@ -28,6 +28,8 @@ public:
   /// covers only the items between these shares of kAllItems.
   static llvm::Expected<std::unique_ptr<Jit>> compile(llvm::StringRef text,
                                                       llvm::StringRef cpu);
+  Jit(const Jit &) = delete;
+  Jit &operator=(const Jit &) = delete;
   ~Jit();
 
   void *lookup(llvm::StringRef name);
@@ -37,8 +39,8 @@ private:
   LLVMOrcOpaqueLLJIT *engine;
 };
 
-/// Expands the kernels of `text` and compiles it to an object file for another
-/// machine. Parallel loops run one after the other.
+/// Expands the kernels of `text` and compiles it to an object file for any
+/// machine, with the loops of `run` as above. Their items run one after the other.
 llvm::Expected<std::string> compileObject(llvm::StringRef text,
                                           const Target &target);
 

@@ -18,6 +18,12 @@ namespace llmc {
 /// llmc_aggregate, llmc_better and llmc_position of plugin.h.
 enum class MetricAggregate { Mean = 1, ExpMean = 2, RootMean = 3 };
 enum class MetricBetter { Lower = 1, Higher = 2, Neither = 3 };
+constexpr const char *getBetterName(MetricBetter better) {
+  return better == MetricBetter::Lower    ? "lower"
+         : better == MetricBetter::Higher ? "higher"
+                                          : "neither";
+}
+
 struct MetricPosition {
   int64_t vocabulary = 0, target = 0;
   const float *logits = nullptr, *reference = nullptr;

@@ -51,12 +51,17 @@ using AttentionFn = void (*)(float *q, char *k, char *v, float *x, float *z,
                              float *o, int64_t time, int64_t capacity,
                              int64_t position, int64_t begin, int64_t end);
 
-std::string attentionModule(const AttentionCase &c, bool append) {
-  std::string raw = kRaw, attributes = "scale = 0.25 : f64";
+std::string attributesOf(const AttentionCase &c) {
+  std::string text = "scale = 0.25 : f64";
   if (c.window)
-    attributes += llvm::formatv(", window = {0} : i64", c.window).str();
+    text += llvm::formatv(", window = {0} : i64", c.window).str();
   if (c.softcap)
-    attributes += llvm::formatv(", softcap = {0:f1} : f64", c.softcap).str();
+    text += llvm::formatv(", softcap = {0:f1} : f64", c.softcap).str();
+  return text;
+}
+
+std::string attentionModule(const AttentionCase &c, bool append) {
+  std::string raw = kRaw, attributes = attributesOf(c);
   std::string types = c.cacheType(true), values = c.cacheType(false);
   std::string text = llvm::formatv(
       R"(func.func @run(%rq: {0}, %rk: {0}, %rv: {0}, %rx: {0}, %rz: {0}, %ro: {0}, %t: index, %c: index, %p: index, %begin: index, %end: index) {{
@@ -87,11 +92,6 @@ std::string attentionModule(const AttentionCase &c, bool append) {
 std::string chunksModule(const AttentionCase &c) {
   std::string window =
       c.window ? llvm::formatv("window = {0} : i64", c.window).str() : "";
-  std::string attributes = "scale = 0.25 : f64";
-  if (c.window)
-    attributes += ", " + window;
-  if (c.softcap)
-    attributes += llvm::formatv(", softcap = {0:f1} : f64", c.softcap).str();
   return llvm::formatv(
       R"(func.func @run(%rq: {0}, %rk: {0}, %rv: {0}, %rx: {0}, %rz: {0}, %ro: {0}, %t: index, %c: index, %p: index, %begin: index, %end: index) {{
   %c0 = arith.constant 0 : index
@@ -107,7 +107,7 @@ std::string chunksModule(const AttentionCase &c) {
   return
 })",
       kRaw, c.heads, c.keySize, c.valueSize, kern::getChunkRow(c.valueSize),
-      c.cacheType(true), c.cacheType(false), attributes, window);
+      c.cacheType(true), c.cacheType(false), attributesOf(c), window);
 }
 
 template <typename T> T readAt(const char *address) {
