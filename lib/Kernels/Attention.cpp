@@ -606,16 +606,39 @@ func::FuncOp KernelLibrary::getAttentionTile(const AttentionShape &shape,
       });
 }
 
-func::FuncOp KernelLibrary::getAttention(const AttentionShape &shape) {
+/// Of `tiles`, the largest first, those that cover any multiple of `step` rows:
+/// the first does most of them, and few others can be what is left.
+static SmallVector<int64_t> chooseTiles(ArrayRef<int64_t> tiles, int64_t step) {
+  SmallVector<int64_t> fitting{tiles.front()}, chosen;
+  for (int64_t tile : tiles.drop_front())
+    if (tile % step == 0 || step % tile == 0)
+      fitting.push_back(tile);
+  SmallVector<bool> needed(fitting.size());
+  // What is left by the first repeats after as many steps as it has rows.
+  for (int64_t steps = 1; steps <= tiles.front(); ++steps) {
+    int64_t left = steps * step;
+    for (auto [i, tile] : llvm::enumerate(fitting)) {
+      needed[i] |= left >= tile;
+      left %= tile;
+    }
+  }
+  for (auto [tile, isNeeded] : llvm::zip_equal(fitting, needed))
+    if (isNeeded)
+      chosen.push_back(tile);
+  return chosen;
+}
+
+func::FuncOp KernelLibrary::getAttention(const AttentionShape &shape,
+                                         int64_t rowStep) {
   MLIRContext *context = module.getContext();
   Type pointer = LLVM::LLVMPointerType::get(context),
        index = IndexType::get(context);
-  SmallVector<int64_t> tiles = target.rowTiles(kKeyBlock);
+  SmallVector<int64_t> tiles = chooseTiles(target.rowTiles(kKeyBlock), rowStep);
   llvm::SmallDenseMap<int64_t, func::FuncOp> kernels;
   for (int64_t tile : tiles)
     kernels[tile] = getAttentionTile(shape, tile);
   return getOrCreate(
-      nameOf(shape),
+      nameOf(shape) + "_by" + std::to_string(rowStep),
       {pointer, pointer, pointer, pointer, index, index, index, index, index},
       [&](Emitter &e, ValueRange args) {
         e.cover(tiles, args[7], args[8], [&](int64_t tile, Value row) {

@@ -14,6 +14,8 @@
 #include "llmc/Dialect/Pack/PackFormats.h"
 #include "llmc/Passes/KernelPasses.h"
 
+#include <numeric>
+
 namespace llmc {
 #define GEN_PASS_DEF_EXPANDKERNELSPASS
 #include "llmc/Passes/KernelPasses.h.inc"
@@ -442,9 +444,10 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
 
   void expand(Emitter &e, KernelLibrary &library, kern::AttentionOp op) {
     AttentionShape shape = getShape(op);
-    func::FuncOp kernel = library.getAttention(shape);
-    Value rows = e.mul(e.create<memref::DimOp>(op.getQuery(), 0),
-                       shape.heads / shape.keyHeads);
+    int64_t group = shape.heads / shape.keyHeads;
+    func::FuncOp kernel =
+        library.getAttention(shape, std::gcd(group, kQueriesPerItem));
+    Value rows = e.mul(e.create<memref::DimOp>(op.getQuery(), 0), group);
     Value capacity = e.create<memref::DimOp>(op.getKey(), 1);
     Value chunks = e.ceilDiv(rows, e.index(kQueriesPerItem));
     Value items = e.mul(chunks, shape.keyHeads);

@@ -62,8 +62,9 @@ public:
                                mlir::Type storage);
 
   /// (q, k, v, o, capacity, position, key head, row begin, row end): rows are
-  /// pairs (time, query head of the group), time major.
-  mlir::func::FuncOp getAttention(const AttentionShape &shape);
+  /// pairs (time, query head of the group), time major. Both ends are multiples
+  /// of `rowStep`.
+  mlir::func::FuncOp getAttention(const AttentionShape &shape, int64_t rowStep);
 
   /// (q, k, v, sums, capacity, position, key head, chunk): what the row at
   /// `position` takes from one chunk, for the query heads of one key head.

@@ -2,6 +2,7 @@
 // How the work of each kernel is divided, and which functions appear. Their
 // arithmetic is tested in Unit/Kernels.
 // RUN: llmc-opt %s -llmc-expand-kernels="cpu=x86-64-v4 triple=x86_64-linux-gnu" | FileCheck %s
+// RUN: llmc-opt %s -llmc-expand-kernels="cpu=x86-64-v4 triple=x86_64-linux-gnu" | FileCheck %s --check-prefix=TILES
 // RUN: llmc-opt %s -llmc-expand-kernels="cpu=neoverse-n1 triple=aarch64-linux-gnu" | FileCheck %s --check-prefix=ARM
 
 !w = !pack.tensor<70x4, #pack.dense<f32>, #pack.rows<16>>
@@ -28,7 +29,7 @@ func.func @rest(%i: memref<?xi64>, %w: !w, %x: memref<?x4xf32>, %k: memref<2x?x8
   // CHECK: func.call @kern_append_keys_2x8
   kern.append ins(%r, %p : memref<?x2x8xf32>) outs(%k : memref<2x?x8xf32>) {keys}
   // CHECK: scf.parallel
-  // CHECK: func.call @kern_attention_4x8_2x8_s3FE0000000000000_w5
+  // CHECK: func.call @kern_attention_4x8_2x8_s3FE0000000000000_w5_by2(
   kern.attention ins(%q, %k, %k, %p : memref<?x4x8xf32>, memref<2x?x8xf32>, memref<2x?x8xf32>) outs(%q : memref<?x4x8xf32>) {scale = 0.5, window = 5}
   return
 }
@@ -71,6 +72,11 @@ func.func @joined(%x: memref<?x4xf32>, %w: !w, %y: memref<?x70xf32>, %z: memref<
   return
 }
 
+// Two query heads share a key head, so rows come in pairs: no tile is odd.
+// TILES-NOT: @kern_attention_4x8_2x8_{{[a-z0-9A-F_]*}}_m{{1|3}}(
+// TILES: func.func private @kern_attention_4x8_2x8_i8_s3FE0000000000000_m2(
+// TILES-NOT: @kern_attention_4x8_2x8_{{[a-z0-9A-F_]*}}_m{{1|3}}(
+
 // Caches in other formats have kernels of their own.
 // CHECK-LABEL: func.func @encoded
 func.func @encoded(%k: memref<2x?x12xi8>, %h: memref<2x?x8xbf16>, %r: memref<?x2x8xf32>, %q: memref<?x4x8xf32>, %p: index) {
@@ -78,9 +84,9 @@ func.func @encoded(%k: memref<2x?x12xi8>, %h: memref<2x?x8xbf16>, %r: memref<?x2
   kern.append ins(%r, %p : memref<?x2x8xf32>) outs(%k : memref<2x?x12xi8>) {keys}
   // CHECK: func.call @kern_append_values_2x8_bf16(
   kern.append ins(%r, %p : memref<?x2x8xf32>) outs(%h : memref<2x?x8xbf16>)
-  // CHECK: func.call @kern_attention_4x8_2x8_i8_s3FE0000000000000(
+  // CHECK: func.call @kern_attention_4x8_2x8_i8_s3FE0000000000000_by2(
   kern.attention ins(%q, %k, %k, %p : memref<?x4x8xf32>, memref<2x?x12xi8>, memref<2x?x12xi8>) outs(%q : memref<?x4x8xf32>) {scale = 0.5}
-  // CHECK: func.call @kern_attention_4x8_2x8_bf16_s3FE0000000000000(
+  // CHECK: func.call @kern_attention_4x8_2x8_bf16_s3FE0000000000000_by2(
   kern.attention ins(%q, %h, %h, %p : memref<?x4x8xf32>, memref<2x?x8xbf16>, memref<2x?x8xbf16>) outs(%q : memref<?x4x8xf32>) {scale = 0.5}
   return
 }
@@ -93,6 +99,6 @@ func.func @encoded(%k: memref<2x?x12xi8>, %h: memref<2x?x8xbf16>, %r: memref<?x2
 // ARM: vector.fma {{.*}} : vector<4xf32>
 // CHECK: func.func private @kern_append_keys_2x8_i8(
 // CHECK: arith.fptosi
-// CHECK: func.func private @kern_attention_4x8_2x8_i8_s3FE0000000000000_m1(
+// CHECK: func.func private @kern_attention_4x8_2x8_i8_s3FE0000000000000_m12(
 // CHECK: arith.extsi {{.*}} : vector<16xi8> to vector<16xi32>
 // CHECK: vector.fma {{.*}} : vector<16xf32>
