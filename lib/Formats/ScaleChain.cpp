@@ -166,9 +166,9 @@ Error llmc::encodeChain(const FormatDescription &format, unsigned index,
   if (chain.code == ScaleCode::None) {
     for (int64_t g = 0; g < groups; ++g) {
       float value = sign * wanted[g];
-      if (Error error = checkReal(chain.real, value, g))
-        return error;
       reals[g] = roundReal(chain.real, value);
+      if (!std::isfinite(reals[g]))
+        return checkReal(chain.real, value, g);
       wanted[g] = sign * reals[g];
     }
     return Error::success();

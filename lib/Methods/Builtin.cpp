@@ -266,10 +266,10 @@ struct Evening {
         return LLMC_METHOD_OK;
       }
     }
-    int64_t width = options.sinkhorn.tileColumns;
+    width = getTogetherColumns(job.rows, job.columns, options.sinkhorn);
     if (int status =
             work.host.parallel_for(work.run, (job.columns + width - 1) / width,
-                                   evenTile, this, 0, 0.5))
+                                   evenTiles, this, 0, 0.5))
       return status;
     return work.host.set_column_scale(work.run, scale.data());
   }
@@ -280,29 +280,35 @@ struct Evening {
     return LLMC_METHOD_OK;
   }
 
-  static int evenTile(void *context, int64_t index) {
+  static int evenTiles(void *context, int64_t index) {
     auto &self = *static_cast<Evening *>(context);
-    int64_t width = self.options.sinkhorn.tileColumns, begin = index * width;
-    int64_t end = std::min(self.work.job.columns, begin + width);
+    int64_t begin = index * self.width;
+    int64_t end = std::min(self.work.job.columns, begin + self.width);
     int status = LLMC_METHOD_OK;
-    auto fill = [&](TileWriter &tile) {
-      std::vector<float> piece(end - begin);
-      for (int64_t row = 0; row < self.work.job.rows; ++row) {
-        status =
-            self.work.host.read(self.work.run, row, begin, end, piece.data());
-        if (status)
-          return false;
-        tile.setRow(row, piece.data());
+    auto fill = [&](TileWriter &tiles) {
+      std::vector<float> lines((end - begin) * TileWriter::kRows);
+      int64_t rows = self.work.job.rows;
+      for (int64_t row = 0, next; row < rows; row = next) {
+        next = std::min(rows, row + TileWriter::kRows);
+        for (int64_t at = row; at < next; ++at) {
+          status =
+              self.work.host.read(self.work.run, at, begin, end,
+                                  lines.data() + (at - row) * (end - begin));
+          if (status)
+            return false;
+        }
+        tiles.setRows(row, next - row, lines.data());
       }
       return true;
     };
-    computeTileScale(self.work.job.rows, end - begin, fill,
-                     self.options.sinkhorn, self.scale.data() + begin);
+    computeTileScales(self.work.job.rows, end - begin, fill,
+                      self.options.sinkhorn, self.scale.data() + begin);
     return status;
   }
 
   const Work &work;
   SinqOptions options;
+  int64_t width = 0; ///< Columns that a thread takes at a time.
   std::vector<float> scale;
   std::vector<Moments> moments;
 };

@@ -18,6 +18,7 @@
 #include "llmc/Support/Vectorized.h"
 #include "llvm/ADT/STLExtras.h"
 
+#include <algorithm>
 #include <cmath>
 
 using namespace llvm;
@@ -63,7 +64,36 @@ static void addAffine(const float *values, const float *importance,
   sums = {addLanes(l), addLanes(ll), addLanes(xl)};
 }
 
-/// The same for a table: the lowest level, and the step at each border passed.
+/// The same for each of some inverses and no minimum, without the sum of levels.
+LLMC_VECTORIZED
+static void addCandidates(const float *values, const float *importance,
+                          int64_t count, const float *inverses,
+                          int64_t candidates, float bottom, float top,
+                          float *squares, float *products) {
+  constexpr float kRound = 0x1.8p23f;
+  Lanes lowest = {}, highest = {};
+  lowest += bottom;
+  highest += top;
+  for (int64_t i = 0; i < candidates; ++i) {
+    float inverse = inverses[i];
+    Lanes ll = {}, xl = {};
+    for (int64_t k = 0; k < count; k += 16) {
+      Lanes x = *reinterpret_cast<const UnalignedLanes *>(values + k);
+      Lanes w = *reinterpret_cast<const UnalignedLanes *>(importance + k);
+      Lanes y = x * inverse;
+      y = y < highest ? y : highest;
+      y = y > lowest ? y : lowest;
+      y = (y + kRound) - kRound;
+      Lanes wy = w * y;
+      ll += wy * y;
+      xl += wy * x;
+    }
+    squares[i] = addLanes(ll);
+    products[i] = addLanes(xl);
+  }
+}
+
+/// As addAffine for a table: the lowest level, and the step at each border passed.
 LLMC_VECTORIZED
 static void addTable(const float *values, const float *importance,
                      int64_t count, float inverse, float minimum, float lowest,
@@ -85,24 +115,35 @@ static void addTable(const float *values, const float *importance,
   sums = {addLanes(l), addLanes(ll), addLanes(xl)};
 }
 
-/// Copies a group less `shift`.
-static void fill(Group &group, ArrayRef<float> values,
+/// Copies a group less `shift`, without its sums.
+static void copy(Group &group, ArrayRef<float> values,
                  ArrayRef<float> importance, float shift) {
-  size_t padded = (values.size() + 15) / 16 * 16;
-  group.values.assign(padded, 0);
-  group.importance.assign(padded, 0);
-  double w = 0, x = 0, total = 0;
+  size_t count = values.size(), padded = (count + 15) / 16 * 16;
+  group.values.resize_for_overwrite(padded);
+  group.importance.resize_for_overwrite(padded);
+  for (size_t k = 0; k < count; ++k)
+    group.values[k] = values[k] - shift;
+  double total = 0;
   for (float each : importance)
     total += each;
   // Inputs that are all 0 say nothing.
-  bool plain = importance.empty() || !(total > 0);
-  for (size_t k = 0; k < values.size(); ++k) {
-    group.values[k] = values[k] - shift;
+  if (importance.empty() || !(total > 0))
+    std::fill_n(group.importance.begin(), count, 1.0f);
+  else
     // In units of their mean, which keeps the sums far from the limits of f32.
-    group.importance[k] =
-        plain ? 1
-              : static_cast<float>(importance[k] / total *
-                                   static_cast<double>(values.size()));
+    for (size_t k = 0; k < count; ++k)
+      group.importance[k] = static_cast<float>(importance[k] / total *
+                                               static_cast<double>(count));
+  std::fill(group.values.begin() + count, group.values.end(), 0.0f);
+  std::fill(group.importance.begin() + count, group.importance.end(), 0.0f);
+}
+
+/// The same with sums.
+static void fill(Group &group, ArrayRef<float> values,
+                 ArrayRef<float> importance, float shift) {
+  copy(group, values, importance, shift);
+  double w = 0, x = 0;
+  for (size_t k = 0; k < values.size(); ++k) {
     w += group.importance[k];
     x += static_cast<double>(group.importance[k]) * group.values[k];
   }
@@ -186,7 +227,7 @@ void LeastSquares::solveSymmetric(Row &row, const TableSearch &search,
                                   ArrayRef<float> parts, int64_t index) const {
   Group group;
   ArrayRef<float> values = row.getGroup(index);
-  fill(group, values, row.getImportance(index), 0);
+  copy(group, values, row.getImportance(index), 0);
   float low, high;
   findExtremes(values, values.size(), &low, &high);
   uint32_t code = row.format.scale->code;
@@ -207,16 +248,28 @@ void LeastSquares::solveSymmetric(Row &row, const TableSearch &search,
     invert(parts.data(), candidates, scale, sign, inverses.data());
     while (!inverses.empty() && !std::isfinite(inverses.back()))
       inverses.pop_back();
-    if (search.isUsable()) {
+    if (row.grid.isAffine() || search.isUsable()) {
       squares.resize_for_overwrite(inverses.size());
       products.resize_for_overwrite(inverses.size());
       gains.resize_for_overwrite(inverses.size());
-      search.addUp(group.values, group.importance, inverses, squares.data(),
-                   products.data());
+      if (search.isUsable())
+        search.addUp(group.values, group.importance, inverses, squares.data(),
+                     products.data());
+      else
+        addCandidates(group.values.data(), group.importance.data(),
+                      static_cast<int64_t>(group.values.size()),
+                      inverses.data(), static_cast<int64_t>(inverses.size()),
+                      row.grid.getLowest(), row.grid.getHighest(),
+                      squares.data(), products.data());
       findGains(squares.data(), products.data(), gains.size(), gains.data());
-      for (auto [i, gain] : enumerate(gains))
-        if (gain > best.gain)
-          best = fitThroughZero({0, squares[i], products[i]});
+      size_t chosen = gains.size();
+      for (float most = best.gain; auto [i, gain] : enumerate(gains))
+        if (gain > most) {
+          most = gain;
+          chosen = i;
+        }
+      if (chosen < gains.size())
+        best = fitThroughZero({0, squares[chosen], products[chosen]});
       continue;
     }
     for (float inverse : inverses) {

@@ -15,30 +15,37 @@
 using namespace llvm;
 using namespace llmc;
 
-/// Columns [begin, end) of a matrix into a tile, where its rows begin at `first`,
+/// Columns [begin, end) of a matrix into tiles, where its rows begin at `first`,
 /// by lines as they lie in memory. The text of an error where a number is not
 /// finite.
-static std::string fillTile(const MatrixView &weight, int64_t begin,
-                            int64_t end, int64_t first, TileWriter &tile) {
+static std::string fillTiles(const MatrixView &weight, int64_t begin,
+                             int64_t end, int64_t first, TileWriter &tiles) {
   bool byColumn = weight.transposed;
-  std::vector<float> piece(byColumn ? weight.rows : end - begin);
-  for (int64_t line = byColumn ? begin : 0, last = byColumn ? end : weight.rows;
-       line < last; ++line) {
+  int64_t length = byColumn ? weight.rows : end - begin,
+          together = byColumn ? 1 : TileWriter::kRows;
+  std::vector<float> lines(length * together);
+  for (int64_t line = byColumn ? begin : 0, last = byColumn ? end : weight.rows,
+               next;
+       line < last; line = next) {
+    next = std::min(last, line + together);
+    for (int64_t at = line; at < next; ++at) {
+      float *piece = lines.data() + (at - line) * length;
+      if (byColumn)
+        weight.readColumn(at, 0, weight.rows, piece);
+      else
+        weight.read(at, begin, end, piece);
+      int64_t wrong = findNotFinite(piece, length);
+      if (wrong >= 0)
+        return ("'" + weight.name + "': " +
+                toString(makeNotFiniteError(byColumn ? wrong : at,
+                                            byColumn ? at : begin + wrong,
+                                            piece[wrong])))
+            .str();
+    }
     if (byColumn)
-      weight.readColumn(line, 0, weight.rows, piece.data());
+      tiles.setColumn(first, line - begin, lines);
     else
-      weight.read(line, begin, end, piece.data());
-    int64_t wrong = findNotFinite(piece.data(), piece.size());
-    if (wrong >= 0)
-      return ("'" + weight.name + "': " +
-              toString(makeNotFiniteError(byColumn ? wrong : line,
-                                          byColumn ? line : begin + wrong,
-                                          piece[wrong])))
-          .str();
-    if (byColumn)
-      tile.setColumn(first, line - begin, piece);
-    else
-      tile.setRow(first + line, piece.data());
+      tiles.setRows(first + line, next - line, lines.data());
   }
   return "";
 }
@@ -55,22 +62,22 @@ Expected<std::vector<float>> llmc::computeColumnScale(
     rows += weight.rows;
   }
   std::vector<float> scale(columns);
-  int64_t width = options.tileColumns;
+  int64_t width = getTogetherColumns(rows, columns, options);
   auto body = [&](int64_t index) -> Error {
     int64_t begin = index * width, end = std::min(columns, begin + width);
     std::string message;
-    auto fill = [&](TileWriter &tile) {
+    auto fill = [&](TileWriter &tiles) {
       int64_t first = 0;
       for (const MatrixView &weight : weights) {
-        message = fillTile(weight, begin, end, first, tile);
+        message = fillTiles(weight, begin, end, first, tiles);
         if (!message.empty())
           return false;
         first += weight.rows;
       }
       return true;
     };
-    if (computeTileScale(rows, end - begin, fill, options,
-                         scale.data() + begin))
+    if (computeTileScales(rows, end - begin, fill, options,
+                          scale.data() + begin))
       return Error::success();
     return createStringError(message);
   };

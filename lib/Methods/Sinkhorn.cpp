@@ -28,10 +28,52 @@
 using namespace llvm;
 using namespace llmc;
 
-namespace {
-
 /// Rows of a block, and numbers of a vector of sixteen.
-constexpr int64_t kBlockRows = 64, kLanes = 16;
+static constexpr int64_t kBlockRows = 64, kLanes = 16;
+
+/// Eight rows of a tile: columns of them, a block's rows apart.
+LLMC_VECTORIZED
+static void transposeRows(const float *from, int64_t stride, int64_t columns,
+                          float *to) {
+  static_assert(TileWriter::kRows == 8);
+  typedef float Eight __attribute__((vector_size(32)));
+  typedef float UnalignedEight __attribute__((vector_size(32), aligned(4)));
+  int64_t k = 0;
+  for (; k + 8 <= columns; k += 8) {
+    Eight a[8], b[8];
+    for (int i = 0; i < 8; ++i)
+      a[i] = *reinterpret_cast<const UnalignedEight *>(from + i * stride + k);
+    // Pairs of rows, then of pairs, then halves.
+    for (int i = 0; i < 8; i += 2) {
+      b[i] = __builtin_shufflevector(a[i], a[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+      b[i + 1] =
+          __builtin_shufflevector(a[i], a[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+    }
+    for (int i = 0; i < 8; i += 4)
+      for (int j = 0; j < 2; ++j) {
+        Eight low = b[i + j], high = b[i + j + 2];
+        a[i + 2 * j] =
+            __builtin_shufflevector(low, high, 0, 1, 8, 9, 4, 5, 12, 13);
+        a[i + 2 * j + 1] =
+            __builtin_shufflevector(low, high, 2, 3, 10, 11, 6, 7, 14, 15);
+      }
+    for (int i = 0; i < 4; ++i) {
+      auto *column =
+          reinterpret_cast<UnalignedEight *>(to + (k + i) * kBlockRows);
+      *column =
+          __builtin_shufflevector(a[i], a[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+      column =
+          reinterpret_cast<UnalignedEight *>(to + (k + i + 4) * kBlockRows);
+      *column =
+          __builtin_shufflevector(a[i], a[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+    }
+  }
+  for (; k < columns; ++k)
+    for (int64_t i = 0; i < 8; ++i)
+      to[k * kBlockRows + i] = from[i * stride + k];
+}
+
+namespace {
 
 /// Sixteen numbers; the compiler cuts them to what the processor has.
 typedef float Lanes __attribute__((vector_size(64)));
@@ -46,18 +88,24 @@ constexpr int64_t kFewest = 4;
 constexpr float kLowestScale = 0.74081822f, kHighestScale = 22026.466f;
 
 /// One tile, and what the steps need beside it.
-struct Tile : TileWriter {
+struct Tile {
   Tile(int64_t rows, int64_t columns)
       : rows(rows), columns(columns), blocks(divideCeil(rows, kBlockRows)),
-        values(blocks * kBlockRows * columns), rowInverse(blocks * kBlockRows),
-        rowSum(blocks * kBlockRows), rowSquares(blocks * kBlockRows),
-        rowSkip(blocks * kBlockRows), columnInverse(columns),
-        columnSum(columns * kLanes), columnSquares(columns * kLanes),
-        columnDeviation(columns), columnSkip(columns) {}
+        values(new float[blocks * kBlockRows * columns]),
+        rowInverse(blocks * kBlockRows), rowSum(blocks * kBlockRows),
+        rowSquares(blocks * kBlockRows), rowSkip(blocks * kBlockRows),
+        columnInverse(columns), columnSum(columns * kLanes),
+        columnSquares(columns * kLanes), columnDeviation(columns),
+        columnSkip(columns) {
+    if (int64_t used = rows % kBlockRows)
+      for (float *at = place(rows, 0), *end = values.get() + size(); at < end;
+           at += kBlockRows)
+        std::fill_n(at, kBlockRows - used, 0.0f);
+  }
 
   int64_t rows, columns, blocks;
   /// [blocks][columns][64]; rows beyond the last are zeros.
-  std::vector<float> values;
+  std::unique_ptr<float[]> values;
   /// 1 / scale, and the deviations in rowSum once rowDeviations has run.
   std::vector<float> rowInverse, rowSum, rowSquares;
   /// 0, or infinity where a row takes no part.
@@ -68,15 +116,21 @@ struct Tile : TileWriter {
   std::vector<float> columnDeviation, columnSkip;
 
   float *place(int64_t row, int64_t column) {
-    return values.data() + row / kBlockRows * columns * kBlockRows +
+    return values.get() + row / kBlockRows * columns * kBlockRows +
            column * kBlockRows + row % kBlockRows;
   }
-  void setRow(int64_t row, const float *from) override {
-    float *to = place(row, 0);
-    for (int64_t k = 0; k < columns; ++k)
-      to[k * kBlockRows] = from[k];
+  int64_t size() const { return blocks * kBlockRows * columns; }
+  /// `stride` numbers lie between rows.
+  void setRows(int64_t row, int64_t count, const float *from, int64_t stride) {
+    if (count == TileWriter::kRows && row % count == 0)
+      return transposeRows(from, stride, columns, place(row, 0));
+    for (int64_t i = 0; i < count; ++i) {
+      float *to = place(row + i, 0);
+      for (int64_t k = 0; k < columns; ++k)
+        to[k * kBlockRows] = from[i * stride + k];
+    }
   }
-  void setColumn(int64_t row, int64_t column, ArrayRef<float> from) override {
+  void setColumn(int64_t row, int64_t column, ArrayRef<float> from) {
     while (!from.empty()) {
       size_t count =
           std::min<size_t>(from.size(), kBlockRows - row % kBlockRows);
@@ -85,6 +139,29 @@ struct Tile : TileWriter {
       row += static_cast<int64_t>(count);
     }
   }
+};
+
+/// Tiles beside each other.
+struct Tiles : TileWriter {
+  Tiles(int64_t rows, int64_t columns, int64_t width) : width(width) {
+    for (int64_t begin = 0; begin < columns; begin += width)
+      tiles.emplace_back(rows, std::min(width, columns - begin));
+  }
+
+  void setRows(int64_t row, int64_t count, const float *from) override {
+    int64_t begin = 0,
+            columns = (tiles.size() - 1) * width + tiles.back().columns;
+    for (Tile &tile : tiles) {
+      tile.setRows(row, count, from + begin, columns);
+      begin += width;
+    }
+  }
+  void setColumn(int64_t row, int64_t column, ArrayRef<float> from) override {
+    tiles[column / width].setColumn(row, column % width, from);
+  }
+
+  int64_t width;
+  std::vector<Tile> tiles;
 };
 
 } // namespace
@@ -195,13 +272,13 @@ static float findMedian(std::vector<float> values) {
 /// Brings squares of numbers far from 1 into the range of f32, which changes no
 /// scale.
 static void bringIntoRange(Tile &tile) {
-  uint32_t bits = findLargest(tile.values.data(), tile.values.size());
+  uint32_t bits = findLargest(tile.values.get(), tile.size());
   int exponent = static_cast<int>(bits >> 23) - 127;
   if (bits == 0 || std::abs(exponent) < 30)
     return;
   // In two steps, for neither power of two may be out of range itself.
   for (int part : {-exponent / 2, -exponent - -exponent / 2})
-    multiply(tile.values.data(), tile.values.size(), std::ldexp(1.0f, part));
+    multiply(tile.values.get(), tile.size(), std::ldexp(1.0f, part));
 }
 
 /// Runs the steps. Returns what normalizeTile does, but for row scales.
@@ -223,7 +300,7 @@ static SinkhornTile normalize(Tile &tile, const SinkhornOptions &options,
   std::fill(tile.columnInverse.begin(), tile.columnInverse.end(), 1.0f);
   float unit = 1, target = 0, best = INFINITY;
   for (int64_t step = 0; step < options.steps; ++step) {
-    addUp(tile.values.data(), tile.blocks, columns, tile.rowInverse.data(),
+    addUp(tile.values.get(), tile.blocks, columns, tile.rowInverse.data(),
           tile.columnInverse.data(), tile.rowSum.data(), tile.rowSquares.data(),
           tile.columnSum.data(), tile.columnSquares.data());
     rowDeviations(tile.rowSum.size(), columns, unit, tile.rowInverse.data(),
@@ -299,18 +376,30 @@ SinkhornTile llmc::normalizeTile(ArrayRef<float> values, int64_t rows,
                                  int64_t columns,
                                  const SinkhornOptions &options) {
   Tile tile(rows, columns);
-  for (int64_t row = 0; row < rows; ++row)
-    tile.setRow(row, values.data() + row * columns);
+  tile.setRows(0, rows, values.data(), columns);
   return normalize(tile, options, true);
 }
 
-bool llmc::computeTileScale(int64_t rows, int64_t columns,
-                            function_ref<bool(TileWriter &)> fill,
-                            const SinkhornOptions &options, float *scale) {
-  Tile tile(rows, columns);
-  if (!fill(tile))
+int64_t llmc::getTogetherColumns(int64_t rows, int64_t columns,
+                                 const SinkhornOptions &options) {
+  // Bytes of tiles on one thread, and tasks that threads should find.
+  constexpr int64_t mostBytes = 4 << 20, fewestTasks = 8;
+  int64_t width = options.tileColumns;
+  int64_t fitting = mostBytes / (rows * width * int64_t(sizeof(float)));
+  int64_t shared = divideCeil(columns, width) / fewestTasks;
+  return std::max<int64_t>(1, std::min(fitting, shared)) * width;
+}
+
+bool llmc::computeTileScales(int64_t rows, int64_t columns,
+                             function_ref<bool(TileWriter &)> fill,
+                             const SinkhornOptions &options, float *scale) {
+  Tiles together(rows, columns, options.tileColumns);
+  if (!fill(together))
     return false;
-  SinkhornTile result = normalize(tile, options, false);
-  std::copy(result.columnScale.begin(), result.columnScale.end(), scale);
+  for (Tile &tile : together.tiles) {
+    SinkhornTile result = normalize(tile, options, false);
+    scale =
+        std::copy(result.columnScale.begin(), result.columnScale.end(), scale);
+  }
   return true;
 }

@@ -47,23 +47,32 @@ struct SinkhornTile {
 SinkhornTile normalizeTile(llvm::ArrayRef<float> values, int64_t rows,
                            int64_t columns, const SinkhornOptions &options);
 
-/// Takes the numbers of a tile, in any order.
+/// Takes the numbers of neighboring tiles, in any order.
 class TileWriter {
 public:
   virtual ~TileWriter() = default;
-  /// A whole row, [columns].
-  virtual void setRow(int64_t row, const float *from) = 0;
+  /// Rows that are best given at a time.
+  static constexpr int64_t kRows = 8;
+
+  /// `count` whole rows from `row` on, [count][columns].
+  virtual void setRows(int64_t row, int64_t count, const float *from) = 0;
   /// Numbers of a column from `row` on.
   virtual void setColumn(int64_t row, int64_t column,
                          llvm::ArrayRef<float> from) = 0;
 };
 
-/// Evens out a tile of a larger matrix and writes the scales of its columns.
-/// `fill` sets every number; where it returns false nothing is written and the
-/// result is false.
-bool computeTileScale(int64_t rows, int64_t columns,
-                      llvm::function_ref<bool(TileWriter &)> fill,
-                      const SinkhornOptions &options, float *scale);
+/// Columns of a matrix that are best given to computeTileScales at a time, a
+/// multiple of those of a tile: rows are read in longer pieces, tiles stay in
+/// the cache, and enough is left for other threads.
+int64_t getTogetherColumns(int64_t rows, int64_t columns,
+                           const SinkhornOptions &options);
+
+/// Evens out the tiles of some columns of a larger matrix and writes the scales
+/// of these columns. `fill` sets every number; where it returns false nothing is
+/// written and the result is false.
+bool computeTileScales(int64_t rows, int64_t columns,
+                       llvm::function_ref<bool(TileWriter &)> fill,
+                       const SinkhornOptions &options, float *scale);
 
 /// The scale of every column of matrices that have the same columns, stacked in
 /// order. Fails where a number is not finite, naming the matrix and the place,
