@@ -77,10 +77,11 @@ namespace {
 class Writer {
 public:
   Writer(WeightFile &file, const MethodSet &methods, const WeightStore &store,
-         unsigned threads, Journal &journal,
+         unsigned threads, Journal &journal, const std::atomic<bool> &stopped,
          llvm::function_ref<void(int64_t)> written)
       : file(file), methods(methods), store(store), threads(threads),
-        journal(journal), written(written), finished(file.weights.size()) {}
+        journal(journal), stopped(stopped), written(written),
+        finished(file.weights.size()) {}
 
   llvm::Error run(StringRef path) {
     std::string header = buildWeightHeader(file);
@@ -117,6 +118,8 @@ private:
   static int64_t getSpace(const PlacedWeight &weight) {
     return llvm::alignTo(weight.bytes, kAlignment);
   }
+
+  bool goesOn() const { return !machineFailed && !stopped; }
 
   /// Keeps the first error of a weight.
   void report(const PlacedWeight &weight, llvm::Error error) {
@@ -190,7 +193,7 @@ private:
       int64_t begin = task * perTask, end = std::min(begin + perTask, rows);
       pool.async([this, &weight, packed, rowBytes, begin, end, left] {
         bool fine = false;
-        if (!machineFailed) {
+        if (goesOn()) {
           llvm::Error error = copyRows(weight, packed, begin, end, rowBytes);
           fine = !error;
           report(weight, std::move(error));
@@ -254,7 +257,7 @@ private:
 
   WorkSeconds compressOne(PlacedWeight &weight, ParallelFor parallel) {
     WorkSeconds seconds;
-    if (machineFailed)
+    if (!goesOn())
       return seconds;
     llvm::Error error = writeQuantized(weight, methods, store, parallel, output,
                                        start + weight.offset, seconds);
@@ -272,6 +275,7 @@ private:
   const WeightStore &store;
   unsigned threads;
   Journal &journal;
+  const std::atomic<bool> &stopped;
   llvm::function_ref<void(int64_t)> written;
   OutputFile output;
   /// Where the data section begins.
@@ -291,6 +295,8 @@ private:
 llvm::Error llmc::writeWeightFile(WeightFile &file, const MethodSet &methods,
                                   const WeightStore &store, StringRef path,
                                   unsigned threads, Journal &journal,
+                                  const std::atomic<bool> &stopped,
                                   llvm::function_ref<void(int64_t)> written) {
-  return Writer(file, methods, store, threads, journal, written).run(path);
+  return Writer(file, methods, store, threads, journal, stopped, written)
+      .run(path);
 }

@@ -42,10 +42,12 @@
 #include "mlir/Transforms/Passes.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
+#include "llvm/Support/ThreadPool.h"
 #include "llvm/Support/Threading.h"
 #include "llvm/Support/ToolOutputFile.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
+#include <atomic>
 #include <chrono>
 #include <future>
 
@@ -91,9 +93,11 @@ private:
     plugins.setDialects(registry);
     context.getDiagEngine().registerHandler(
         [&](Diagnostic &diagnostic) { return report(diagnostic); });
-    // Passes on functions would run on MLIR's own threads; models have few
-    // functions, and two threads are better spent on weights.
+    // Weights are written while passes run, and their threads make types, too.
     context.disableMultithreading();
+    if (countThreads() > 1)
+      context.setThreadPool(
+          passThreads.emplace(llvm::hardware_concurrency(countThreads())));
 
     if (request.pluginSandbox)
       plugins.setTrial(request.pluginSeconds);
@@ -164,31 +168,49 @@ private:
         return code;
       return printDryRun();
     }
+    if (hasWeights())
+      return compileBeside();
+    if (int code = generate())
+      return code;
+    if (request.emit == "llvm")
+      return printModule();
+    llvm::SmallVector<char, 0> code;
+    if (int exit = step("emit code", [&] { return emit(code); }))
+      return exit;
+    return writeOutput(llvm::StringRef(code.data(), code.size()));
+  }
+
+  /// From linalg to the LLVM dialect.
+  int generate() {
     if (int code = step("place memory", [&] { return bufferize(); }))
       return code;
     if (int code = visitSlot(Slot::BeforeCodegen))
       return code;
-    if (int code = step("convert", [&] { return convert(); }))
-      return code;
-    if (request.emit == "llvm")
-      return printModule();
-    if (!hasWeights()) {
-      llvm::SmallVector<char, 0> code;
-      if (int exit = step("emit code", [&] { return emit(code); }))
-        return exit;
-      return writeOutput(llvm::StringRef(code.data(), code.size()));
-    }
-    return compileBeside();
+    return step("convert", [&] { return convert(); });
   }
 
-  /// Compiles the code on threads of its own while weights are written: the
-  /// processor has work while the other waits for the disk, and neither waits
-  /// for the last task of the other.
+  /// Writes weights on threads of their own while code is made: the processor
+  /// has work while the other waits for the disk, and neither waits for the last
+  /// task of the other.
   int compileBeside() {
+    auto weights = std::async(countThreads() > 1 ? std::launch::async
+                                                 : std::launch::deferred,
+                              [&] { return writeWeights(); });
+    int code = generateBeside(weights);
+    if (!weights.valid())
+      return code;
+    stopped = true;
+    llvm::consumeError(weights.get());
+    return code;
+  }
+
+  /// Takes the result of `weights` once the code is on its way.
+  int generateBeside(std::future<llvm::Error> &weights) {
+    if (int code = generate())
+      return code;
     CodeParts parts;
     if (int code = step("translate", [&] { return translate(parts); }))
       return code;
-    std::atomic<bool> stopped = false;
     double seconds = 0;
     auto objects = std::async(
         countThreads() > 1 ? std::launch::async : std::launch::deferred, [&] {
@@ -199,7 +221,11 @@ private:
           seconds = wall.count();
           return result;
         });
-    if (int code = step("write weights", [&] { return writeWeights(); })) {
+    auto finishWeights = [&] {
+      progress.expect(weightFile.dataBytes, weightBytes);
+      return tellOfWeights(weights.get());
+    };
+    if (int code = step("write weights", finishWeights)) {
       stopped = true;
       llvm::consumeError(objects.get().takeError());
       return code;
@@ -257,6 +283,7 @@ private:
 
   const CompileRequest &request;
   DialectRegistry registry;
+  std::optional<llvm::DefaultThreadPool> passThreads;
   MLIRContext context;
   Target target;
   PluginSet plugins;
@@ -278,6 +305,10 @@ private:
   std::vector<PassLine> passes;
   /// Of the scales of columns.
   double reading = 0, evening = 0;
+  /// Of the file of weights, so far.
+  std::atomic<int64_t> weightBytes = 0;
+  /// Nobody will want the weights, nor the code.
+  std::atomic<bool> stopped = false;
 
   int fail(ExitCode code, const llvm::Twine &message) {
     progress.clear();
@@ -608,24 +639,24 @@ private:
                : llvm::hardware_concurrency().compute_thread_count();
   }
 
-  int writeWeights() {
-    progress.expect(weightFile.dataBytes);
-    llvm::Error error = writeWeightFile(
-        weightFile, plugins.getMethods(), *model.weights,
-        place.path("weights.safetensors"), countThreads(), place.getJournal(),
-        [&](int64_t bytes) { progress.add(bytes); });
+  llvm::Error writeWeights() {
+    return writeWeightFile(weightFile, plugins.getMethods(), *model.weights,
+                           place.path("weights.safetensors"), countThreads(),
+                           place.getJournal(), stopped, [&](int64_t bytes) {
+                             weightBytes += bytes;
+                             progress.add(bytes);
+                           });
+  }
+
+  /// What came of writing weights, what an earlier run had done, and where the
+  /// time went.
+  int tellOfWeights(llvm::Error error) {
     warnOfFaults();
     if (error)
       return fail(std::move(error));
     progress.clear();
-    tellOfWeights();
-    return Done;
-  }
-
-  /// What an earlier run had done, and where the time went.
-  void tellOfWeights() const {
     if (request.quiet)
-      return;
+      return Done;
     auto mega = [](int64_t bytes) { return static_cast<double>(bytes) / 1e6; };
     if (weightFile.reusedTensors)
       llvm::errs() << llvm::formatv(
@@ -634,7 +665,7 @@ private:
           weightFile.reusedTensors, weightFile.weights.size(),
           mega(weightFile.reusedBytes), mega(weightFile.dataBytes));
     if (!request.timing && !request.verbose)
-      return;
+      return Done;
     const WorkSeconds &seconds = weightFile.seconds;
     std::pair<const char *, double> parts[] = {
         {"columns: reading", reading},
@@ -645,6 +676,7 @@ private:
         {"weights: writing", seconds.writing}};
     for (auto [name, time] : parts)
       llvm::errs() << llvm::formatv("llmc:   {0,-20} {1,8:f3} s\n", name, time);
+    return Done;
   }
 
   int bufferize() {

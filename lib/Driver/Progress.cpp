@@ -23,9 +23,10 @@ void Progress::begin(llvm::StringRef step) {
   draw();
 }
 
-void Progress::expect(int64_t bytes) {
+void Progress::expect(int64_t bytes, int64_t before) {
   std::lock_guard<std::mutex> guard(mutex);
   total = bytes;
+  done = before;
   if (visible)
     draw();
 }

@@ -24,8 +24,8 @@ public:
 
   /// Shows what is being done.
   void begin(llvm::StringRef step);
-  /// The step has an amount of work, in bytes.
-  void expect(int64_t bytes);
+  /// The step has an amount of work, in bytes, and began with a part of it done.
+  void expect(int64_t bytes, int64_t before = 0);
   /// So much of it more is done. Called by any thread; redraws a few times a
   /// second.
   void add(int64_t bytes);

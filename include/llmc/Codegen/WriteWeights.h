@@ -7,6 +7,7 @@
 #define LLMC_CODEGEN_WRITEWEIGHTS_H
 
 #include "llmc/Codegen/Journal.h"
+#include <atomic>
 
 namespace llmc {
 
@@ -24,12 +25,14 @@ class MethodSet;
 /// matrix its numbers in f32 with its codes and scales, or these with what is
 /// written; and for each thread a few row blocks, or that of a small matrix.
 ///
-/// `written` hears of every piece, in bytes, from the thread that wrote it.
+/// `written` hears of every piece, in bytes, from the thread that wrote it. Once
+/// `stopped` is set no other tensor is begun, and the file stays unfinished.
 /// Errors of the machine have an error code of the system; of others, which are
 /// the model's, every matrix has its line.
 llvm::Error writeWeightFile(WeightFile &file, const MethodSet &methods,
                             const WeightStore &store, llvm::StringRef path,
                             unsigned threads, Journal &journal,
+                            const std::atomic<bool> &stopped,
                             llvm::function_ref<void(int64_t)> written);
 
 } // namespace llmc
