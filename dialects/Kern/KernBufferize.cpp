@@ -63,6 +63,7 @@ void KernDialect::registerBufferization() {
   MLIRContext *context = getContext();
   LinearOp::attachInterface<KernelModel<LinearOp>>(*context);
   QuantizeOp::attachInterface<KernelModel<QuantizeOp>>(*context);
+  RotateOp::attachInterface<KernelModel<RotateOp>>(*context);
   QuantizedLinearOp::attachInterface<KernelModel<QuantizedLinearOp>>(*context);
   GatherOp::attachInterface<KernelModel<GatherOp>>(*context);
   AppendOp::attachInterface<KernelModel<AppendOp>>(*context);

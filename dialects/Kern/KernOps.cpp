@@ -6,6 +6,7 @@
 #include "llmc/Dialect/Kern/KernOps.h"
 #include "llmc/Dialect/NN/CacheFormat.h"
 #include "llmc/Dialect/NN/NNInference.h"
+#include "llmc/Formats/Hadamard.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -76,6 +77,24 @@ LogicalResult QuantizeOp::verify() {
       return emitOpError("expected 'factors' of shape ")
              << x.back() << " but got " << nn::shapeText(f);
   }
+  return success();
+}
+
+LogicalResult RotateOp::verify() {
+  ArrayRef<int64_t> x = getInput().getType().getShape(),
+                    y = getInit().getType().getShape();
+  if (x.empty() || !agree(x, y)) // [C1]
+    return emitOpError("expected 'input' and 'init' of the same shape but got ")
+           << nn::shapeText(x) << " and " << nn::shapeText(y);
+  if (Value factors = getFactors()) {
+    ArrayRef<int64_t> f = cast<ShapedType>(factors.getType()).getShape();
+    if (f.size() != 1 || !agree(f[0], x.back())) // [C2]
+      return emitOpError("expected 'factors' of shape ")
+             << nn::shapeText(x.back()) << " but got " << nn::shapeText(f);
+  }
+  if (!isHadamardSize(getSize())) // [C3]
+    return emitOpError("expected 'size' of 16, 32, 64, 128 or 256 but got ")
+           << getSize();
   return success();
 }
 
@@ -232,6 +251,10 @@ void QuantizeOp::getEffects(
     SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
   addEffects(*this, effects);
 }
+void RotateOp::getEffects(
+    SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
+  addEffects(*this, effects);
+}
 void QuantizedLinearOp::getEffects(
     SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
   addEffects(*this, effects);
@@ -265,6 +288,10 @@ LogicalResult LinearOp::reifyResultShapes(OpBuilder &builder,
 LogicalResult
 QuantizeOp::reifyResultShapes(OpBuilder &builder,
                               ReifiedRankedShapedTypeDims &shapes) {
+  return reify(*this, builder, shapes);
+}
+LogicalResult RotateOp::reifyResultShapes(OpBuilder &builder,
+                                          ReifiedRankedShapedTypeDims &shapes) {
   return reify(*this, builder, shapes);
 }
 LogicalResult

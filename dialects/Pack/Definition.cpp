@@ -14,7 +14,7 @@ using namespace llmc::pack;
 static constexpr StringLiteral kBits = "bits", kGroup = "group",
                                kTerms = "terms", kMinimum = "minimum",
                                kLevels = "levels", kScale = "scale",
-                               kFunction = "function";
+                               kFunction = "function", kHadamard = "hadamard";
 
 //===----------------------------------------------------------------------===//
 // Writing
@@ -48,6 +48,8 @@ DictionaryAttr llmc::pack::buildDefinition(MLIRContext *context,
   if (format.hasMinimum)
     entries.set(kMinimum,
                 builder.getStringAttr(getMinimumName(format.minimum)));
+  if (format.hadamard)
+    entries.set(kHadamard, builder.getI64IntegerAttr(format.hadamard));
   return entries.getDictionary(context);
 }
 
@@ -127,6 +129,9 @@ static llvm::Error parseInto(FormatDescription &format,
       format.hasMinimum
           ? reader.take<StringAttr>(kMinimum, "the name of a chain as")
           : StringAttr();
+  auto hadamard = reader.has(kHadamard)
+                      ? reader.take<IntegerAttr>(kHadamard, "a number as")
+                      : IntegerAttr();
   if (llvm::Error error = reader.finish())
     return error;
   // Before so many levels are asked for; `verify` knows better.
@@ -136,6 +141,10 @@ static llvm::Error parseInto(FormatDescription &format,
         "expected 1 to 8 bits and a group, numbers of i64");
   format.indexBits = static_cast<unsigned>(bits.getInt());
   format.groupSize = group.getInt();
+  if (hadamard && !hadamard.getType().isInteger(64))
+    return llvm::createStringError("expected 'hadamard' as a number of i64");
+  if (hadamard)
+    format.hadamard = hadamard.getInt();
   for (Attribute each : terms) {
     auto term = parseTerm(each, format.getCodeCount());
     if (!term)

@@ -31,6 +31,7 @@
 #include "mlir/Transforms/Passes.h"
 #include "llvm-c/Core.h"
 #include "llvm-c/LLJIT.h"
+#include "llvm/ExecutionEngine/Orc/Shared/ExecutorAddress.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
@@ -79,6 +80,19 @@ std::string llmc::getQuantizeModule(int64_t k, bool factors,
 })",
       kRaw, k, kern::getInputRowBytes(k, activations), factors ? ", %t" : "",
       factors ? llvm::formatv(", memref<{0}xf32>", k).str() : "");
+}
+
+std::string llmc::getRotateModule(int64_t k, bool factors, int64_t size) {
+  return llvm::formatv(
+      R"(func.func @run(%rx: {0}, %t: memref<{1}xf32>, %ry: {0}, %m: index, %begin: index, %end: index) {{
+  %c0 = arith.constant 0 : index
+  %x = memref.view %rx[%c0][%m] : {0} to memref<?x{1}xf32>
+  %y = memref.view %ry[%c0][%m] : {0} to memref<?x{1}xf32>
+  kern.rotate ins(%x{2} : memref<?x{1}xf32>{3}) outs(%y : memref<?x{1}xf32>) {{size = {4} : i64}
+  return
+})",
+      kRaw, k, factors ? ", %t" : "",
+      factors ? llvm::formatv(", memref<{0}xf32>", k).str() : "", size);
 }
 
 std::string llmc::getProductModule(llvm::StringRef weight, int64_t n, int64_t k,
@@ -204,5 +218,5 @@ void *Jit::lookup(llvm::StringRef name) {
     llvm::consumeError(std::move(error));
     return nullptr;
   }
-  return reinterpret_cast<void *>(address);
+  return llvm::orc::ExecutorAddr(address).toPtr<void *>();
 }

@@ -70,6 +70,8 @@ static void printJson(json::OStream &out, const FormatFamily &family) {
   });
   if (format.hasMinimum)
     out.attribute("minimum", getChainName(format.minimum));
+  if (format.hadamard)
+    out.attribute("hadamard", format.hadamard);
 }
 
 static std::string betterText(const Metric &metric) {
@@ -168,6 +170,9 @@ static std::string describeDefaults(const FormatDescription &format) {
     text += ", scale " + getChainName(term.scale);
   if (format.hasMinimum)
     text += ", minimum " + getChainName(format.minimum);
+  if (format.hadamard)
+    text += ", Hadamard transform of " + std::to_string(format.hadamard) +
+            " columns";
   return text;
 }
 

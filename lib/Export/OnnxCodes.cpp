@@ -21,6 +21,10 @@ Expected<bool> llmc::hasOnnxZeros(const FormatDescription &format) {
   if (format.isDense() || format.terms.size() != 1)
     return refuse("is no matrix of codes with one scale for each group; use "
                   "i4g32, for example");
+  if (format.hadamard)
+    return refuse(
+        "transforms columns, which no operator of ONNX undoes; use '" +
+        format.getStored().name + "'");
   if (!is_contained({2u, 4u, 8u}, format.indexBits))
     return refuse("has codes of " + Twine(format.indexBits) +
                   " bits, and ONNX has those of 2, 4 and 8; use i4g32, for "

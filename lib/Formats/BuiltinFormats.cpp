@@ -62,8 +62,9 @@ static constexpr std::array<int8_t, 8> kNl3 = {-127, -78, -46, -19,
 static constexpr std::array<int8_t, 4> kT2 = {-1, 0, 1, 0};
 
 template <const auto &levels> static constexpr llmc_term makeTerm() {
-  int lowest = levels[0], highest = levels[0];
-  for (int level : levels) {
+  int lowest = int{levels[0]}, highest = lowest;
+  for (int8_t each : levels) {
+    int level = int{each};
     lowest = level < lowest ? level : lowest;
     highest = level > highest ? level : highest;
   }
@@ -86,7 +87,9 @@ makeFormat(const char *name, const char *summary,
           kGroup,
           &kTerm<levels>,
           1,
-          minimum};
+          minimum,
+          /*hadamard=*/0,
+          /*reserved=*/0};
 }
 
 #define LLMC_NAME(name) LLMC_FORMATS_PREFIX name

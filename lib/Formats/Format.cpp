@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Formats/Format.h"
+#include "llmc/Formats/Hadamard.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/raw_ostream.h"
@@ -50,7 +51,7 @@ Levels Levels::make(ArrayRef<int8_t> levels) {
       result.table.assign(levels.begin(), levels.end());
       return result;
     }
-  result.offset = levels[0];
+  result.offset = int{levels[0]};
   return result;
 }
 
@@ -111,7 +112,18 @@ bool FormatDescription::operator==(const FormatDescription &other) const {
   return indexBits == other.indexBits && dense == other.dense &&
          terms == other.terms && hasMinimum == other.hasMinimum &&
          (!hasMinimum || minimum == other.minimum) &&
-         groupSize == other.groupSize;
+         groupSize == other.groupSize && hadamard == other.hadamard;
+}
+
+FormatDescription FormatDescription::getStored() const {
+  FormatDescription stored = *this;
+  if (!hadamard)
+    return stored;
+  stored.hadamard = 0;
+  StringRef name = this->name;
+  name.consume_back(getHadamardName(hadamard));
+  stored.name = name.str();
+  return stored;
 }
 
 //===----------------------------------------------------------------------===//
@@ -145,7 +157,15 @@ static Error verifyChain(const FormatDescription &format,
 }
 
 Error llmc::verify(const FormatDescription &format) {
+  if (format.hadamard && !isHadamardSize(format.hadamard))
+    return createStringError("expected a Hadamard transform of 16, 32, 64, 128 "
+                             "or 256 columns but got " +
+                             Twine(format.hadamard));
   if (format.isDense()) {
+    if (format.hadamard)
+      return createStringError("expected a dense format without a Hadamard "
+                               "transform: it has no groups that outliers "
+                               "could be spread over");
     if (format.indexBits != 8 * getRealBytes(format.dense))
       return createStringError(
           "expected " + Twine(8 * getRealBytes(format.dense)) +
@@ -246,5 +266,7 @@ std::string llmc::describe(const FormatDescription &format) {
     out << "minimum:  ";
     describeChain(out, format.minimum, group);
   }
+  if (format.hadamard)
+    out << "columns:  Hadamard transform of each " << format.hadamard << '\n';
   return text;
 }

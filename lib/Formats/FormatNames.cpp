@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Formats/FormatSet.h"
+#include "llmc/Formats/Hadamard.h"
 #include "llmc/Support/Nearest.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -115,18 +116,35 @@ bool llmc::parseMinimum(StringRef text, ScaleChain &chain) {
   return true;
 }
 
+/// Takes ".h" and a number off the end of a name; false if they are not there.
+static bool takeHadamard(StringRef &name, int64_t &columns) {
+  auto [front, last] = name.rsplit('.');
+  if (!last.consume_front("h") || last.getAsInteger(10, columns))
+    return false;
+  name = front;
+  return true;
+}
+
 Expected<FormatDescription> FormatSet::parse(StringRef name) const {
   FormatDescription format;
   format.name = name.str();
-  for (const auto &[text, real] : kReals)
-    if (name == text) {
+  StringRef text = name;
+  int64_t hadamard = 0;
+  bool transformed = takeHadamard(text, hadamard);
+  if (transformed && !isHadamardSize(hadamard))
+    return unknown(name, "expected a Hadamard transform of 16, 32, 64, 128 or "
+                         "256 columns after '.h'");
+  for (const auto &[dense, real] : kReals)
+    if (text == dense) {
       format.dense = real;
       format.indexBits = 8 * getRealBytes(real);
+      format.hadamard = hadamard;
+      if (Error error = verify(format))
+        return unknown(name, toString(std::move(error)));
       return format;
     }
-  StringRef text = name;
   for (const auto &[alias, meaning] : kAliases)
-    if (name == alias)
+    if (text == alias)
       text = meaning;
 
   const FormatFamily *family = takeFamily(text);
@@ -139,6 +157,8 @@ Expected<FormatDescription> FormatSet::parse(StringRef name) const {
                                  : ""));
   format = family->defaults;
   format.name = name.str();
+  if (transformed)
+    format.hadamard = hadamard;
   if (text.consume_front("row")) {
     format.groupSize = 0;
   } else if (text.consume_front("g")) {
@@ -218,6 +238,10 @@ static std::string getGroupName(const FormatDescription &format) {
   return format.groupSize ? "g" + std::to_string(format.groupSize) : "row";
 }
 
+std::string llmc::getHadamardName(int64_t hadamard) {
+  return hadamard ? ".h" + std::to_string(hadamard) : "";
+}
+
 std::string FormatSet::getLongName(const FormatFamily &family,
                                    const FormatDescription &format) {
   std::string name = family.name + getGroupName(format);
@@ -226,12 +250,12 @@ std::string FormatSet::getLongName(const FormatFamily &family,
   bool sameMinimum = format.hasMinimum == usual.hasMinimum &&
                      (!format.hasMinimum || format.minimum == usual.minimum);
   if (scale == usual.terms[0].scale && sameMinimum)
-    return name;
+    return name + getHadamardName(format.hadamard);
   name += "." + getChainName(scale);
   if (format.hasMinimum &&
       (!usual.hasMinimum || format.minimum != asMinimum(scale)))
     name += "." + getMinimumName(format.minimum);
-  return name;
+  return name + getHadamardName(format.hadamard);
 }
 
 /// The family of llmc with these levels; empty if there is none.
@@ -268,5 +292,5 @@ std::string llmc::getCanonicalName(const FormatDescription &format) {
     name += "." + getChainName(scale);
   if (ownMinimum)
     name += "." + getMinimumName(format.minimum);
-  return name;
+  return name + getHadamardName(format.hadamard);
 }

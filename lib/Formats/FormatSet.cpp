@@ -8,6 +8,8 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 
+#include <cstddef>
+
 using namespace llvm;
 using namespace llmc;
 
@@ -167,6 +169,12 @@ static Expected<FormatFamily> readFamily(const Twine &what,
     format.hasMinimum = true;
     format.minimum = *minimum;
   }
+  if (LLMC_PLUGIN_HAS(&from, reserved)) {
+    if (from.reserved != 0)
+      return createStringError(what + ".reserved: expected 0 but got " +
+                               Twine(from.reserved));
+    format.hadamard = from.hadamard;
+  }
   if (Error error = verify(format))
     return createStringError(what + ": " + toString(std::move(error)));
   return family;
@@ -207,8 +215,8 @@ Error FormatSet::add(const llmc_plugin &plugin, StringRef file,
   std::vector<FormatFamily> all = families;
   for (size_t i = 0; i < plugin.format_count; ++i) {
     std::string what = "llmc_plugin.formats[" + std::to_string(i) + "]";
-    auto each =
-        readElement(what, plugin.formats, i, sizeof(llmc_format_definition));
+    auto each = readElement(what, plugin.formats, i,
+                            offsetof(llmc_format_definition, hadamard));
     if (!each)
       return each.takeError();
     auto family = readFamily(what, **each, *vendor, run);

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "llmc/Formats/QuantizedMatrix.h"
 #include "llmc/Formats/Floats.h"
+#include "llmc/Formats/Hadamard.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/CheckedArithmetic.h"
 
@@ -159,8 +160,16 @@ static void decodeAll(const QuantizedMatrix &matrix, int64_t begin, int64_t end,
   const float *scale = scaleColumns && !matrix.columnScale.empty()
                            ? matrix.columnScale.data()
                            : nullptr;
-  for (int64_t row = begin; row < end; ++row)
-    decodeRow(matrix, row, scale, out.data() + (row - begin) * matrix.columns);
+  int64_t hadamard = matrix.format.hadamard, columns = matrix.columns;
+  for (int64_t row = begin; row < end; ++row) {
+    Value *values = out.data() + (row - begin) * columns;
+    decodeRow(matrix, row, hadamard ? nullptr : scale, values);
+    if (!hadamard)
+      continue;
+    rotateColumns(hadamard, columns, 0, MutableArrayRef(values, columns));
+    for (int64_t k = 0; scale && k < columns; ++k)
+      values[k] *= static_cast<Value>(scale[k]);
+  }
 }
 
 void llmc::decodeRows(const QuantizedMatrix &matrix, int64_t begin, int64_t end,

@@ -13,8 +13,9 @@ using namespace llmc;
 using Values = Emitter::Values;
 
 llvm::Expected<QuantizedShape>
-QuantizedShape::create(FormatDescription format, int64_t rows, int64_t columns,
-                       int64_t tileRows, MLIRContext *context) {
+QuantizedShape::create(const FormatDescription &format, int64_t rows,
+                       int64_t columns, int64_t tileRows,
+                       MLIRContext *context) {
   auto layout = PackedLayout::create(format, rows, columns, tileRows);
   if (!layout)
     return layout.takeError();
@@ -35,7 +36,8 @@ QuantizedShape::create(FormatDescription format, int64_t rows, int64_t columns,
                                      "levels");
     function = std::move(*parsed);
   }
-  shape.format = std::move(format);
+  // Kernels read the stored matrix, whatever it is the transform of.
+  shape.format = format.getStored();
   shape.layout = std::move(*layout);
   return shape;
 }

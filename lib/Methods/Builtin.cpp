@@ -257,7 +257,8 @@ struct Evening {
     const llmc_job &job = work.job;
     if (options.kurtosis > 0) {
       moments.resize(job.rows);
-      if (int status = work.host.each_row(work.run, measureRow, this, 0, 0))
+      if (int status = work.host.parallel_for(work.run, job.rows, measureRow,
+                                              this, 0, 0))
         return status;
       double kurtosis = getKurtosis(moments, job.columns);
       if (kurtosis > options.kurtosis) {
@@ -274,9 +275,21 @@ struct Evening {
     return work.host.set_column_scale(work.run, scale.data());
   }
 
-  static int measureRow(void *context, llmc_row *row) {
+  /// The scale is that of the columns as they come, whatever the format's
+  /// transform makes of them.
+  int read(int64_t row, int64_t begin, int64_t end, float *out) const {
+    const llmc_host &host = work.host;
+    return LLMC_PLUGIN_HAS(&host, read_plain)
+               ? host.read_plain(work.run, row, begin, end, out)
+               : host.read(work.run, row, begin, end, out);
+  }
+
+  static int measureRow(void *context, int64_t index) {
     auto &self = *static_cast<Evening *>(context);
-    self.moments[row->index].add(ArrayRef(row->values, self.work.job.columns));
+    std::vector<float> values(self.work.job.columns);
+    if (int status = self.read(index, 0, self.work.job.columns, values.data()))
+      return status;
+    self.moments[index].add(values);
     return LLMC_METHOD_OK;
   }
 
@@ -291,9 +304,7 @@ struct Evening {
       for (int64_t row = 0, next; row < rows; row = next) {
         next = std::min(rows, row + TileWriter::kRows);
         for (int64_t at = row; at < next; ++at) {
-          status =
-              self.work.host.read(self.work.run, at, begin, end,
-                                  lines.data() + (at - row) * (end - begin));
+          status = self.read(at, begin, end, lines.data() + (at - row) * (end - begin));
           if (status)
             return false;
         }

@@ -10,6 +10,7 @@
 #include "MethodRun.h"
 #include "Tasks.h"
 #include "llmc/Formats/Floats.h"
+#include "llmc/Formats/Hadamard.h"
 #include "llmc/Methods/CatchAll.h"
 #include "llmc/Support/SplitMix.h"
 #include "llmc/Support/Vectorized.h"
@@ -347,8 +348,8 @@ static int parallelFor(llmc_run *run, int64_t count, llmc_body body,
                    [&](int64_t index) { return body(context, index); });
 }
 
-static int readNumbers(llmc_run *run, int64_t row, int64_t begin, int64_t end,
-                       float *out) {
+static int readPlain(llmc_run *run, int64_t row, int64_t begin, int64_t end,
+                     float *out) {
   if (!run->hasRow(row))
     return run->failRow(row);
   if (begin < 0 || end > run->columns || begin >= end || !out)
@@ -370,6 +371,35 @@ static int readNumbers(llmc_run *run, int64_t row, int64_t begin, int64_t end,
               "f32",
               row, column, run->matrix.columnScale[column])
           .str());
+}
+
+static int readNumbers(llmc_run *run, int64_t row, int64_t begin, int64_t end,
+                       float *out) {
+  int64_t hadamard = run->format.hadamard, columns = run->columns;
+  if (!hadamard || begin < 0 || end > columns || begin >= end)
+    return readPlain(run, row, begin, end, out);
+  // Whole blocks.
+  auto last = getHadamardBlock(hadamard, columns, end - 1);
+  int64_t from = getHadamardBlock(hadamard, columns, begin).begin,
+          to = last.begin + last.size;
+  std::vector<float> wider;
+  float *values = out;
+  if (out && (from != begin || to != end)) {
+    wider.resize(to - from);
+    values = wider.data();
+  }
+  if (int status = readPlain(run, row, from, to, values))
+    return status;
+  rotateColumns(hadamard, columns, from, MutableArrayRef(values, to - from));
+  int64_t wrong = findNotFinite(values, to - from);
+  if (wrong >= 0)
+    return run->fail(formatv("row {0}, column {1} after the Hadamard transform "
+                             "is beyond f32",
+                             row, from + wrong)
+                         .str());
+  if (values != out)
+    std::copy_n(values + (begin - from), end - begin, out);
+  return LLMC_METHOD_OK;
 }
 
 static int eachRow(llmc_run *run, llmc_row_body body, void *context,
@@ -523,7 +553,8 @@ static constexpr llmc_host kHost = {sizeof(llmc_host),
                                     storeMinimums,
                                     encodeRow,
                                     writeCodes,
-                                    writeValues};
+                                    writeValues,
+                                    readPlain};
 
 //===----------------------------------------------------------------------===//
 // Jobs
@@ -579,7 +610,7 @@ Expected<MethodResult> llmc::runTable(const Method &method,
     }
   }
 
-  const Statistics &known = request.statistics;
+  StoredStatistics known(request);
   auto orNull = [](ArrayRef<float> values) {
     return values.empty() ? nullptr : values.data();
   };

@@ -11,6 +11,7 @@
 #include "llmc/Codegen/Jit.h"
 #include "llmc/Codegen/QuantizedEmitter.h"
 #include "llmc/Dialect/Pack/PackFormats.h"
+#include "llmc/Formats/Hadamard.h"
 #include "llmc/Formats/Layout.h"
 #include "llmc/Methods/Method.h"
 #include "llmc/Support/SplitMix.h"
@@ -73,20 +74,23 @@ static Expected<QuantizedMatrix> makeMatrix(const FormatDescription &format,
 // Values
 //===----------------------------------------------------------------------===//
 
-/// Every number is as near as the format has it, given the scales.
-static Error checkNearest(ArrayRef<float> values,
-                          const QuantizedMatrix &matrix) {
+/// Every number to be stored is as near as the format has it, given the scales.
+static Error checkNearest(ArrayRef<float> values, QuantizedMatrix matrix) {
+  int64_t hadamard = matrix.format.hadamard;
+  matrix.format = matrix.format.getStored();
   const FormatDescription &format = matrix.format;
   int64_t columns = matrix.columns, width = format.getGroupColumns(columns);
   std::vector<float> decoded(columns);
   for (int64_t row = 0; row < matrix.rows; ++row) {
+    std::vector<float> stored(values.slice(row * columns, columns));
+    rotateColumns(hadamard, columns, 0, MutableArrayRef(stored));
     decodeRows(matrix, row, row + 1, MutableArrayRef(decoded));
     for (int64_t k = 0; k < columns; ++k) {
       double scale = matrix.getChainValue(0, row, k / width),
              minimum = format.hasMinimum
                            ? matrix.getChainValue(1, row, k / width)
                            : 0,
-             value = values[row * columns + k], best = INFINITY;
+             value = stored[k], best = INFINITY;
       for (unsigned code = 0; code < format.getCodeCount(); ++code)
         best =
             std::min(best, std::abs(scale * format.terms[0].levels.get(code) +
@@ -204,8 +208,9 @@ public:
     return result;
   }
 
-  /// Products of `count` rows of numbers against the reference decoder in f64,
-  /// with the input as kernels round it; and the bits of one row alone.
+  /// Products of `count` rows of numbers with the stored matrix against the
+  /// reference decoder in f64, with the input as kernels round it; and the bits of
+  /// one row alone.
   Error checkProducts(int64_t count, Activations activations) {
     int64_t n = matrix.rows, k = matrix.columns;
     auto quantize = compile(getQuantizeModule(k, false, activations)),
@@ -221,8 +226,10 @@ public:
         x.data(), nullptr, q.data(), count, 0, kAllItems);
     auto run = reinterpret_cast<ProductFunction>((*product)->lookup("run"));
     run(q.data(), weight.data(), nullptr, y.data(), count, 0, kAllItems);
+    QuantizedMatrix stored = matrix;
+    stored.format = matrix.format.getStored();
     std::vector<double> decoded(n * k);
-    decodeRows(matrix, 0, n, MutableArrayRef(decoded));
+    decodeRows(stored, 0, n, MutableArrayRef(decoded));
     for (int64_t m = 0; m < count; ++m) {
       std::vector<double> input =
           decodeInput(q.data() + m * rowBytes, activations);
@@ -259,6 +266,15 @@ public:
     AlignedArray<float> y(n * k);
     reinterpret_cast<GatherFunction>((*gather)->lookup("run"))(
         ids.data(), weight.data(), y.data(), 0, kAllItems);
+    if (int64_t hadamard = matrix.format.hadamard) {
+      auto rotate = compile(getRotateModule(k, /*factors=*/false, hadamard));
+      if (!rotate)
+        return rotate.takeError();
+      AlignedArray<float> stored(n * k);
+      std::copy_n(y.data(), n * k, stored.data());
+      reinterpret_cast<RotateFunction>((*rotate)->lookup("run"))(
+          stored.data(), nullptr, y.data(), n, 0, kAllItems);
+    }
     std::vector<float> decoded(k);
     for (int64_t i = 0; i < n; ++i) {
       decodeRows(matrix, ids[i], ids[i] + 1, MutableArrayRef(decoded));

@@ -248,6 +248,7 @@ private:
                   scope.methods.describeUnknown(rule.method, {kKeepMethod}));
     if (rule.format.empty())
       return fail(&node, "expected the key 'format', or 'bits' and 'group'");
+    takeHadamard(rule, *method);
     auto format = scope.formats.parse(rule.format);
     if (!format)
       return fail(&node, toString(format.takeError()));
@@ -264,6 +265,20 @@ private:
     auto options = Options::parse(rule.method, method->options, settings);
     if (!options)
       fail(&node, toString(options.takeError()));
+  }
+
+  /// The key `hadamard` is the end of the format's name, unless the method has
+  /// an option of that name.
+  static void takeHadamard(QuantizeRule &rule, const Method &method) {
+    StringRef key = "hadamard";
+    auto setting = find_if(rule.settings,
+                           [&](const auto &each) { return each.first == key; });
+    if (setting == rule.settings.end() ||
+        any_of(method.options,
+               [&](const MethodOption &option) { return option.name == key; }))
+      return;
+    rule.format += ".h" + setting->second;
+    rule.settings.erase(setting);
   }
 
   const RecipeScope &scope;

@@ -98,6 +98,8 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
         products.push_back(getWork(e, library, linear));
       else if (auto quantize = dyn_cast<kern::QuantizeOp>(op))
         expand(e, library, quantize);
+      else if (auto rotate = dyn_cast<kern::RotateOp>(op))
+        expand(e, library, rotate);
       else if (auto gather = dyn_cast<kern::GatherOp>(op))
         expand(e, library, gather);
       else if (auto append = dyn_cast<kern::AppendOp>(op))
@@ -130,7 +132,8 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
       SmallVector<int64_t> strides;
       int64_t offset;
       if (type.getRank() > 2 ||
-          !isa<kern::LinearOp, kern::QuantizeOp, kern::QuantizedLinearOp>(op) ||
+          !isa<kern::LinearOp, kern::QuantizeOp, kern::QuantizedLinearOp,
+               kern::RotateOp>(op) ||
           mlir::failed(type.getStridesAndOffset(strides, offset)) ||
           strides.back() != 1)
         return op->emitOpError("expected contiguous rows but got ") << type;
@@ -323,28 +326,49 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
     return divide(e, rows, tile, most, blocks, groups, product);
   }
 
-  void expand(Emitter &e, KernelLibrary &library, kern::QuantizeOp op) {
-    int64_t columns = op.getInput().getType().getShape().back(),
-            bytes = op.getInit().getType().getShape().back();
-    // Both are verified.
-    func::FuncOp kernel = library.getQuantizeRow(
-        *kern::findActivations(columns, bytes), bool(op.getFactors()));
-    Value rows = extents(e, op.getInput(), 1);
+  /// A kernel that turns rows of `input` into those of `init`, `distance`
+  /// elements of `width` bytes apart.
+  static void expandRows(Emitter &e, func::FuncOp kernel, Value input,
+                         Value factors, Value init, Value distance,
+                         int64_t width) {
+    Value rows = extents(e, input, 1), columns = e.index(getColumns(input));
     Value items = e.ceilDiv(rows, e.index(kQuantizedRowsPerItem));
-    Value factors = op.getFactors() ? pointer(e, op.getFactors()) : Value();
-    Value distance = rowDistance(e, op.getInput());
-    Value from = pointer(e, op.getInput()), to = pointer(e, op.getInit());
+    Value between = rowDistance(e, input);
+    Value from = pointer(e, input), to = pointer(e, init);
+    if (factors)
+      factors = pointer(e, factors);
     parallel(e, items, [&](Value item) {
       auto [begin, end] = piece(e, item, e.index(kQuantizedRowsPerItem), rows);
       e.loop(begin, end, 1, [&](Value row) {
-        SmallVector<Value> operands{e.at(from, e.mul(row, distance))};
+        SmallVector<Value> operands{e.at(from, e.mul(row, between))};
         if (factors)
           operands.push_back(factors);
-        operands.push_back(e.at(to, e.mul(row, bytes), 1));
-        operands.push_back(e.index(columns));
+        operands.push_back(e.at(to, e.mul(row, distance), width));
+        operands.push_back(columns);
         e.create<func::CallOp>(kernel, operands);
       });
     });
+  }
+
+  static int64_t getColumns(Value buffer) {
+    return cast<MemRefType>(buffer.getType()).getShape().back();
+  }
+
+  void expand(Emitter &e, KernelLibrary &library, kern::QuantizeOp op) {
+    int64_t bytes = getColumns(op.getInit());
+    // Columns and bytes are verified.
+    func::FuncOp kernel = library.getQuantizeRow(
+        *kern::findActivations(getColumns(op.getInput()), bytes),
+        bool(op.getFactors()));
+    expandRows(e, kernel, op.getInput(), op.getFactors(), op.getInit(),
+               e.index(bytes), /*width=*/1);
+  }
+
+  void expand(Emitter &e, KernelLibrary &library, kern::RotateOp op) {
+    func::FuncOp kernel =
+        library.getRotateRow(op.getSize(), bool(op.getFactors()));
+    expandRows(e, kernel, op.getInput(), op.getFactors(), op.getInit(),
+               rowDistance(e, op.getInit()), /*width=*/4);
   }
 
   Work getWork(Emitter &e, KernelLibrary &library, kern::QuantizedLinearOp op) {

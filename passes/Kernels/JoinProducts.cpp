@@ -28,7 +28,7 @@ void setJoined(Operation *product) {
 /// elements, or they are the product's own input. (Memory of a moved op lives
 /// longer, and its work is no longer beside that of its neighbors.)
 bool canMove(Operation *op) {
-  return isa<kern::QuantizeOp, tensor::EmptyOp, tensor::DimOp,
+  return isa<kern::QuantizeOp, kern::RotateOp, tensor::EmptyOp, tensor::DimOp,
              tensor::CollapseShapeOp, tensor::ExpandShapeOp, nn::GetOp>(op) ||
          (op->getDialect() && isa<arith::ArithDialect>(op->getDialect()) &&
           llvm::all_of(op->getResultTypes(),

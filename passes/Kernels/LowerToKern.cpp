@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "llmc/Dialect/Kern/KernOps.h"
 #include "llmc/Dialect/NN/NNOps.h"
+#include "llmc/Dialect/Pack/PackFormats.h"
 #include "llmc/Passes/Dims.h"
 #include "llmc/Passes/KernelPasses.h"
 
@@ -47,6 +48,7 @@ struct LowerToKern : llmc::impl::LowerToKernPassBase<LowerToKern> {
     if (failed)
       return signalPassFailure();
     quantized.clear();
+    rotated.clear();
     capacities.clear();
     // Extents are computed from the symbols at the top of the function, while
     // all ops still stand; tensor.dim is left where no symbol tells one.
@@ -104,26 +106,55 @@ struct LowerToKern : llmc::impl::LowerToKernPassBase<LowerToKern> {
   }
 
   /// The quantized input of a product; products of one input, with the same
-  /// factors and activations, share it.
+  /// factors, transform and activations, share it.
   Value quantize(pack::LinearOp linear, ValueRange extents) {
+    Value input = linear.getInput(), factors = linear.getFactors();
+    int64_t columns = linear.getWeight().getType().getColumns();
+    OpBuilder builder(linear);
+    if (int64_t size = getHadamard(linear.getWeight())) {
+      Value &result = rotated[{input, factors, size, linear->getBlock()}];
+      if (!result)
+        result = rotate(builder, linear.getLoc(), input, factors, columns, size,
+                        extents);
+      input = result;
+      factors = {};
+    }
     kern::Activations activations = getActivations(linear);
-    Value &result = quantized[{linear.getInput(), linear.getFactors(),
-                               activations, linear->getBlock()}];
+    Value &result =
+        quantized[{input, factors, activations, linear->getBlock()}];
     if (result)
       return result;
-    auto input = cast<RankedTensorType>(linear.getInput().getType());
-    SmallVector<int64_t> shape(input.getShape());
-    shape.back() = kern::getInputRowBytes(
-        linear.getWeight().getType().getColumns(), activations);
-    OpBuilder builder(linear);
+    SmallVector<int64_t> shape(
+        cast<RankedTensorType>(input.getType()).getShape());
+    shape.back() = kern::getInputRowBytes(columns, activations);
     auto type = RankedTensorType::get(shape, builder.getI8Type());
     Value init =
         tensor::EmptyOp::create(builder, linear.getLoc(), type, extents);
-    result =
-        kern::QuantizeOp::create(builder, linear.getLoc(), type,
-                                 linear.getInput(), linear.getFactors(), init)
-            .getResult();
+    result = kern::QuantizeOp::create(builder, linear.getLoc(), type, input,
+                                      factors, init)
+                 .getResult();
     return result;
+  }
+
+  /// Columns of a block of the transform of a weight's format; 0: it has none.
+  static int64_t getHadamard(Value weight) {
+    auto type = cast<pack::TensorType>(weight.getType());
+    auto format = dyn_cast<pack::QuantizedAttr>(Attribute(type.getFormat()));
+    return format ? pack::getFormat(format).hadamard : 0;
+  }
+
+  /// Rows times the transform.
+  static Value rotate(OpBuilder &builder, Location loc, Value input,
+                      Value factors, int64_t columns, int64_t size,
+                      ValueRange extents) {
+    SmallVector<int64_t> shape(
+        cast<RankedTensorType>(input.getType()).getShape());
+    shape.back() = columns;
+    auto type = RankedTensorType::get(shape, builder.getF32Type());
+    Value init = tensor::EmptyOp::create(builder, loc, type, extents);
+    return kern::RotateOp::create(builder, loc, type, input, factors, init,
+                                  size)
+        .getResult();
   }
 
   static kern::Activations getActivations(pack::LinearOp linear) {
@@ -152,9 +183,14 @@ struct LowerToKern : llmc::impl::LowerToKernPassBase<LowerToKern> {
           .getResult();
     }
     if (auto gather = dyn_cast<pack::GatherOp>(op)) {
-      return kern::GatherOp::create(builder, loc, type, gather.getWeight(),
-                                    gather.getIndices(), init)
-          .getResult();
+      Value rows =
+          kern::GatherOp::create(builder, loc, type, gather.getWeight(),
+                                 gather.getIndices(), init)
+              .getResult();
+      if (int64_t size = getHadamard(gather.getWeight()))
+        rows = rotate(builder, loc, rows, Value(), type.getShape().back(), size,
+                      extents);
+      return rows;
     }
     if (auto append = dyn_cast<nn::AppendOp>(op))
       return kern::AppendOp::create(builder, loc, type, append.getInput(),
@@ -194,6 +230,7 @@ struct LowerToKern : llmc::impl::LowerToKernPassBase<LowerToKern> {
 
   llvm::DenseMap<std::tuple<Value, Value, kern::Activations, Block *>, Value>
       quantized;
+  llvm::DenseMap<std::tuple<Value, Value, int64_t, Block *>, Value> rotated;
   /// Of the caches that attention of one row reads.
   llvm::DenseMap<Operation *, Value> capacities;
 };

@@ -58,7 +58,13 @@ std::string getQuantizeModule(int64_t k, bool factors,
 using QuantizeFunction = void (*)(float *x, float *factors, char *q, int64_t m,
                                   int64_t begin, int64_t end);
 
-/// The same that multiplies those rows with an n x k matrix of the packed type
+/// The same that transforms m rows of k columns in blocks of `size` (f32 x, f32
+/// factors, f32 y, m, share begin, share end).
+std::string getRotateModule(int64_t k, bool factors, int64_t size);
+using RotateFunction = void (*)(float *x, float *factors, float *y, int64_t m,
+                                int64_t begin, int64_t end);
+
+/// The same that multiplies rounded rows with an n x k matrix of the packed type
 /// `weight`; without `bias`, it is not read.
 std::string getProductModule(llvm::StringRef weight, int64_t n, int64_t k,
                              bool bias, kern::Activations activations);

@@ -78,6 +78,11 @@ public:
   /// it (Quantized.cpp); with `scaled`, x times a factor for each column.
   mlir::func::FuncOp getQuantizeRow(kern::Activations activations, bool scaled);
 
+  /// (x, [factors], y, columns): one row times a Hadamard matrix in each block of
+  /// `size` columns (llmc/Formats/Hadamard.h); with `scaled`, x times a factor for
+  /// each column before.
+  mlir::func::FuncOp getRotateRow(int64_t size, bool scaled);
+
   /// (q, bytes between its rows, w, y, ldy, equal pieces of a matrix row, bytes
   /// of a tile, N, row begin, row end, block begin, block end): as getLinear,
   /// of quantized rows and a compressed matrix.

@@ -41,7 +41,7 @@ struct QuantizedShape {
 
   /// Refuses functions that do not say what the levels are. They are read in
   /// `context`, that of the kernels.
-  static llvm::Expected<QuantizedShape> create(FormatDescription format,
+  static llvm::Expected<QuantizedShape> create(const FormatDescription &format,
                                                int64_t rows, int64_t columns,
                                                int64_t tileRows,
                                                mlir::MLIRContext *context);

@@ -14,6 +14,9 @@
 //
 // Dense formats (f32, bf16, f16) have no terms: the code is the number itself.
 //
+// With a transform of columns (Hadamard.h) this is the stored matrix, and the
+// matrix that is meant is the stored one times the transform.
+//
 //===----------------------------------------------------------------------===//
 #ifndef LLMC_FORMATS_FORMAT_H
 #define LLMC_FORMATS_FORMAT_H
@@ -101,6 +104,8 @@ struct FormatDescription {
   ScaleChain minimum;
   /// Columns of a group, a multiple of 16; 0 is the whole row.
   int64_t groupSize = 0;
+  /// Columns of a block of the Hadamard transform; 0: there is none.
+  int64_t hadamard = 0;
   /// Whether the format is that of a plugin: parseFormat does not know its name,
   /// which is then the long one.
   bool fromPlugin = false;
@@ -123,6 +128,8 @@ struct FormatDescription {
   int64_t getRealOfGroup(const ScaleChain &chain, int64_t group) const;
   /// All chains: those of the terms in order, then that of the minimum.
   llvm::SmallVector<ScaleChain, 2> getChains() const;
+  /// The format of the stored matrix: this one without the transform.
+  FormatDescription getStored() const;
 
   /// Names do not count.
   bool operator==(const FormatDescription &other) const;
@@ -134,7 +141,7 @@ llvm::Error verify(const FormatDescription &format);
 /// The format of a name:
 ///
 ///     f32 | bf16 | f16
-///     LEVELS [ "g" GROUP | "row" ] [ "." CHAIN [ ".m" CHAIN | ".z" CODE ] ]
+///     LEVELS [ "g" GROUP | "row" ] [ "." CHAIN [ ".m" CHAIN | ".z" CODE ] ] [ ".h" BLOCK ]
 ///     LEVELS  u1..u6, u8    codes from 0, with a minimum
 ///             i2..i6, i8    codes about 0, without one
 ///             nl4, nl3      the 16 levels of IQ4_NL, 8 made alike, without
@@ -147,12 +154,14 @@ llvm::Error verify(const FormatDescription &format);
 ///             REAL "b-" CODE          a real for each 256 columns
 ///             e8m0 | ue4m3            a code for each group
 ///     CODE    u4 | u6 | u8 | i8 | e8m0 | ue4m3
+///     BLOCK   16 | 32 | 64 | 128 | 256: columns of a Hadamard transform
 ///
 /// The minimum of `u` formats has the chain of the scale unless ".m" names
 /// another; chains of unsigned codes are subtracted. Other levels get a minimum
 /// where ".m" names its chain. With ".z" the minimum is a zero point, in units of
 /// the scale, stored as u4, u6, u8 or i8. Short names: q4_0, q4_1, q5_0, q5_1, q8_0,
-/// iq4_nl, q4_k, q5_k, q6_k as in GGUF, nl4, sl4 and nl3 with .f32r-i8, mxfp4, ternary.
+/// iq4_nl, q4_k, q5_k, q6_k as in GGUF, nl4, sl4 and nl3 with .f32r-i8, mxfp4, ternary;
+/// ".h" may stand behind them, too.
 ///
 /// These are the formats of llmc (BuiltinFormats.cpp). Those of plugins stand in
 /// the place of LEVELS, with their own group and chains where a name gives none;

@@ -33,9 +33,10 @@ struct QuantizedMatrix {
   std::vector<uint8_t> codes;
   /// One for each term, then the minimum if there is one.
   llvm::SmallVector<ChainValues, 2> chains;
-  /// [columns], or empty: the matrix is what the format says, with column k
-  /// multiplied by columnScale[k]. It is no part of the packed bytes: it is
-  /// folded into what comes before the product, or multiplies its input.
+  /// [columns], or empty: the matrix is what the format says, its transform done,
+  /// with column k multiplied by columnScale[k]. It is no part of the packed
+  /// bytes: it is folded into what comes before the product, or multiplies its
+  /// input.
   std::vector<float> columnScale;
 
   /// Allocates zeros. Refuses formats that `verify` refuses, matrices without
@@ -58,7 +59,8 @@ llvm::Error verify(const QuantizedMatrix &matrix);
 
 /// Decodes rows [begin, end), row-major. Each value is the sum in f64, in f32
 /// rounded once more; with `scaleColumns`, the column scale is multiplied in
-/// before that. The matrix must pass `verify`.
+/// before that. Under a transform, stored values are rounded so, then transformed
+/// and scaled in the type of `out` (Hadamard.h). The matrix must pass `verify`.
 void decodeRows(const QuantizedMatrix &matrix, int64_t begin, int64_t end,
                 llvm::MutableArrayRef<float> out, bool scaleColumns = true);
 void decodeRows(const QuantizedMatrix &matrix, int64_t begin, int64_t end,

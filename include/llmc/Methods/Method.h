@@ -31,6 +31,7 @@ public:
 struct MethodRequest {
   MatrixView weight;
   const FormatDescription *format = nullptr;
+  /// Of the inputs of the matrix, whatever the transform of the format.
   Statistics statistics;
   const Options *options = nullptr;
   /// The scale of columns, if it is already known (of several matrices with the

@@ -51,7 +51,9 @@ def LowerToKernPass : Pass<"llmc-lower-to-kern", "::mlir::func::FuncOp"> {
     cache holds keys or values (the two lie differently in memory) follows from
     the attention that reads the appended value.
     Attention of one row becomes two: over each chunk of the cache, which threads
-    share, and then over the chunks.
+    share, and then over the chunks. Where the format of a matrix has a Hadamard
+    transform, `kern.rotate` makes the input of its products, once for all that
+    share it, and the rows that are gathered from it.
 
     Preconditions: element type f32. Refuses an append that no attention of the
     function reads, or one reads as key and one as value: its order in memory
@@ -79,9 +81,9 @@ def JoinProductsPass : Pass<"llmc-join-products", "::mlir::func::FuncOp"> {
     others, is moved behind that product and becomes `joined`: both are then one
     parallel loop, and the threads meet once, not twice. Of a transformer's layer
     these are query, key and value, and gate and up. What the moved product needs
-    goes before the first of them, if it is made by nothing but quantization and
-    by ops that compute no elements. Only products of one block join; refuses
-    nothing.
+    goes before the first of them, if it is made by nothing but quantization, by a
+    transform of columns and by ops that compute no elements. Only products of one
+    block join; refuses nothing.
 
     ```mlir
     %1 = kern.linear ins(%x, %v : tensor<?x4xf32>, !pack.tensor<8x4, #pack.dense<f32>, #pack.rows<16>>) outs(%0 : tensor<?x8xf32>) -> tensor<?x8xf32>

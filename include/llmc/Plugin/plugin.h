@@ -67,7 +67,8 @@
 extern "C" {
 #endif
 
-/* Counts what was appended to this header: 2 has formats of plugins, 3 metrics. */
+/* Counts what was appended to this header: 2 has formats of plugins, 3 metrics
+ * and transforms of formats. */
 #define LLMC_PLUGIN_ABI 3
 
 #if defined(_WIN32)
@@ -184,7 +185,8 @@ typedef struct llmc_format {
 /* ---- jobs -----------------------------------------------------------------*/
 
 /* What is known of the inputs x of the matrix, by column. NULL: not known. All
- * numbers are finite; means and squares are at least 0. */
+ * numbers are finite; means and squares are at least 0. Under a transform of the
+ * format they are those of the inputs of what is stored, where they are known. */
 typedef struct llmc_statistics {
   size_t size;
   const float *mean_absolute; /* [columns], mean of |x| */
@@ -281,7 +283,8 @@ typedef struct llmc_host {
   uint64_t (*random)(uint64_t *state);
 
   /* Columns [begin, end) of a row as f32, divided by the scale of columns if
-   * there is one by now. All are finite; a matrix with others is refused, with
+   * there is one by now, and after the transform of the format if it has one:
+   * what is to be rounded. All are finite; a matrix with others is refused, with
    * the place. */
   int (*read)(llmc_run *run, int64_t row, int64_t begin, int64_t end,
               float *out);
@@ -289,7 +292,8 @@ typedef struct llmc_host {
    * divided by scale[k], and what multiplies the matrix makes up for it. Numbers
    * are positive, normal, and so are their reciprocals. Once, before any row is
    * stored, not from within a body, and only where job->column_scale is NULL. In
-   * llmc compile it is not. */
+   * llmc compile it is not. Under a transform of the format, columns are divided
+   * before it: read_plain gives them. */
   int (*set_column_scale)(llmc_run *run, const float *scale);
 
   /* A row of a format with codes is written by three calls, in this order, which
@@ -313,6 +317,10 @@ typedef struct llmc_host {
   /* A row of a dense format, rounded to the nearest. Fails where a number is not
    * finite or too large. */
   int (*write_values)(llmc_run *run, int64_t row, const float *values);
+
+  /* Since 3: as `read`, before the transform of the format. */
+  int (*read_plain)(llmc_run *run, int64_t row, int64_t begin, int64_t end,
+                    float *out);
 } llmc_host;
 
 /* ---- what a plugin brings -------------------------------------------------*/
@@ -399,6 +407,14 @@ typedef struct llmc_format_definition {
   /* How the minimum is stored where a recipe does not say it; NULL: the format
    * has none. Negated where the code has no sign (U4, U6, U8, E8M0, UE4M3). */
   const llmc_chain *minimum;
+  /* Since 3: columns of a Hadamard transform where a recipe does not say it: 16,
+   * 32, 64, 128 or 256; 0: none. What is stored, with the values above, is then
+   * W H: H has blocks on its diagonal, Hadamard matrices of so many columns in
+   * Sylvester's order times 1/sqrt(columns), which spread outliers of a column
+   * over its block. Where columns are no multiple, the rest is cut into smaller
+   * blocks, down to 16. Recipes say vendor.nameg64.h64. */
+  uint32_t hadamard;
+  uint32_t reserved; /* 0 */
 } llmc_format_definition;
 
 /* ---- metrics, since 3 -----------------------------------------------------*/

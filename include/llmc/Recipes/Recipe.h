@@ -17,6 +17,9 @@
 // `kv: i8` says in what a language model keeps keys and values: f32 (the default),
 // bf16 or i8.
 //
+// `hadamard: 64` beside a format, or bits and a group, is ".h64" behind its name
+// (llmc/Formats/Hadamard.h).
+//
 // `activations` says to what kernels round the input of a product with the matrix:
 // i8 (the default) or i16, in groups of 32 with a scale each, f32 for not, or auto.
 //

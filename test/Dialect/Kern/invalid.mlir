@@ -82,6 +82,27 @@ func.func @quantize_c2(%x: tensor<3x70xf32>, %f: tensor<71xf32>, %q: tensor<3x19
 }
 
 // -----
+func.func @rotate_c1(%x: tensor<3x70xf32>, %y: tensor<3x71xf32>) {
+  // expected-error @+1 {{'kern.rotate' op expected 'input' and 'init' of the same shape but got 3x70 and 3x71}}
+  %0 = kern.rotate ins(%x : tensor<3x70xf32>) outs(%y : tensor<3x71xf32>) {size = 64} -> tensor<3x71xf32>
+  return
+}
+
+// -----
+func.func @rotate_c2(%x: tensor<3x70xf32>, %f: tensor<71xf32>) {
+  // expected-error @+1 {{'kern.rotate' op expected 'factors' of shape 70 but got 71}}
+  %0 = kern.rotate ins(%x, %f : tensor<3x70xf32>, tensor<71xf32>) outs(%x : tensor<3x70xf32>) {size = 64} -> tensor<3x70xf32>
+  return
+}
+
+// -----
+func.func @rotate_c3(%x: tensor<3x70xf32>) {
+  // expected-error @+1 {{'kern.rotate' op expected 'size' of 16, 32, 64, 128 or 256 but got 48}}
+  %0 = kern.rotate ins(%x : tensor<3x70xf32>) outs(%x : tensor<3x70xf32>) {size = 48} -> tensor<3x70xf32>
+  return
+}
+
+// -----
 func.func @quantized_linear_c1(%q: tensor<3x64xi8>, %w: !pack.tensor<8x70, #pack.quantized<"u4g32">, #pack.rows<16>>, %y: tensor<3x8xf32>) {
   // expected-error @+1 {{'kern.quantized_linear' op expected 'input' with 64, 128 or 192 bytes for each 32 of 70 columns and 'init' [..., 8] but got 3x64 and 3x8}}
   %0 = kern.quantized_linear ins(%q, %w : tensor<3x64xi8>, !pack.tensor<8x70, #pack.quantized<"u4g32">, #pack.rows<16>>) outs(%y : tensor<3x8xf32>) -> tensor<3x8xf32>

@@ -13,14 +13,18 @@ func.func @tensors(%x: tensor<?x4xf32>, %w: !w, %b: tensor<8xf32>, %i: tensor<?x
   %1 = kern.linear ins(%0, %w, %b : tensor<?x4xf32>, !w, tensor<8xf32>) outs(%y : tensor<?x8xf32>) -> tensor<?x8xf32>
   // CHECK: kern.append ins(%{{.*}}, %{{.*}} : tensor<?x2x4xf32>) outs(%{{.*}} : tensor<2x?x4xf32>) {keys} -> tensor<2x?x4xf32>
   %2 = kern.append ins(%r, %p : tensor<?x2x4xf32>) outs(%c : tensor<2x?x4xf32>) {keys} -> tensor<2x?x4xf32>
+  // CHECK: kern.rotate ins(%{{.*}}, %{{.*}} : tensor<?x8xf32>, tensor<8xf32>) outs(%{{.*}} : tensor<?x8xf32>) {size = 64 : i64} -> tensor<?x8xf32>
+  %5 = kern.rotate ins(%1, %b : tensor<?x8xf32>, tensor<8xf32>) outs(%y : tensor<?x8xf32>) {size = 64} -> tensor<?x8xf32>
   // CHECK: kern.attention ins(%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} : tensor<?x2x4xf32>, tensor<2x?x4xf32>, tensor<2x?x4xf32>) outs(%{{.*}} : tensor<?x2x4xf32>) {scale = 5.000000e-01 : f64, softcap = 3.000000e+01 : f64, window = 8 : i64} -> tensor<?x2x4xf32>
   %3 = kern.attention ins(%r, %2, %c, %p : tensor<?x2x4xf32>, tensor<2x?x4xf32>, tensor<2x?x4xf32>) outs(%r : tensor<?x2x4xf32>) {scale = 0.5, window = 8, softcap = 30.0} -> tensor<?x2x4xf32>
   return
 }
 
 // CHECK-LABEL: func.func @memrefs
-func.func @memrefs(%x: memref<?x4xf32>, %w: !w, %y: memref<?x8xf32, strided<[?, 1], offset: ?>>) {
+func.func @memrefs(%x: memref<?x4xf32>, %w: !w, %y: memref<?x8xf32, strided<[?, 1], offset: ?>>, %z: memref<?x8xf32>) {
   // CHECK: kern.linear ins(%{{.*}}, %{{.*}} : memref<?x4xf32>, !pack.tensor<8x4, #pack.dense<f32>, #pack.rows<16>>) outs(%{{.*}} : memref<?x8xf32, strided<[?, 1], offset: ?>>)
   kern.linear ins(%x, %w : memref<?x4xf32>, !w) outs(%y : memref<?x8xf32, strided<[?, 1], offset: ?>>)
+  // CHECK: kern.rotate ins(%{{.*}} : memref<?x8xf32, strided<[?, 1], offset: ?>>) outs(%{{.*}} : memref<?x8xf32>) {size = 16 : i64}
+  kern.rotate ins(%y : memref<?x8xf32, strided<[?, 1], offset: ?>>) outs(%z : memref<?x8xf32>) {size = 16}
   return
 }

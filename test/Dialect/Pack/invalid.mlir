@@ -86,6 +86,14 @@ func.func private @quantized_c3_chain(!pack.tensor<8x4, #pack.quantized<"acme.tw
 func.func private @quantized_c3_group(!pack.tensor<8x4, #pack.quantized<"acme.two", {bits = 1 : i64, group = 24 : i64, terms = [{levels = array<i8: -1, 1>, scale = "f16"}]}>, #pack.rows<16>>)
 
 // -----
+// expected-error @+1 {{expected a Hadamard transform of 16, 32, 64, 128 or 256 columns but got 24}}
+func.func private @quantized_c3_hadamard(!pack.tensor<8x4, #pack.quantized<"acme.two", {bits = 1 : i64, group = 32 : i64, hadamard = 24 : i64, terms = [{levels = array<i8: -1, 1>, scale = "f16"}]}>, #pack.rows<16>>)
+
+// -----
+// expected-error @+1 {{expected 'hadamard' as a number of i64}}
+func.func private @quantized_c3_hadamard_type(!pack.tensor<8x4, #pack.quantized<"acme.two", {bits = 1 : i64, group = 32 : i64, hadamard = 16 : i128, terms = [{levels = array<i8: -1, 1>, scale = "f16"}]}>, #pack.rows<16>>)
+
+// -----
 // expected-error @+1 {{expected a name with that of the plugin's vendor before a definition but got 'u4g32'}}
 func.func private @quantized_c3_name(!pack.tensor<8x4, #pack.quantized<"u4g32", {bits = 1 : i64, group = 32 : i64, terms = []}>, #pack.rows<16>>)
 

@@ -4,6 +4,7 @@
 
 !w = !pack.tensor<8x4, #pack.dense<f32>, #pack.rows<16>>
 !q = !pack.tensor<8x70, #pack.quantized<"u4g32">, #pack.rows<16>>
+!h = !pack.tensor<8x70, #pack.quantized<"u4g32.h64">, #pack.rows<16>>
 !s = !pack.tensor<8x8, #pack.dense<f32>, #pack.rows<16>>
 
 // Of three products of one input the second is used before the third is made.
@@ -42,6 +43,29 @@ func.func @quantized(%x: tensor<?x70xf32>, %f: tensor<70xf32>, %a: !q, %b: !q, %
   %7 = tensor.empty(%n) : tensor<?x8xf32>
   %8 = kern.quantized_linear ins(%6, %b : tensor<?x192xi8>, !q) outs(%7 : tensor<?x8xf32>) -> tensor<?x8xf32>
   return %4, %8 : tensor<?x8xf32>, tensor<?x8xf32>
+}
+
+// So is what a transform makes of their inputs.
+// CHECK-LABEL: func.func @transformed
+func.func @transformed(%x: tensor<?x70xf32>, %f: tensor<70xf32>, %a: !q, %b: !h, %n: index) -> (tensor<?x8xf32>, tensor<?x8xf32>) {
+  // CHECK: kern.rotate
+  // CHECK: kern.quantize
+  // CHECK: kern.quantized_linear
+  // CHECK-NOT: joined
+  // CHECK: kern.quantized_linear {{.*}} {joined}
+  // CHECK: nn.relu
+  %0 = tensor.empty(%n) : tensor<?x192xi8>
+  %1 = kern.quantize ins(%x : tensor<?x70xf32>) outs(%0 : tensor<?x192xi8>) -> tensor<?x192xi8>
+  %2 = tensor.empty(%n) : tensor<?x8xf32>
+  %3 = kern.quantized_linear ins(%1, %a : tensor<?x192xi8>, !q) outs(%2 : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %4 = nn.relu %3 : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  %5 = tensor.empty(%n) : tensor<?x70xf32>
+  %6 = kern.rotate ins(%x, %f : tensor<?x70xf32>, tensor<70xf32>) outs(%5 : tensor<?x70xf32>) {size = 64} -> tensor<?x70xf32>
+  %7 = tensor.empty(%n) : tensor<?x192xi8>
+  %8 = kern.quantize ins(%6 : tensor<?x70xf32>) outs(%7 : tensor<?x192xi8>) -> tensor<?x192xi8>
+  %9 = tensor.empty(%n) : tensor<?x8xf32>
+  %10 = kern.quantized_linear ins(%8, %b : tensor<?x192xi8>, !h) outs(%9 : tensor<?x8xf32>) -> tensor<?x8xf32>
+  return %4, %10 : tensor<?x8xf32>, tensor<?x8xf32>
 }
 
 // Work on elements stays where it is, and with it the product that needs it.

@@ -76,3 +76,33 @@ func.func @activations(%x: tensor<3x70xf32>, %a: !q, %b: !q, %c: !q, %d: !q) -> 
   %3 = pack.linear %x, %d {activations = f32} : (tensor<3x70xf32>, !q) -> tensor<3x8xf32>
   return %0, %1, %2, %3 : tensor<3x8xf32>, tensor<3x8xf32>, tensor<3x8xf32>, tensor<3x8xf32>
 }
+
+!h64 = !pack.tensor<8x70, #pack.quantized<"u4g32.h64">, #pack.rows<16>>
+!h16 = !pack.tensor<8x70, #pack.quantized<"i8g32.h16">, #pack.rows<16>>
+!own = !pack.tensor<8x70, #pack.quantized<"acme.twog32", {bits = 1 : i64, group = 32 : i64, hadamard = 64 : i64, terms = [{levels = array<i8: -1, 1>, scale = "f16"}]}>, #pack.rows<16>>
+
+// Products of one input share what a transform makes of it, with any activations,
+// and factors come before it. Rows of a table are transformed back.
+// CHECK-LABEL: func.func @transforms
+// MEMORY-LABEL: func.func @transforms
+// MEMORY-NOT: memref.copy
+func.func @transforms(%x: tensor<?x70xf32>, %f: tensor<70xf32>, %a: !h64, %b: !own, %c: !h16, %i: tensor<?xi64>)
+    -> (tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x70xf32>) {
+  // CHECK: %[[R64:.*]] = kern.rotate ins(%{{.*}}, %{{.*}} : tensor<?x70xf32>, tensor<70xf32>) outs(%{{.*}}) {size = 64 : i64} -> tensor<?x70xf32>
+  // CHECK: %[[I8:.*]] = kern.quantize ins(%[[R64]] : tensor<?x70xf32>)
+  // CHECK: kern.quantized_linear ins(%[[I8]], %{{.*}} : tensor<?x192xi8>, !pack.tensor<8x70, #pack.quantized<"u4g32.h64">
+  %0 = pack.linear %x, %a factors(%f) : (tensor<?x70xf32>, !h64, tensor<70xf32>) -> tensor<?x8xf32>
+  // CHECK-NOT: kern.rotate
+  // CHECK: %[[I16:.*]] = kern.quantize ins(%[[R64]] : tensor<?x70xf32>) outs(%{{.*}} : tensor<?x384xi8>)
+  // CHECK: kern.quantized_linear ins(%[[I16]],
+  %1 = pack.linear %x, %b factors(%f) {activations = i16} : (tensor<?x70xf32>, !own, tensor<70xf32>) -> tensor<?x8xf32>
+  // CHECK: %[[R16:.*]] = kern.rotate ins(%{{.*}} : tensor<?x70xf32>) outs(%{{.*}}) {size = 16 : i64}
+  // CHECK: %[[Q:.*]] = kern.quantize ins(%[[R16]] : tensor<?x70xf32>)
+  // CHECK: kern.quantized_linear ins(%[[Q]],
+  %2 = pack.linear %x, %c : (tensor<?x70xf32>, !h16) -> tensor<?x8xf32>
+  // CHECK: %[[ROWS:.*]] = kern.gather
+  // CHECK: %[[BACK:.*]] = kern.rotate ins(%[[ROWS]] : tensor<?x70xf32>) outs(%{{.*}}) {size = 16 : i64}
+  // CHECK: return {{.*}}, %[[BACK]]
+  %3 = pack.gather %c, %i : (!h16, tensor<?xi64>) -> tensor<?x70xf32>
+  return %0, %1, %2, %3 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x70xf32>
+}

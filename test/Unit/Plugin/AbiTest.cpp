@@ -75,6 +75,9 @@ TEST(PluginAbi, WhatWasAppendedStaysWhereItIs) {
   LLMC_NEW_AT(llmc_format_definition, terms, 32);
   LLMC_NEW_AT(llmc_format_definition, term_count, 40);
   LLMC_NEW_AT(llmc_format_definition, minimum, 48);
+  LLMC_NEW_AT(llmc_format_definition, hadamard, 56);
+  LLMC_NEW_AT(llmc_format_definition, reserved, 60);
+  LLMC_NEW_AT(llmc_host, read_plain, 136);
 
   LLMC_NEW_AT(llmc_plugin, metrics, 64);
   LLMC_NEW_AT(llmc_plugin, metric_count, 72);
@@ -99,7 +102,8 @@ TEST(PluginAbi, WhatWasAppendedStaysWhereItIs) {
   EXPECT_GE(sizeof(llmc_position), 40u);
   EXPECT_GE(sizeof(llmc_metric), 72u);
   EXPECT_GE(sizeof(llmc_term), 40u);
-  EXPECT_GE(sizeof(llmc_format_definition), 56u);
+  EXPECT_GE(sizeof(llmc_format_definition), 64u);
+  EXPECT_GE(sizeof(llmc_host), 144u);
 }
 
 TEST(PluginAbi, WhatAMethodIsToldStaysWhereItIs) {

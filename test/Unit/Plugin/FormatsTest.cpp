@@ -7,6 +7,7 @@
 // kernels agree is shown by test/Unit/Kernels.
 //
 //===----------------------------------------------------------------------===//
+#include "llmc/Formats/Hadamard.h"
 #include "llmc/Formats/Layout.h"
 #include "llmc/Plugin/PluginSet.h"
 #include "llmc/Support/SplitMix.h"
@@ -100,6 +101,34 @@ TEST(PluginFormats, WrongNamesSayWhatWouldBeRight) {
   auto format = parseFormat("forms.four");
   EXPECT_FALSE(bool(format));
   consumeError(format.takeError());
+}
+
+TEST(PluginFormats, MayTransformColumns) {
+  PluginSet set;
+  ASSERT_EQ(loadError(set, "formats_hadamard"), "");
+  for (auto [given, full, known] :
+       {std::tuple("forms.four", "forms.fourg64.h64", "i4g64.h64"),
+        std::tuple("forms.fourg32.bf16", "forms.fourg32.bf16.h64",
+                   "i4g32.bf16.h64"),
+        std::tuple("forms.four.h16", "forms.fourg64.h16", "i4g64.h16")}) {
+    auto format = set.getFormats().parse(given);
+    ASSERT_TRUE(bool(format)) << toString(format.takeError());
+    EXPECT_EQ(format->name, full);
+    EXPECT_TRUE(*format == cantFail(parseFormat(known))) << given;
+    EXPECT_TRUE(cantFail(set.getFormats().parse(full)) == *format);
+    // The stored matrix has the kernels of the format without it.
+    EXPECT_EQ(format->getStored().name + getHadamardName(format->hadamard),
+              full);
+    EXPECT_TRUE(format->getStored().fromPlugin);
+  }
+  // Any name may say it.
+  PluginSet plain;
+  ASSERT_EQ(loadError(plain, "formats_good"), "");
+  EXPECT_EQ(cantFail(plain.getFormats().parse("forms.four.h32")).hadamard, 32);
+  EXPECT_EQ(cantFail(plain.getFormats().parse("forms.sum.h32")).hadamard, 32);
+  expectRefused("bad_hadamard", "formats[0]: expected a Hadamard transform of "
+                                "16, 32, 64, 128 or 256 columns but got 24");
+  expectRefused("reserved_format", "formats[0].reserved: expected 0 but got 1");
 }
 
 TEST(PluginFormats, AreCheckedBeforeTheirNamesAreKnown) {

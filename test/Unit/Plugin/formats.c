@@ -29,6 +29,19 @@ typedef llmc_format_definition format;
 #define KNOWN(...) __VA_ARGS__
 #endif
 
+/* The last members of a format. */
+#if defined(FORMATS_FROZEN)
+#define TRANSFORM
+#elif defined(FORMATS_HADAMARD)
+#define TRANSFORM , 64, 0
+#elif defined(BAD_HADAMARD)
+#define TRANSFORM , 24, 0
+#elif defined(RESERVED_FORMAT)
+#define TRANSFORM , 0, 1
+#else
+#define TRANSFORM , 0, 0
+#endif
+
 __attribute__((unused)) static const llmc_chain half = {
     sizeof(llmc_chain), LLMC_REAL_F16, LLMC_SPAN_GROUP, LLMC_SCALE_NONE, 0};
 /* Read by nobody but the cases below. */
@@ -240,7 +253,7 @@ __attribute__((unused)) static const format formats[] = {
 #else
         NULL
 #endif
-        )},
+        TRANSFORM)},
     {KNOWN(sizeof(format),
 #if defined(TWIN_FORMATS)
            "forms.four",
@@ -249,7 +262,8 @@ __attribute__((unused)) static const format formats[] = {
 #else
            "forms.sum",
 #endif
-           "a sum of two products", 2, 32, TERMS(two_terms), 2, &half)}};
+           "a sum of two products", 2, 32, TERMS(two_terms), 2,
+           &half TRANSFORM)}};
 
 static const llmc_plugin plugin = {sizeof(llmc_plugin),
                                    LLMC_PLUGIN_ABI,

@@ -55,6 +55,63 @@ TEST(Recipe, TakesTheFirstRuleThatFits) {
   EXPECT_FALSE(recipe.find("layers.0.q_proj.x", kReadByLinear));
 }
 
+TEST(Recipe, TransformsColumns) {
+  Recipe recipe = parse("quantize:\n"
+                        "  - {read: gather, method: mse, format: i8g32.h64}\n"
+                        "  - {match: a, method: sinq, bits: 4, group: 32, "
+                        "hadamard: 128, quantizer: mse}\n"
+                        "  - {method: rtn, hadamard: 16, format: nl4}\n");
+  ASSERT_EQ(recipe.quantize.size(), 3u);
+  EXPECT_EQ(recipe.quantize[0].format, "i8g32.h64");
+  EXPECT_EQ(recipe.quantize[1].format, "u4g32.h128");
+  EXPECT_EQ(recipe.quantize[1].description.hadamard, 128);
+  ASSERT_EQ(recipe.quantize[1].settings.size(), 1u);
+  EXPECT_EQ(recipe.quantize[1].settings[0].first, "quantizer");
+  EXPECT_EQ(recipe.quantize[2].format, "nl4g32.f32r-i8.h16");
+}
+
+/// An option of that name goes to the method that has it.
+TEST(Recipe, LeavesOptionsToTheirMethod) {
+  static const llmc_option option = {sizeof(llmc_option),
+                                     "hadamard",
+                                     "turns rows",
+                                     LLMC_OPTION_INTEGER,
+                                     0,
+                                     "1",
+                                     0,
+                                     9,
+                                     nullptr};
+  static const llmc_method method = {
+      sizeof(llmc_method),
+      "old.turn",
+      "turns",
+      &option,
+      1,
+      0,
+      [](const llmc_host *, llmc_run *, const llmc_job *) {
+        return static_cast<int>(LLMC_METHOD_OK);
+      }};
+  static const llmc_plugin plugin = {sizeof(llmc_plugin),
+                                     LLMC_PLUGIN_ABI,
+                                     1,
+                                     "old",
+                                     "1",
+                                     &method,
+                                     1,
+                                     nullptr,
+                                     0,
+                                     nullptr,
+                                     0};
+  MethodSet methods;
+  cantFail(methods.add(plugin, "old.so"));
+  auto recipe = parseRecipe(
+      "r", "quantize: [{method: old.turn, bits: 4, hadamard: 5}]", {methods});
+  ASSERT_TRUE(bool(recipe)) << toString(recipe.takeError());
+  EXPECT_EQ(recipe->quantize[0].format, "u4g64");
+  ASSERT_EQ(recipe->quantize[0].settings.size(), 1u);
+  EXPECT_EQ(recipe->quantize[0].settings[0].second, "5");
+}
+
 TEST(Recipe, SaysInWhatKeysAndValuesAreKept) {
   EXPECT_EQ(parse("quantize: []\n").kv, "f32");
   EXPECT_EQ(parse("kv: bf16\nquantize: []\n").kv, "bf16");
@@ -116,6 +173,14 @@ TEST(Recipe, ErrorsNameTheLineAndTheRemedy) {
             "recipe 'r', line 2: expected a rule: {match: ..., method: ...}"},
            {"quantize:\n  - {bits: 4}",
             "recipe 'r', line 2: expected the key 'method'"},
+           {"quantize:\n  - {method: rtn, bits: 4, hadamard: 48}",
+            "recipe 'r', line 2: format 'u4g64.h48': expected a Hadamard "
+            "transform of 16, 32, 64, 128 or 256 columns after '.h'"},
+           {"quantize:\n  - {method: keep, hadamard: 64}",
+            "recipe 'r', line 2: the method 'keep' has no option 'hadamard'"},
+           {"quantize:\n  - {method: rtn, format: i4g32.h64, hadamard: 64}",
+            "recipe 'r', line 2: format 'i4g32.h64.h64': expected a scale "
+            "chain like f16, f32r-u8, f16b-u6 or e8m0 but got 'h64'"},
            {"quantize:\n  - {method: [rtn]}",
             "recipe 'r', line 2: expected one value for 'method'"},
            {"quantize:\n  - {method: sink, bits: 4}",

@@ -95,11 +95,35 @@ def Kern_QuantizeOp : Kern_Op<"quantize"> {
   }];
 }
 
+def Kern_RotateOp : Kern_Op<"rotate"> {
+  let summary = "Rows times a Hadamard matrix in each block of columns";
+  let description = [{
+    `init[..., :] = (factors * input[..., :]) H`, with the H of blocks of `size`
+    columns that llmc/Formats/Hadamard.h describes, to the same bits as there. It is
+    the input of a product with a matrix whose format has that transform, and what
+    makes stored rows of such a matrix its rows.
+
+    [C1] `input` and `init` have the same extents
+    [C2] `factors` has rank 1 and as many entries as `input` has columns
+    [C3] `size` is 16, 32, 64, 128 or 256
+
+    ```mlir
+    %1 = kern.rotate ins(%x : tensor<?x70xf32>) outs(%0 : tensor<?x70xf32>) {size = 64 : i64} -> tensor<?x70xf32>
+    ```
+  }];
+  let arguments = (ins Kern_F32:$input, Optional<Kern_F32>:$factors, Kern_F32:$init, I64Attr:$size);
+  let assemblyFormat = [{
+    `ins` `(` $input (`,` $factors^)? `:` type($input) (`,` type($factors)^)? `)`
+    `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($result)^)?
+  }];
+}
+
 def Kern_QuantizedLinearOp : Kern_Op<"quantized_linear"> {
   let summary = "Product of quantized rows with a compressed matrix";
   let description = [{
     As `kern.linear`, of rows that `kern.quantize` made. Dot products of codes are
-    exact integers; groups of columns are added in their order.
+    exact integers; groups of columns are added in their order. The matrix is taken
+    as it is stored: under a transform of its format, `kern.rotate` makes the input.
 
     [C1] `input` and `init` agree but for the last extent: bytes of a row as `kern.quantize` makes it, and rows of `weight`
     [C2] `bias` has rank 1 and as many entries as the weight has rows
@@ -121,7 +145,8 @@ def Kern_GatherOp : Kern_Op<"gather"> {
   let summary = "Rows of a packed matrix";
   let description = [{
     `init[..., c] = weight[indices[...], c]`, with the reading of indices of
-    `pack.gather`.
+    `pack.gather`. Rows are as they are stored: under a transform of the format,
+    `kern.rotate` makes them those of the matrix.
 
     [C1] `init` has the extents of `indices` and then the columns of `weight`
 
