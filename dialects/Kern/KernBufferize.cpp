@@ -3,9 +3,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // The result of every op is the buffer of its destination. Of a destination
-// only a cache is also read: what is not appended stays, so one-shot
-// bufferization must see a read there. All other destinations are overwritten
-// entirely and need no copy of what they held.
+// only a cache is also read, since what is not appended stays, and that to which
+// a product is added: one-shot bufferization must see a read there. All other
+// destinations are overwritten entirely and need no copy of what they held.
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Dialect/Kern/KernOps.h"
@@ -24,7 +24,7 @@ struct KernelModel
   bool bufferizesToMemoryRead(Operation *op, OpOperand &operand,
                               const AnalysisState &) const {
     return !cast<DestinationStyleOpInterface>(op).isDpsInit(&operand) ||
-           isa<AppendOp>(op);
+           isa<AppendOp>(op) || isAdded(op);
   }
 
   LogicalResult bufferize(Operation *op, RewriterBase &rewriter,

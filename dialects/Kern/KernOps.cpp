@@ -6,7 +6,9 @@
 #include "llmc/Dialect/Kern/KernOps.h"
 #include "llmc/Dialect/NN/CacheFormat.h"
 #include "llmc/Dialect/NN/NNInference.h"
+#include "llmc/Dialect/Pack/PackFormats.h"
 #include "llmc/Formats/Hadamard.h"
+#include "llmc/Formats/Layout.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -39,8 +41,61 @@ LogicalResult LinearOp::verify() {
     if (b.size() != 1 || !agree(b[0], w.getRows())) // [C2]
       return emitOpError("expected 'bias' of shape ")
              << w.getRows() << " but got " << nn::shapeText(b);
+    if (getAdds()) // [C3]
+      return emitOpError("expected no 'bias' of a product that is added");
   }
   return success();
+}
+
+/// The layout of a weight with a rank; empty for others.
+static std::optional<llmc::PackedLayout> findSides(pack::TensorType weight) {
+  auto format = dyn_cast<pack::QuantizedAttr>(Attribute(weight.getFormat()));
+  if (!format || !pack::getFormat(format).rank)
+    return std::nullopt;
+  // The type is verified.
+  return llvm::cantFail(llmc::PackedLayout::create(
+      pack::getFormat(format), weight.getRows(), weight.getColumns(),
+      weight.getLayout().getCount()));
+}
+
+static pack::TensorType getSideType(pack::TensorType weight, bool left,
+                                    const llmc::PackedLayout &layout) {
+  MLIRContext *context = weight.getContext();
+  auto format = cast<pack::QuantizedAttr>(Attribute(weight.getFormat()));
+  int64_t rank = pack::getFormat(format).rank;
+  return pack::TensorType::get(
+      context, left ? weight.getRows() : rank,
+      left ? rank : weight.getColumns(),
+      pack::DenseAttr::get(context, BFloat16Type::get(context)),
+      pack::RowsAttr::get(context,
+                          left ? layout.tileRows : layout.rightTileRows));
+}
+
+void SideOp::build(OpBuilder &, OperationState &state, Value weight,
+                   bool left) {
+  auto type = cast<pack::TensorType>(weight.getType());
+  state.addOperands(weight);
+  state.getOrAddProperties<Properties>().left =
+      left ? UnitAttr::get(type.getContext()) : UnitAttr();
+  state.addTypes(getSideType(type, left, *findSides(type)));
+}
+
+LogicalResult SideOp::verify() {
+  pack::TensorType weight = getWeight().getType();
+  auto layout = findSides(weight);
+  if (!layout) // [C1]
+    return emitOpError("expected a quantized format with a rank but got ")
+           << weight.getFormat();
+  pack::TensorType type = getSideType(weight, getLeft(), *layout);
+  if (getType() != type) // [C2]
+    return emitOpError("expected a result of type ")
+           << type << " but got " << getType();
+  return success();
+}
+
+int64_t SideOp::getOffset() {
+  auto layout = findSides(getWeight().getType());
+  return getLeft() ? layout->left : layout->right;
 }
 
 bool llmc::kern::isProduct(Operation *op) {
@@ -52,6 +107,11 @@ bool llmc::kern::isJoined(Operation *op) {
     return linear.getJoined();
   auto linear = dyn_cast<QuantizedLinearOp>(op);
   return linear && linear.getJoined();
+}
+
+bool llmc::kern::isAdded(Operation *op) {
+  auto linear = dyn_cast<LinearOp>(op);
+  return linear && linear.getAdds();
 }
 
 std::optional<Activations> llmc::kern::findActivations(int64_t columns,
@@ -246,6 +306,8 @@ static LogicalResult reify(DestinationStyleOpInterface op, OpBuilder &builder,
 void LinearOp::getEffects(
     SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
   addEffects(*this, effects);
+  if (getAdds() && isa<MemRefType>(getInit().getType()))
+    effects.emplace_back(MemoryEffects::Read::get(), &getInitMutable());
 }
 void QuantizeOp::getEffects(
     SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {

@@ -14,7 +14,8 @@ using namespace llmc::pack;
 static constexpr StringLiteral kBits = "bits", kGroup = "group",
                                kTerms = "terms", kMinimum = "minimum",
                                kLevels = "levels", kScale = "scale",
-                               kFunction = "function", kHadamard = "hadamard";
+                               kFunction = "function", kHadamard = "hadamard",
+                               kRank = "rank";
 
 //===----------------------------------------------------------------------===//
 // Writing
@@ -50,6 +51,8 @@ DictionaryAttr llmc::pack::buildDefinition(MLIRContext *context,
                 builder.getStringAttr(getMinimumName(format.minimum)));
   if (format.hadamard)
     entries.set(kHadamard, builder.getI64IntegerAttr(format.hadamard));
+  if (format.rank)
+    entries.set(kRank, builder.getI64IntegerAttr(format.rank));
   return entries.getDictionary(context);
 }
 
@@ -132,6 +135,8 @@ static llvm::Error parseInto(FormatDescription &format,
   auto hadamard = reader.has(kHadamard)
                       ? reader.take<IntegerAttr>(kHadamard, "a number as")
                       : IntegerAttr();
+  auto rank = reader.has(kRank) ? reader.take<IntegerAttr>(kRank, "a number as")
+                                : IntegerAttr();
   if (llvm::Error error = reader.finish())
     return error;
   // Before so many levels are asked for; `verify` knows better.
@@ -145,6 +150,9 @@ static llvm::Error parseInto(FormatDescription &format,
     return llvm::createStringError("expected 'hadamard' as a number of i64");
   if (hadamard)
     format.hadamard = hadamard.getInt();
+  if (rank && !rank.getType().isInteger(64))
+    return llvm::createStringError("expected a rank of i64");
+  format.rank = rank ? rank.getInt() : 0;
   for (Attribute each : terms) {
     auto term = parseTerm(each, format.getCodeCount());
     if (!term)

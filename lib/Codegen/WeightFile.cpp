@@ -89,6 +89,10 @@ static llvm::Expected<PlacedWeight> describeWeight(nn::WeightOp op) {
       weight.shape = {layout->tiles, layout->tileBytes};
       weight.layout = (getCanonicalName(format) + " rows" + Twine(rows)).str();
       weight.bytes = layout->tiles * layout->tileBytes;
+      if (format.rank) {
+        weight.bytes = layout->bytes;
+        weight.shape = {layout->bytes};
+      }
       return weight;
     }
     auto dense = dyn_cast<pack::DenseAttr>(Attribute(packed.getFormat()));

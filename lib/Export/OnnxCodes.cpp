@@ -25,6 +25,10 @@ Expected<bool> llmc::hasOnnxZeros(const FormatDescription &format) {
     return refuse(
         "transforms columns, which no operator of ONNX undoes; use '" +
         format.getStored().name + "'");
+  if (format.rank)
+    return refuse("adds a product of rank " + Twine(format.rank) +
+                  " to its codes, which ONNX has no place for; use " +
+                  format.withoutRank().name);
   if (!is_contained({2u, 4u, 8u}, format.indexBits))
     return refuse("has codes of " + Twine(format.indexBits) +
                   " bits, and ONNX has those of 2, 4 and 8; use i4g32, for "

@@ -10,6 +10,7 @@
 #include "llvm/Support/raw_ostream.h"
 
 #include <algorithm>
+#include <utility>
 
 using namespace llvm;
 using namespace llmc;
@@ -108,11 +109,19 @@ SmallVector<ScaleChain, 2> FormatDescription::getChains() const {
   return chains;
 }
 
+FormatDescription FormatDescription::withoutRank() const {
+  FormatDescription format = *this;
+  if (std::exchange(format.rank, 0))
+    format.name = StringRef(name).rsplit(".lr").first.str();
+  return format;
+}
+
 bool FormatDescription::operator==(const FormatDescription &other) const {
   return indexBits == other.indexBits && dense == other.dense &&
          terms == other.terms && hasMinimum == other.hasMinimum &&
          (!hasMinimum || minimum == other.minimum) &&
-         groupSize == other.groupSize && hadamard == other.hadamard;
+         groupSize == other.groupSize && hadamard == other.hadamard &&
+         rank == other.rank;
 }
 
 FormatDescription FormatDescription::getStored() const {
@@ -170,9 +179,10 @@ Error llmc::verify(const FormatDescription &format) {
       return createStringError(
           "expected " + Twine(8 * getRealBytes(format.dense)) +
           " bits of a dense format but got " + Twine(format.indexBits));
-    if (!format.terms.empty() || format.hasMinimum || format.groupSize != 0)
+    if (!format.terms.empty() || format.hasMinimum || format.groupSize != 0 ||
+        format.rank != 0)
       return createStringError(
-          "expected a dense format without terms, minimum and groups");
+          "expected a dense format without terms, minimum, groups and rank");
     return Error::success();
   }
   if (format.indexBits < 1 || format.indexBits > 8 || format.indexBits == 7)
@@ -182,6 +192,12 @@ Error llmc::verify(const FormatDescription &format) {
     return createStringError("expected groups of a multiple of 16 columns but "
                              "got " +
                              Twine(format.groupSize));
+  if (format.rank && format.hadamard)
+    return createStringError("expected a Hadamard transform or a rank, not "
+                             "both");
+  if (format.rank < 0 || format.rank > kMaxRank)
+    return createStringError("expected a rank of at most " + Twine(kMaxRank) +
+                             " but got " + Twine(format.rank));
   if (format.terms.empty() || format.terms.size() > kMaxTerms)
     return createStringError("expected 1 to " + Twine(kMaxTerms) +
                              " terms but got " + Twine(format.terms.size()));
@@ -268,5 +284,8 @@ std::string llmc::describe(const FormatDescription &format) {
   }
   if (format.hadamard)
     out << "columns:  Hadamard transform of each " << format.hadamard << '\n';
+  if (format.rank)
+    out << "added:    a product of two matrices of rank " << format.rank
+        << ", in bf16\n";
   return text;
 }

@@ -129,13 +129,25 @@ Expected<FormatDescription> FormatSet::parse(StringRef name) const {
   FormatDescription format;
   format.name = name.str();
   StringRef text = name;
-  int64_t hadamard = 0;
+  int64_t hadamard = 0, rank = 0;
   bool transformed = takeHadamard(text, hadamard);
+  auto [codes, number] = text.rsplit(".lr");
+  bool adds = !number.empty() && all_of(number, isDigit);
+  if (adds) {
+    if (number.getAsInteger(10, rank) || rank < 1 || rank > kMaxRank)
+      return unknown(name, "expected a rank of 1 to " + Twine(kMaxRank) +
+                               " after '.lr' but got '" + number + "'");
+    text = codes;
+    transformed |= takeHadamard(text, hadamard);
+  }
   if (transformed && !isHadamardSize(hadamard))
     return unknown(name, "expected a Hadamard transform of 16, 32, 64, 128 or "
                          "256 columns after '.h'");
   for (const auto &[dense, real] : kReals)
     if (text == dense) {
+      if (adds)
+        return unknown(name, "a dense format has no error to add; expected "
+                             "codes before '.lr'");
       format.dense = real;
       format.indexBits = 8 * getRealBytes(real);
       format.hadamard = hadamard;
@@ -144,8 +156,10 @@ Expected<FormatDescription> FormatSet::parse(StringRef name) const {
       return format;
     }
   for (const auto &[alias, meaning] : kAliases)
-    if (text == alias)
+    if (text == alias) {
       text = meaning;
+      break;
+    }
 
   const FormatFamily *family = takeFamily(text);
   if (!family)
@@ -202,6 +216,7 @@ Expected<FormatDescription> FormatSet::parse(StringRef name) const {
     }
     format.hasMinimum = true;
   }
+  format.rank = rank;
   if (Error error = verify(format))
     return unknown(name, toString(std::move(error)));
   if (format.fromPlugin)
@@ -242,6 +257,12 @@ std::string llmc::getHadamardName(int64_t hadamard) {
   return hadamard ? ".h" + std::to_string(hadamard) : "";
 }
 
+/// What a name ends with.
+static std::string getEndOfName(const FormatDescription &format) {
+  return getHadamardName(format.hadamard) +
+         (format.rank ? ".lr" + std::to_string(format.rank) : "");
+}
+
 std::string FormatSet::getLongName(const FormatFamily &family,
                                    const FormatDescription &format) {
   std::string name = family.name + getGroupName(format);
@@ -250,12 +271,12 @@ std::string FormatSet::getLongName(const FormatFamily &family,
   bool sameMinimum = format.hasMinimum == usual.hasMinimum &&
                      (!format.hasMinimum || format.minimum == usual.minimum);
   if (scale == usual.terms[0].scale && sameMinimum)
-    return name + getHadamardName(format.hadamard);
+    return name + getEndOfName(format);
   name += "." + getChainName(scale);
   if (format.hasMinimum &&
       (!usual.hasMinimum || format.minimum != asMinimum(scale)))
     name += "." + getMinimumName(format.minimum);
-  return name + getHadamardName(format.hadamard);
+  return name + getEndOfName(format);
 }
 
 /// The family of llmc with these levels; empty if there is none.
@@ -292,5 +313,5 @@ std::string llmc::getCanonicalName(const FormatDescription &format) {
     name += "." + getChainName(scale);
   if (ownMinimum)
     name += "." + getMinimumName(format.minimum);
-  return name + getHadamardName(format.hadamard);
+  return name + getEndOfName(format);
 }

@@ -96,6 +96,12 @@ static int64_t chooseGroups(const FormatDescription &format, int64_t tileRows) {
   return fitting;
 }
 
+/// Bytes of a matrix in bf16, in tiles of `tileRows`.
+static int64_t getDenseBytes(int64_t rows, int64_t columns, int64_t tileRows) {
+  return alignTo(alignTo(rows, tileRows) * columns * sizeof(uint16_t),
+                 kPackedAlignment);
+}
+
 Expected<PackedLayout> PackedLayout::create(const FormatDescription &format,
                                             int64_t rows, int64_t columns,
                                             int64_t tileRows) {
@@ -115,11 +121,13 @@ Expected<PackedLayout> PackedLayout::create(const FormatDescription &format,
                              "column but got " +
                              Twine(rows) + "x" + Twine(columns));
   // No component takes more than 16 bytes for each weight, however small the
-  // matrix is beside what fills it up; below this bound nothing overflows.
+  // matrix is beside what fills it up; below this bound nothing overflows. A rank
+  // takes at most 2 * kMaxRank bytes for each row and column.
   auto bound = checkedAdd<int64_t>(rows, tileRows);
   auto width = checkedAdd<int64_t>(columns, 16 * kBlockColumns);
   bound = bound && width ? checkedMul<int64_t>(*bound, *width) : std::nullopt;
-  bound = bound ? checkedMul<int64_t>(*bound, 64) : std::nullopt;
+  bound =
+      bound ? checkedMul<int64_t>(*bound, 64 + 4 * format.rank) : std::nullopt;
   if (!bound)
     return tooLarge();
 
@@ -157,6 +165,13 @@ Expected<PackedLayout> PackedLayout::create(const FormatDescription &format,
   layout.headBytes = alignTo(head, kPackedAlignment);
   layout.tileBytes = layout.getRecordOffset(before) + layout.lastRecord.bytes;
   layout.bytes = alignTo(layout.tiles * layout.tileBytes, kPackedAlignment);
+  if (int64_t rank = format.rank) {
+    layout.rightTileRows = std::min<int64_t>(tileRows, rank > 8 ? 16 : 8);
+    layout.right = layout.bytes;
+    layout.left =
+        layout.right + getDenseBytes(rank, columns, layout.rightTileRows);
+    layout.bytes = layout.left + getDenseBytes(rows, rank, tileRows);
+  }
   return layout;
 }
 
@@ -440,6 +455,34 @@ static void packTile(const QuantizedMatrix &matrix, const PackedLayout &layout,
   }
 }
 
+/// Calls `visit(number, element)` for every number of a matrix [rows][columns]
+/// and its place in [tiles][columns][tileRows].
+template <typename Visit>
+static void walkDense(int64_t rows, int64_t columns, int64_t tileRows,
+                      Visit visit) {
+  for (int64_t row = 0; row < rows; ++row) {
+    int64_t first = row / tileRows * columns * tileRows + row % tileRows;
+    for (int64_t k = 0; k < columns; ++k)
+      visit(row * columns + k, first + k * tileRows);
+  }
+}
+
+/// Calls `visit(number, place in bytes)` for all that a rank adds.
+/// `Low` is LowRank, constant or not.
+template <typename Low, typename Visit>
+static void walkLowRank(Low &lowRank, const PackedLayout &layout, int64_t rank,
+                        Visit visit) {
+  constexpr int64_t kBytes = sizeof(uint16_t);
+  walkDense(rank, layout.columns, layout.rightTileRows,
+            [&](int64_t number, int64_t element) {
+              visit(lowRank.right[number], layout.right + element * kBytes);
+            });
+  walkDense(layout.rows, rank, layout.tileRows,
+            [&](int64_t number, int64_t element) {
+              visit(lowRank.left[number], layout.left + element * kBytes);
+            });
+}
+
 Error llmc::packTiles(const QuantizedMatrix &matrix, const PackedLayout &layout,
                       int64_t begin, int64_t end, MutableArrayRef<char> out) {
   if (Error error = checkPlan(matrix.format, layout, out.size()))
@@ -463,6 +506,11 @@ Error llmc::packTiles(const QuantizedMatrix &matrix, const PackedLayout &layout,
   if (end == layout.tiles) {
     int64_t used = layout.tiles * layout.tileBytes;
     std::memset(out.data() + used, 0, out.size() - used);
+    if (int64_t rank = matrix.format.rank)
+      walkLowRank(matrix.lowRank, layout, rank,
+                  [&](const uint16_t &number, int64_t at) {
+                    std::memcpy(out.data() + at, &number, sizeof(number));
+                  });
   }
   return Error::success();
 }
@@ -528,5 +576,10 @@ Expected<QuantizedMatrix> llmc::unpackMatrix(const FormatDescription &format,
                        r, tile + area);
         });
   }
+  if (format.rank)
+    walkLowRank(matrix->lowRank, layout, format.rank,
+                [&](uint16_t &number, int64_t at) {
+                  std::memcpy(&number, packed.data() + at, sizeof(number));
+                });
   return matrix;
 }

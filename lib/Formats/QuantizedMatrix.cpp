@@ -42,6 +42,14 @@ Expected<QuantizedMatrix> QuantizedMatrix::create(FormatDescription format,
     if (chain.code != ScaleCode::None)
       values.codes.resize(rows * matrix.getGroups());
   }
+  // At most 2^8 ranks of rows and columns whose product fits with room to spare.
+  int64_t rank = matrix.format.rank;
+  if (rank && (rows > INT64_MAX >> 16 || columns > INT64_MAX >> 16))
+    return createStringError("expected a matrix whose size fits 63 bits but "
+                             "got " +
+                             Twine(rows) + "x" + Twine(columns));
+  matrix.lowRank.left.resize(rows * rank);
+  matrix.lowRank.right.resize(columns * rank);
   return matrix;
 }
 
@@ -100,12 +108,31 @@ Error llmc::verify(const QuantizedMatrix &matrix) {
       return createStringError("expected scale codes of " +
                                Twine(getCodeBits(chain.code)) + " bits");
   }
-  return Error::success();
+  int64_t rank = matrix.format.rank;
+  if (Error error = checkLength("numbers left of the rank",
+                                matrix.lowRank.left.size(), matrix.rows, rank))
+    return error;
+  return checkLength("numbers right of the rank", matrix.lowRank.right.size(),
+                     rank, matrix.columns);
 }
 
 //===----------------------------------------------------------------------===//
 // The reference decoder
 //===----------------------------------------------------------------------===//
+
+/// Row `row` of the product that is added; empty where there is none.
+static std::vector<double> decodeAdded(const QuantizedMatrix &matrix,
+                                       int64_t row) {
+  int64_t rank = matrix.format.rank, columns = matrix.columns;
+  std::vector<double> sums(rank ? columns : 0);
+  for (int64_t j = 0; j < rank; ++j) {
+    double left = bf16ToFloat(matrix.lowRank.left[row * rank + j]);
+    const uint16_t *right = matrix.lowRank.right.data() + j * columns;
+    for (int64_t k = 0; k < columns; ++k)
+      sums[k] += left * static_cast<double>(bf16ToFloat(right[k]));
+  }
+  return sums;
+}
 
 /// One row. `Value` is what is written: float rounds once more.
 template <typename Value>
@@ -115,7 +142,10 @@ static void decodeRow(const QuantizedMatrix &matrix, int64_t row,
   int64_t columns = matrix.columns;
   const uint8_t *codes =
       matrix.codes.data() + row * columns * matrix.getCodeBytes();
+  std::vector<double> added = decodeAdded(matrix, row);
   auto finish = [&](double value, int64_t k) {
+    if (!added.empty())
+      value += added[k];
     out[k] = static_cast<Value>(columnScale ? value * columnScale[k] : value);
   };
   if (format.isDense()) {

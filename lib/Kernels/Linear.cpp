@@ -92,7 +92,8 @@ int64_t KernelLibrary::getLinearStep() const {
 }
 
 func::FuncOp KernelLibrary::getLinear(Type storage, int64_t blockRows,
-                                      int64_t distance, bool bias) {
+                                      int64_t distance, SumStart start) {
+  bool bias = start == SumStart::Bias, adds = start == SumStart::Output;
   MLIRContext *context = module.getContext();
   Type pointer = LLVM::LLVMPointerType::get(context),
        index = IndexType::get(context);
@@ -108,7 +109,9 @@ func::FuncOp KernelLibrary::getLinear(Type storage, int64_t blockRows,
     kernels[tile] = getLinearTile(storage, blockRows, distance, tile);
   return getOrCreate(
       "kern_linear_" + suffix(storage, blockRows) + distanceSuffix(distance) +
-          (bias ? "_bias" : ""),
+          (bias   ? "_bias"
+           : adds ? "_add"
+                  : ""),
       types, [&](Emitter &e, ValueRange args) {
         Value x = args[0], ldx = args[1], w = args[2],
               b = bias ? args[3] : Value();
@@ -117,7 +120,7 @@ func::FuncOp KernelLibrary::getLinear(Type storage, int64_t blockRows,
               rowBegin = rest[4], rowEnd = rest[5], blockBegin = rest[6],
               blockEnd = rest[7];
         Value margin = e.stack(tiles.front() * blockRows), zeros;
-        if (!bias) {
+        if (start == SumStart::Zero) {
           zeros = e.stack(blockRows);
           for (int64_t i = 0; i < blockRows; i += lanes)
             e.store(e.splat(lanes, 0), e.at(zeros, i));
@@ -130,13 +133,16 @@ func::FuncOp KernelLibrary::getLinear(Type storage, int64_t blockRows,
           Value input = e.at(x, e.add(e.mul(row, ldx), k));
           Value output = e.at(y, e.add(e.mul(row, ldy), column));
           // The first step starts from the bias, later ones from the output.
-          Value first = e.less(k, e.index(1));
-          Rows start{e.create<arith::SelectOp>(
-                         first, bias ? e.at(b, column) : zeros, output),
-                     e.create<arith::SelectOp>(first, zero, ldy)};
+          Rows from{output, ldy};
+          if (!adds) {
+            Value first = e.less(k, e.index(1));
+            from = {e.create<arith::SelectOp>(
+                        first, bias ? e.at(b, column) : zeros, output),
+                    e.create<arith::SelectOp>(first, zero, ldy)};
+          }
           // The last block may be wider than what is left of a row of y.
           emitWithMargin(e, lanes, tile, blockRows, e.sub(outputs, column),
-                         start, {output, ldy}, margin, [&](Rows from, Rows to) {
+                         from, {output, ldy}, margin, [&](Rows from, Rows to) {
                            e.create<func::CallOp>(
                                kernels[tile],
                                ValueRange{input, ldx, weights, from.base,

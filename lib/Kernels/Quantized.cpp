@@ -56,19 +56,20 @@ static constexpr int64_t kCacheLine = 64;
 /// bytes are on their way.
 static constexpr int64_t kAhead = 1536;
 
+/// Products of codes are the same whatever is added to them.
 static std::string getFormatName(const QuantizedShape &shape) {
+  std::string codes = shape.format.withoutRank().name;
   // The vendor of a plugin keeps its dot: no other format then has this name.
-  auto [vendor, rest] =
-      shape.format.fromPlugin
-          ? StringRef(shape.format.name).split('.')
-          : std::pair(StringRef(), StringRef(shape.format.name));
+  auto [vendor, rest] = shape.format.fromPlugin
+                            ? StringRef(codes).split('.')
+                            : std::pair(StringRef(), StringRef(codes));
   std::string name = rest.str() + "_r" + std::to_string(shape.layout.tileRows);
   llvm::replace(name, '.', '_');
   llvm::replace(name, '-', '_');
   return "kern_q_" + (vendor.empty() ? "" : vendor.str() + ".") + name;
 }
 
-static std::string getKernelName(const QuantizedShape &shape) {
+std::string llmc::getQuantizedKernelName(const QuantizedShape &shape) {
   return getFormatName(shape) + "_" + shape.getVariant();
 }
 
@@ -477,8 +478,9 @@ func::FuncOp KernelLibrary::getQuantizedTile(const QuantizedShape &shape,
   Type pointer = LLVM::LLVMPointerType::get(context),
        index = IndexType::get(context);
   return getOrCreate(
-      getKernelName(shape) + getActivationsSuffix(shape.activations).str() +
-          "_m" + std::to_string(rows),
+      getQuantizedKernelName(shape) +
+          getActivationsSuffix(shape.activations).str() + "_m" +
+          std::to_string(rows),
       {pointer, pointer, pointer, index, index, index, index},
       [&](Emitter &e, ValueRange args) {
         Value x = args[0], tile = args[1], first = args[4], last = args[5],
@@ -555,7 +557,8 @@ func::FuncOp KernelLibrary::getUnpackTile(const QuantizedShape &shape) {
        index = IndexType::get(context);
   UnpackedTile place = *UnpackedTile::find(target, shape);
   return getOrCreate(
-      getKernelName(shape) + "_unpack", {pointer, index, index, index, pointer},
+      getQuantizedKernelName(shape) + "_unpack",
+      {pointer, index, index, index, pointer},
       [&](Emitter &e, ValueRange args) {
         QuantizedEmitter codes(e, target, shape);
         auto store = [&](Value value, Value unit, int64_t offset) {
@@ -670,8 +673,8 @@ func::FuncOp KernelLibrary::getQuantizedLinear(const QuantizedShape &shape,
       unpackedKernels[tile] = getUnpackedTile(shape, tile);
   }
   return getOrCreate(
-      getKernelName(shape) + getActivationsSuffix(shape.activations).str() +
-          (bias ? "_bias" : ""),
+      getQuantizedKernelName(shape) +
+          getActivationsSuffix(shape.activations).str() + (bias ? "_bias" : ""),
       types, [&](Emitter &e, ValueRange args) {
         Value x = args[0], ldx = args[1], w = args[2],
               b = bias ? args[3] : Value();
@@ -779,100 +782,4 @@ SmallVector<int64_t> llmc::getQuantizedRowTiles(const Target &target,
     if (tile <= most)
       tiles.push_back(tile);
   return tiles;
-}
-
-//===----------------------------------------------------------------------===//
-// One row as it is
-//===----------------------------------------------------------------------===//
-
-func::FuncOp KernelLibrary::getQuantizedGather(const QuantizedShape &shape) {
-  MLIRContext *context = module.getContext();
-  Type pointer = LLVM::LLVMPointerType::get(context),
-       index = IndexType::get(context);
-  const PackedLayout &layout = shape.layout;
-  return getOrCreate(
-      getKernelName(shape) + "_gather_k" + std::to_string(layout.columns),
-      {pointer, index, pointer, index}, [&](Emitter &e, ValueRange args) {
-        Value w = args[0], id = args[1], y = args[2], rows = args[3];
-        Value zero = e.index(0);
-        Value row = e.clampId(id, rows);
-        Value block = e.floorDiv(row, e.index(shape.layout.tileRows));
-        Value head = e.at(w, e.mul(block, layout.tileBytes), 1);
-        QuantizedEmitter codes(e, target, shape,
-                               e.sub(row, e.mul(block, shape.layout.tileRows)));
-        Value records = e.at(head, layout.headBytes, 1);
-
-        // `count` columns of a unit, which begins at column `place` of the row.
-        auto emitUnit =
-            [&](Value stored, Value place, int64_t count,
-                function_ref<const QuantizedEmitter::Chains &(int64_t)>
-                    chainsOf) {
-              auto pieces = codes.loadPieces(stored);
-              for (int64_t step = 0; step * kStepColumns < count; ++step) {
-                const auto &chains = chainsOf(step * kStepColumns);
-                Emitter::Values sums(kStepColumns);
-                for (unsigned term = 0; term < shape.format.terms.size();
-                     ++term) {
-                  Value levels = codes.emitLevels(pieces, step, 0, term);
-                  for (int64_t b = 0; b < kStepColumns; ++b)
-                    sums[b] = codes.emitValue(chains, levels, b, term, sums[b]);
-                }
-                for (int64_t b = 0; b < kStepColumns; ++b) {
-                  if (step * kStepColumns + b >= count)
-                    break;
-                  Value value = sums[b];
-                  if (shape.format.hasMinimum)
-                    value = e.add(value, chains.minimum[0]);
-                  value = e.create<arith::TruncFOp>(e.vectorType(1), value);
-                  e.store(value,
-                          e.at(y, e.add(place, step * kStepColumns + b)));
-                }
-              }
-            };
-        auto emitRecord = [&](const RecordPlan &plan, Value record, Value place,
-                              int64_t columns) {
-          int64_t size = plan.groups == 1 ? columns : shape.format.groupSize;
-          llvm::SmallDenseMap<int64_t, QuantizedEmitter::Chains> loaded;
-          for (int64_t g = 0; g < plan.groups; ++g)
-            loaded[g] = codes.loadChains(plan, head, record, g);
-          auto unit = [&](Value stored, Value at, int64_t first,
-                          int64_t count) {
-            emitUnit(stored, at, count,
-                     [&](int64_t c) -> const QuantizedEmitter::Chains & {
-                       return loaded
-                           .find(std::min((first + c) / size, plan.groups - 1))
-                           ->second;
-                     });
-          };
-          if (plan.groups == 1) {
-            int64_t whole = columns / kUnitColumns;
-            e.loop(zero, e.index(whole), 1, [&](Value u) {
-              unit(codes.atUnit(record, u),
-                   e.add(place, e.mul(u, kUnitColumns)), 0, kUnitColumns);
-            });
-            if (int64_t left = columns % kUnitColumns)
-              unit(codes.atUnit(record, whole),
-                   e.add(place, whole * kUnitColumns), 0, left);
-            return;
-          }
-          for (int64_t u = 0; u < plan.units; ++u)
-            unit(codes.atUnit(record, u), e.add(place, u * kUnitColumns),
-                 u * kUnitColumns,
-                 std::min(kUnitColumns, columns - u * kUnitColumns));
-        };
-        int64_t recordColumns =
-            layout.records == 1
-                ? layout.columns
-                : layout.groupsPerRecord * shape.format.groupSize;
-        e.loop(zero, e.index(layout.records - 1), 1, [&](Value r) {
-          emitRecord(layout.record,
-                     e.at(records, e.mul(r, layout.record.bytes), 1),
-                     e.mul(r, recordColumns), recordColumns);
-        });
-        int64_t before = layout.records - 1;
-        emitRecord(layout.lastRecord,
-                   e.at(records, before * layout.record.bytes, 1),
-                   e.index(before * recordColumns),
-                   layout.columns - before * recordColumns);
-      });
 }

@@ -304,7 +304,8 @@ struct Evening {
       for (int64_t row = 0, next; row < rows; row = next) {
         next = std::min(rows, row + TileWriter::kRows);
         for (int64_t at = row; at < next; ++at) {
-          status = self.read(at, begin, end, lines.data() + (at - row) * (end - begin));
+          status = self.read(at, begin, end,
+                             lines.data() + (at - row) * (end - begin));
           if (status)
             return false;
         }

@@ -5,12 +5,14 @@
 //===----------------------------------------------------------------------===//
 #include "MethodRun.h"
 #include "Tasks.h"
+#include "llmc/Methods/LowRank.h"
 #include "llmc/Support/Vectorized.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/CheckedArithmetic.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
 
+#include <chrono>
 #include <cmath>
 
 using namespace llvm;
@@ -92,11 +94,10 @@ static Error checkRequest(const Method &method, const MethodRequest &request) {
   return Error::success();
 }
 
-Expected<MethodResult> llmc::runMethod(const Method &method,
-                                       const MethodRequest &request) {
-  std::string prefix = ("'" + request.weight.name + "': ").str();
-  if (Error error = checkRequest(method, request))
-    return createStringError(prefix + toString(std::move(error)));
+/// A request that has been checked, of a format without a rank.
+static Expected<MethodResult> runOnCodes(const Method &method,
+                                         const MethodRequest &request,
+                                         std::string prefix) {
   if (method.runner)
     return method.runner->run(method, request);
   auto result = runTable(method, request);
@@ -105,6 +106,41 @@ Expected<MethodResult> llmc::runMethod(const Method &method,
   if (!method.plugin.empty())
     prefix += "method " + method.name + " of '" + method.plugin + "': ";
   return createStringError(prefix + toString(result.takeError()));
+}
+
+/// Adds what `format` has beside the codes of `result`.
+static void addLowRank(MethodResult &result, const MethodRequest &request,
+                       const FormatDescription &format) {
+  auto start = std::chrono::steady_clock::now();
+  LowRankResult found =
+      findLowRank(request.weight, result.matrix, format.rank,
+                  request.statistics.meanSquare, request.parallelFor);
+  std::chrono::duration<double> taken =
+      std::chrono::steady_clock::now() - start;
+  result.matrix.format = format;
+  result.matrix.lowRank = std::move(found.matrices);
+  if (!result.note.empty())
+    result.note += "; ";
+  result.note += formatv("error {0:F2} % before rank {1} was added in {2:F2} s",
+                         100 * found.relativeError, format.rank, taken.count())
+                     .str();
+  if (found.rank < format.rank)
+    result.note +=
+        formatv(", of which {0} are zeros", format.rank - found.rank).str();
+}
+
+Expected<MethodResult> llmc::runMethod(const Method &method,
+                                       const MethodRequest &request) {
+  std::string prefix = ("'" + request.weight.name + "': ").str();
+  if (Error error = checkRequest(method, request))
+    return createStringError(prefix + toString(std::move(error)));
+  FormatDescription codes = request.format->withoutRank();
+  MethodRequest onCodes = request;
+  onCodes.format = &codes;
+  auto result = runOnCodes(method, onCodes, std::move(prefix));
+  if (result && request.format->rank)
+    addLowRank(*result, request, *request.format);
+  return result;
 }
 
 Expected<MethodResult> llmc::runMethod(

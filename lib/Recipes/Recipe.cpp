@@ -249,6 +249,8 @@ private:
     if (rule.format.empty())
       return fail(&node, "expected the key 'format', or 'bits' and 'group'");
     takeHadamard(rule, *method);
+    if (!takeRank(node, *method, rule))
+      return;
     auto format = scope.formats.parse(rule.format);
     if (!format)
       return fail(&node, toString(format.takeError()));
@@ -279,6 +281,27 @@ private:
       return;
     rule.format += ".h" + setting->second;
     rule.settings.erase(setting);
+  }
+
+  /// The key 'rank' is a part of the format, but where the method has an option of
+  /// that name. False after a report.
+  bool takeRank(const yaml::Node &node, const Method &method,
+                QuantizeRule &rule) {
+    auto found = find_if(
+        rule.settings, [](const auto &entry) { return entry.first == "rank"; });
+    if (found == rule.settings.end() ||
+        any_of(method.options, [](const MethodOption &option) {
+          return option.name == "rank";
+        }))
+      return true;
+    StringRef rank = found->second;
+    if (!all_of(rank, isDigit)) {
+      fail(&node, "expected a number after 'rank' but got '" + rank + "'");
+      return false;
+    }
+    rule.format += (".lr" + rank).str();
+    rule.settings.erase(found);
+    return true;
   }
 
   const RecipeScope &scope;

@@ -52,9 +52,11 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
     }
     KernelLibrary library(module, *target);
     shapes.clear();
-    SmallVector<Operation *> kernels;
+    SmallVector<Operation *> kernels, sides;
     module.walk([&](Operation *op) {
-      if (isa<kern::KernDialect>(op->getDialect()))
+      if (isa<kern::SideOp>(op))
+        sides.push_back(op);
+      else if (isa<kern::KernDialect>(op->getDialect()))
         kernels.push_back(op);
     });
     bool failed = false;
@@ -69,6 +71,8 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
         op->erase();
       rest = rest.drop_front(count);
     }
+    for (Operation *side : sides)
+      side->erase();
   }
 
   /// How many of `kernels` make one loop: the first and the products that are
@@ -165,6 +169,8 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
 
   /// The address of the first element.
   static Value pointer(Emitter &e, Value buffer) {
+    if (auto side = buffer.getDefiningOp<kern::SideOp>())
+      return e.at(pointer(e, side.getWeight()), e.index(side.getOffset()), 1);
     if (isa<pack::TensorType>(buffer.getType())) {
       auto raw = MemRefType::get({int64_t(1) << 40}, e.getI8Type());
       buffer = e.create<UnrealizedConversionCastOp>(TypeRange{raw},
@@ -302,8 +308,11 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
     pack::TensorType type = op.getWeight().getType();
     int64_t blockRows = type.getLayout().getCount();
     Type storage = cast<pack::DenseAttr>(type.getFormat()).getStorage();
-    func::FuncOp kernel = library.getLinear(
-        storage, blockRows, staticDistance(op.getInput()), bool(op.getBias()));
+    func::FuncOp kernel =
+        library.getLinear(storage, blockRows, staticDistance(op.getInput()),
+                          op.getAdds()   ? SumStart::Output
+                          : op.getBias() ? SumStart::Bias
+                                         : SumStart::Zero);
     int64_t blocks = llvm::divideCeil(type.getRows(), blockRows);
     int64_t groups = llvm::alignTo(llvm::divideCeil(blocks, kBlocksPerItem), 2);
     int64_t tile = library.getTarget().rowTiles(blockRows).front();

@@ -28,8 +28,9 @@ void setJoined(Operation *product) {
 /// elements, or they are the product's own input. (Memory of a moved op lives
 /// longer, and its work is no longer beside that of its neighbors.)
 bool canMove(Operation *op) {
-  return isa<kern::QuantizeOp, kern::RotateOp, tensor::EmptyOp, tensor::DimOp,
-             tensor::CollapseShapeOp, tensor::ExpandShapeOp, nn::GetOp>(op) ||
+  return isa<kern::QuantizeOp, kern::RotateOp, kern::SideOp, tensor::EmptyOp,
+             tensor::DimOp, tensor::CollapseShapeOp, tensor::ExpandShapeOp,
+             nn::GetOp>(op) ||
          (op->getDialect() && isa<arith::ArithDialect>(op->getDialect()) &&
           llvm::all_of(op->getResultTypes(),
                        [](Type type) { return type.isIntOrIndex(); }));
@@ -40,14 +41,24 @@ struct JoinProducts : llmc::impl::JoinProductsPassBase<JoinProducts> {
     getOperation().walk([](Block *block) { joinIn(*block); });
   }
 
-  static void joinIn(Block &block) {
+  /// Products that run together.
+  struct Group {
     Operation *first = nullptr, *last = nullptr;
+  };
+
+  static void joinIn(Block &block) {
+    // What is added to products comes after all of these, in a group behind them.
+    Group products, added;
     for (Operation &op : llvm::make_early_inc_range(block)) {
       if (!kern::isProduct(&op))
         continue;
+      bool isAdded = kern::isAdded(&op);
+      auto &[first, last] = isAdded ? added : products;
       SetVector<Operation *> needed; // what `op` needs of after `first`
       if (!first || !collect(&op, first, needed)) {
         first = last = &op;
+        if (!isAdded)
+          added = Group();
         continue;
       }
       SmallVector<Operation *> order(needed.begin(), needed.end());

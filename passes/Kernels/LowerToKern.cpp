@@ -49,6 +49,7 @@ struct LowerToKern : llmc::impl::LowerToKernPassBase<LowerToKern> {
       return signalPassFailure();
     quantized.clear();
     rotated.clear();
+    scaled.clear();
     capacities.clear();
     // Extents are computed from the symbols at the top of the function, while
     // all ops still stand; tensor.dim is left where no symbol tells one.
@@ -157,6 +158,56 @@ struct LowerToKern : llmc::impl::LowerToKernPassBase<LowerToKern> {
         .getResult();
   }
 
+  /// The input of a product times its factors; products share it. It stands where
+  /// both are known, so that it keeps no product from joining those before it.
+  Value scaleInput(pack::LinearOp linear) {
+    Value input = linear.getInput(), factors = linear.getFactors();
+    if (!factors)
+      return input;
+    Block *block = linear->getBlock();
+    Value &result = scaled[{input, factors, block}];
+    if (result)
+      return result;
+    Operation *last = nullptr;
+    for (Value each : {input, factors})
+      if (Operation *source = each.getDefiningOp();
+          source && source->getBlock() == block &&
+          (!last || last->isBeforeInBlock(source)))
+        last = source;
+    OpBuilder builder(block,
+                      last ? std::next(last->getIterator()) : block->begin());
+    result = nn::MulOp::create(builder, linear.getLoc(), input.getType(), input,
+                               factors);
+    return result;
+  }
+
+  /// Adds to `product` what the format of the weight adds to its codes: the
+  /// input, not rounded, goes through both matrices one after the other.
+  Value addLowRank(OpBuilder &builder, pack::LinearOp linear,
+                   ValueRange extents, Value product) {
+    Location loc = linear.getLoc();
+    Value weight = linear.getWeight();
+    auto format = cast<pack::QuantizedAttr>(
+        Attribute(linear.getWeight().getType().getFormat()));
+    int64_t rank = pack::getFormat(format).rank;
+    if (!rank)
+      return product;
+    auto type = cast<RankedTensorType>(product.getType());
+    SmallVector<int64_t> shape(type.getShape());
+    shape.back() = rank;
+    auto inner = RankedTensorType::get(shape, type.getElementType());
+    Value init = tensor::EmptyOp::create(builder, loc, inner, extents);
+    Value right = kern::SideOp::create(builder, loc, weight, /*left=*/false);
+    Value sums = kern::LinearOp::create(builder, loc, inner, scaleInput(linear),
+                                        right, /*bias=*/Value(), init)
+                     .getResult();
+    Value left = kern::SideOp::create(builder, loc, weight, /*left=*/true);
+    return kern::LinearOp::create(builder, loc, type, sums, left,
+                                  /*bias=*/Value(), product, /*joined=*/false,
+                                  /*adds=*/true)
+        .getResult();
+  }
+
   static kern::Activations getActivations(pack::LinearOp linear) {
     std::optional<Type> type = linear.getActivations();
     if (!type || type->isInteger(8))
@@ -174,10 +225,11 @@ struct LowerToKern : llmc::impl::LowerToKernPassBase<LowerToKern> {
       init = tensor::EmptyOp::create(builder, loc, type, extents);
     if (auto linear = dyn_cast<pack::LinearOp>(op)) {
       if (linear.getWeight().getType().isQuantized())
-        return kern::QuantizedLinearOp::create(
-                   builder, loc, type, quantize(linear, extents),
-                   linear.getWeight(), linear.getBias(), init)
-            .getResult();
+        return addLowRank(builder, linear, extents,
+                          kern::QuantizedLinearOp::create(
+                              builder, loc, type, quantize(linear, extents),
+                              linear.getWeight(), linear.getBias(), init)
+                              .getResult());
       return kern::LinearOp::create(builder, loc, type, linear.getInput(),
                                     linear.getWeight(), linear.getBias(), init)
           .getResult();
@@ -231,6 +283,7 @@ struct LowerToKern : llmc::impl::LowerToKernPassBase<LowerToKern> {
   llvm::DenseMap<std::tuple<Value, Value, kern::Activations, Block *>, Value>
       quantized;
   llvm::DenseMap<std::tuple<Value, Value, int64_t, Block *>, Value> rotated;
+  llvm::DenseMap<std::tuple<Value, Value, Block *>, Value> scaled;
   /// Of the caches that attention of one row reads.
   llvm::DenseMap<Operation *, Value> capacities;
 };

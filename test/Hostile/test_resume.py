@@ -19,7 +19,7 @@ from synthetic import write_model
 WENT_ON = "went on from an earlier run"
 # Eighteen matrices that take some time; gate and up of a layer have one scale.
 RECIPE = """quantize:
-  - {match: "down", method: mse, format: i8g32, candidates: 60}
+  - {match: "down", method: mse, format: i8g32.lr8, candidates: 60}
   - {method: sinq, quantizer: mse, candidates: 60, share: true, format: u4g64}
 """
 

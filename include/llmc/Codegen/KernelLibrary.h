@@ -38,6 +38,9 @@ struct AttentionShape {
 
 struct QuantizedShape;
 
+/// What the sums of a product begin with.
+enum class SumStart { Zero, Bias, Output };
+
 class KernelLibrary {
 public:
   KernelLibrary(mlir::ModuleOp module, const Target &target);
@@ -46,10 +49,11 @@ public:
 
   /// (x, ldx, w, y, ldy, K, N, row begin, row end, block begin, block end):
   /// y[m, n] = bias[n] + sum_k x[m, k] * w[n, k] for a range of rows and of
-  /// blocks of w. With `bias`, its pointer follows w. `distance` is ldx where it
-  /// is known; a kernel for a dynamic one takes any, at half the speed.
+  /// blocks of w. The pointer of a bias follows w; instead of a bias, y itself may
+  /// be what a sum begins with. `distance` is ldx where it is known; a kernel for
+  /// a dynamic one takes any, at half the speed.
   mlir::func::FuncOp getLinear(mlir::Type storage, int64_t blockRows,
-                               int64_t distance, bool bias);
+                               int64_t distance, SumStart start);
   /// Most columns of x that a product takes at once.
   int64_t getLinearStep() const;
 

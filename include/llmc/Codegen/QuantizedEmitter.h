@@ -82,6 +82,10 @@ struct QuantizedShape {
   }
 };
 
+/// What the names of kernels begin with that unpack the codes of a matrix; what
+/// is added to the codes does not matter.
+std::string getQuantizedKernelName(const QuantizedShape &shape);
+
 /// Numbers of input rows for which a tile fits the registers, descending, one
 /// last.
 llvm::SmallVector<int64_t> getQuantizedRowTiles(const Target &target,

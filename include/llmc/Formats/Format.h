@@ -17,6 +17,12 @@
 // With a transform of columns (Hadamard.h) this is the stored matrix, and the
 // matrix that is meant is the stored one times the transform.
 //
+// A format with a rank adds a product of two small matrices in bf16,
+//
+//     + sum over j < rank of left[r,j] * right[j,k]
+//
+// which holds what codes cannot: the largest part of their error.
+//
 //===----------------------------------------------------------------------===//
 #ifndef LLMC_FORMATS_FORMAT_H
 #define LLMC_FORMATS_FORMAT_H
@@ -34,6 +40,8 @@ namespace llmc {
 constexpr int64_t kBlockColumns = 256;
 /// The most terms a format may have.
 constexpr unsigned kMaxTerms = 3;
+/// The largest rank of what a format adds.
+constexpr int64_t kMaxRank = 256;
 
 /// Storage of a real number. None: the factor is 1 and nothing is stored.
 enum class RealType : uint8_t { None, F32, F16, BF16 };
@@ -106,6 +114,8 @@ struct FormatDescription {
   int64_t groupSize = 0;
   /// Columns of a block of the Hadamard transform; 0: there is none.
   int64_t hadamard = 0;
+  /// Rank of the two matrices whose product is added; 0: none is.
+  int64_t rank = 0;
   /// Whether the format is that of a plugin: parseFormat does not know its name,
   /// which is then the long one.
   bool fromPlugin = false;
@@ -131,6 +141,9 @@ struct FormatDescription {
   /// The format of the stored matrix: this one without the transform.
   FormatDescription getStored() const;
 
+  /// The same format with nothing added.
+  FormatDescription withoutRank() const;
+
   /// Names do not count.
   bool operator==(const FormatDescription &other) const;
 };
@@ -141,7 +154,8 @@ llvm::Error verify(const FormatDescription &format);
 /// The format of a name:
 ///
 ///     f32 | bf16 | f16
-///     LEVELS [ "g" GROUP | "row" ] [ "." CHAIN [ ".m" CHAIN | ".z" CODE ] ] [ ".h" BLOCK ]
+///     LEVELS [ "g" GROUP | "row" ] [ "." CHAIN [ ".m" CHAIN | ".z" CODE ] ]
+///            [ ".h" BLOCK | ".lr" RANK ]
 ///     LEVELS  u1..u6, u8    codes from 0, with a minimum
 ///             i2..i6, i8    codes about 0, without one
 ///             nl4, nl3      the 16 levels of IQ4_NL, 8 made alike, without
@@ -155,6 +169,8 @@ llvm::Error verify(const FormatDescription &format);
 ///             e8m0 | ue4m3            a code for each group
 ///     CODE    u4 | u6 | u8 | i8 | e8m0 | ue4m3
 ///     BLOCK   16 | 32 | 64 | 128 | 256: columns of a Hadamard transform
+///     RANK    1 to 256: a product of two matrices in bf16 is added; short names
+///             take it, too
 ///
 /// The minimum of `u` formats has the chain of the scale unless ".m" names
 /// another; chains of unsigned codes are subtracted. Other levels get a minimum

@@ -45,6 +45,11 @@
 //
 // *Dense formats*: [tiles][columns][R], nothing else.
 //
+// *Formats with a rank* have the two matrices behind the tiles, each from a
+// multiple of 64 bytes on, as a dense matrix of bf16: first `right`, with its rank
+// as rows, in tiles of min(R, 8 or 16) rows (8 up to rank 8), then `left`, with its
+// rank as columns, in tiles of R rows. So they are operands of dense products.
+//
 //===----------------------------------------------------------------------===//
 #ifndef LLMC_FORMATS_LAYOUT_H
 #define LLMC_FORMATS_LAYOUT_H
@@ -98,6 +103,9 @@ struct PackedLayout {
   /// All records of a tile but the last, and the last.
   RecordPlan record, lastRecord;
   int64_t headBytes = 0, unitBytes = 0, tileBytes = 0;
+  /// Of formats with a rank: where the two matrices begin, and rows of a tile of
+  /// the right one.
+  int64_t right = 0, left = 0, rightTileRows = 0;
   /// All bytes of the matrix, a multiple of 64.
   int64_t bytes = 0;
 
@@ -119,8 +127,8 @@ struct PackedLayout {
   double getBitsPerWeight() const;
 };
 
-/// Packs tiles [begin, end) into `out`, the memory of the whole packed matrix.
-/// Different tiles may be packed at the same time. The matrix must pass
+/// Packs tiles [begin, end) into `out`, the memory of the whole packed matrix;
+/// what lies behind the tiles goes with the last. Different tiles may be packed at the same time. The matrix must pass
 /// `verify`.
 llvm::Error packTiles(const QuantizedMatrix &matrix, const PackedLayout &layout,
                       int64_t begin, int64_t end,

@@ -24,6 +24,16 @@ struct ChainValues {
   std::vector<uint8_t> codes;
 };
 
+/// What a format with a rank adds: the product of two matrices, in bits of bf16.
+struct LowRank {
+  /// [rows][rank]
+  std::vector<uint16_t> left;
+  /// [rank][columns]
+  std::vector<uint16_t> right;
+
+  bool operator==(const LowRank &other) const = default;
+};
+
 /// A compressed matrix.
 struct QuantizedMatrix {
   FormatDescription format;
@@ -33,6 +43,8 @@ struct QuantizedMatrix {
   std::vector<uint8_t> codes;
   /// One for each term, then the minimum if there is one.
   llvm::SmallVector<ChainValues, 2> chains;
+  /// Empty where the format has no rank.
+  LowRank lowRank;
   /// [columns], or empty: the matrix is what the format says, its transform done,
   /// with column k multiplied by columnScale[k]. It is no part of the packed
   /// bytes: it is folded into what comes before the product, or multiplies its
@@ -59,8 +71,9 @@ llvm::Error verify(const QuantizedMatrix &matrix);
 
 /// Decodes rows [begin, end), row-major. Each value is the sum in f64, in f32
 /// rounded once more; with `scaleColumns`, the column scale is multiplied in
-/// before that. Under a transform, stored values are rounded so, then transformed
-/// and scaled in the type of `out` (Hadamard.h). The matrix must pass `verify`.
+/// before that. What a rank adds is a sum of its own, in order, which comes last.
+/// Under a transform, stored values are rounded so, then transformed and scaled
+/// in the type of `out` (Hadamard.h). The matrix must pass `verify`.
 void decodeRows(const QuantizedMatrix &matrix, int64_t begin, int64_t end,
                 llvm::MutableArrayRef<float> out, bool scaleColumns = true);
 void decodeRows(const QuantizedMatrix &matrix, int64_t begin, int64_t end,

@@ -53,7 +53,10 @@ def LowerToKernPass : Pass<"llmc-lower-to-kern", "::mlir::func::FuncOp"> {
     Attention of one row becomes two: over each chunk of the cache, which threads
     share, and then over the chunks. Where the format of a matrix has a Hadamard
     transform, `kern.rotate` makes the input of its products, once for all that
-    share it, and the rows that are gathered from it.
+    share it, and the rows that are gathered from it. What a format with a rank adds
+    becomes two dense products more, of the input as it is (times the factors) with
+    the matrices behind the codes (`kern.side`), the second of which adds to the first
+    product.
 
     Preconditions: element type f32. Refuses an append that no attention of the
     function reads, or one reads as key and one as value: its order in memory
@@ -70,8 +73,8 @@ def LowerToKernPass : Pass<"llmc-lower-to-kern", "::mlir::func::FuncOp"> {
        outs(%0 : tensor<?x2x4xf32>) {scale = 0.5 : f64} -> tensor<?x2x4xf32>
     ```
   }];
-  let dependentDialects = ["::llmc::kern::KernDialect", "::mlir::tensor::TensorDialect",
-                           "::mlir::arith::ArithDialect"];
+  let dependentDialects = ["::llmc::kern::KernDialect", "::llmc::nn::NNDialect",
+                           "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
 }
 
 def JoinProductsPass : Pass<"llmc-join-products", "::mlir::func::FuncOp"> {
@@ -82,8 +85,9 @@ def JoinProductsPass : Pass<"llmc-join-products", "::mlir::func::FuncOp"> {
     parallel loop, and the threads meet once, not twice. Of a transformer's layer
     these are query, key and value, and gate and up. What the moved product needs
     goes before the first of them, if it is made by nothing but quantization, by a
-    transform of columns and by ops that compute no elements. Only products of one
-    block join; refuses nothing.
+    transform of columns and by ops that compute no elements. Products that add to
+    others form a loop of their own behind these. Only products of one block join;
+    refuses nothing.
 
     ```mlir
     %1 = kern.linear ins(%x, %v : tensor<?x4xf32>, !pack.tensor<8x4, #pack.dense<f32>, #pack.rows<16>>) outs(%0 : tensor<?x8xf32>) -> tensor<?x8xf32>

@@ -14,6 +14,9 @@
 // `plugins`, before `quantize`, is a list of files of plugins whose methods and
 // formats the rules name; a path is relative to the recipe.
 //
+// `rank: 16`, beside `bits` or `format`, adds to the codes a product of two matrices
+// of that rank, as `.lr16` at the end of the format does.
+//
 // `kv: i8` says in what a language model keeps keys and values: f32 (the default),
 // bf16 or i8.
 //

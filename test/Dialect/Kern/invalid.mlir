@@ -162,3 +162,35 @@ func.func @attention_join_c2(%c: memref<?x4x32xf32>, %o: memref<1x4x4xf32>, %p: 
   kern.attention_join ins(%c, %p : memref<?x4x32xf32>) outs(%o : memref<1x4x4xf32>) {window = 0}
   return
 }
+
+// -----
+!w = !pack.tensor<8x4, #pack.dense<f32>, #pack.rows<16>>
+func.func @linear_c3(%x: memref<2x4xf32>, %w: !w, %b: memref<8xf32>, %y: memref<2x8xf32>) {
+  // expected-error @+1 {{'kern.linear' op expected no 'bias' of a product that is added}}
+  kern.linear ins(%x, %w, %b : memref<2x4xf32>, !w, memref<8xf32>) outs(%y : memref<2x8xf32>) {adds}
+  return
+}
+
+// -----
+!w = !pack.tensor<8x70, #pack.quantized<"u4g32">, #pack.rows<16>>
+func.func @side_c1(%w: !w) {
+  // expected-error @+1 {{'kern.side' op expected a quantized format with a rank but got #pack.quantized<"u4g32">}}
+  %0 = kern.side %w : (!w) -> !pack.tensor<4x70, #pack.dense<bf16>, #pack.rows<8>>
+  return
+}
+
+// -----
+!w = !pack.tensor<8x70, #pack.dense<bf16>, #pack.rows<16>>
+func.func @side_c1_dense(%w: !w) {
+  // expected-error @+1 {{'kern.side' op expected a quantized format with a rank but got #pack.dense<bf16>}}
+  %0 = kern.side %w {left} : (!w) -> !pack.tensor<8x4, #pack.dense<bf16>, #pack.rows<16>>
+  return
+}
+
+// -----
+!w = !pack.tensor<8x70, #pack.quantized<"u4g32.lr4">, #pack.rows<16>>
+func.func @side_c2(%w: !w) {
+  // expected-error @+1 {{'kern.side' op expected a result of type '!pack.tensor<4x70, #pack.dense<bf16>, #pack.rows<8>>' but got '!pack.tensor<4x70, #pack.dense<bf16>, #pack.rows<16>>'}}
+  %0 = kern.side %w : (!w) -> !pack.tensor<4x70, #pack.dense<bf16>, #pack.rows<16>>
+  return
+}

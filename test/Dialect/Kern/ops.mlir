@@ -28,3 +28,19 @@ func.func @memrefs(%x: memref<?x4xf32>, %w: !w, %y: memref<?x8xf32, strided<[?, 
   kern.rotate ins(%y : memref<?x8xf32, strided<[?, 1], offset: ?>>) outs(%z : memref<?x8xf32>) {size = 16}
   return
 }
+
+!r = !pack.tensor<8x70, #pack.quantized<"u4g32.lr12">, #pack.rows<16>>
+!left = !pack.tensor<8x12, #pack.dense<bf16>, #pack.rows<16>>
+!right = !pack.tensor<12x70, #pack.dense<bf16>, #pack.rows<16>>
+
+// CHECK-LABEL: func.func @added
+func.func @added(%x: tensor<?x70xf32>, %w: !r, %t: tensor<?x12xf32>, %y: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  // CHECK: kern.side %{{.*}} : (!pack.tensor<8x70, #pack.quantized<"u4g32.lr12">, #pack.rows<16>>) -> !pack.tensor<12x70, #pack.dense<bf16>, #pack.rows<16>>
+  %0 = kern.side %w : (!r) -> !right
+  %1 = kern.linear ins(%x, %0 : tensor<?x70xf32>, !right) outs(%t : tensor<?x12xf32>) -> tensor<?x12xf32>
+  // CHECK: kern.side %{{.*}} {left} : (!pack.tensor<8x70, #pack.quantized<"u4g32.lr12">, #pack.rows<16>>) -> !pack.tensor<8x12, #pack.dense<bf16>, #pack.rows<16>>
+  %2 = kern.side %w {left} : (!r) -> !left
+  // CHECK: kern.linear ins({{.*}}) outs(%{{.*}} : tensor<?x8xf32>) {adds} -> tensor<?x8xf32>
+  %3 = kern.linear ins(%1, %2 : tensor<?x12xf32>, !left) outs(%y : tensor<?x8xf32>) {adds} -> tensor<?x8xf32>
+  return %3 : tensor<?x8xf32>
+}

@@ -70,6 +70,10 @@ func.func private @quantized_c3(!pack.tensor<8x4, #pack.quantized<"acme.two", {b
 func.func private @quantized_c3_more(!pack.tensor<8x4, #pack.quantized<"acme.two", {bits = 1 : i64, group = 32 : i64, terms = [], more}>, #pack.rows<16>>)
 
 // -----
+// expected-error @+1 {{format 'acme.two.lr300': expected a rank of at most 256 but got 300}}
+func.func private @quantized_c3_rank(!pack.tensor<8x4, #pack.quantized<"acme.two.lr300", {bits = 1 : i64, group = 32 : i64, rank = 300 : i64, terms = [{levels = array<i8: -1, 1>, scale = "f16"}]}>, #pack.rows<16>>)
+
+// -----
 // expected-error @+1 {{format 'acme.two': expected 1 to 3 terms but got 0}}
 func.func private @quantized_c3_terms(!pack.tensor<8x4, #pack.quantized<"acme.two", {bits = 1 : i64, group = 32 : i64, terms = []}>, #pack.rows<16>>)
 

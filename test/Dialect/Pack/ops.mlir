@@ -32,3 +32,7 @@ func.func private @defined(!pack.tensor<8x64, #pack.quantized<"acme.twog32.f32.m
 // CHECK: nn.weight @m
 // CHECK-SAME: #pack.method<"rtn", "acme.tworow", {a = "b"} as {bits = 1 : i64
 nn.weight @m : tensor<3x4xf32> from #nn.key<"m" : tensor<3x4xf32>> {pack.method = #pack.method<"rtn", "acme.tworow", {a = "b"} as {bits = 1 : i64, group = 0 : i64, terms = [{levels = array<i8: -1, 1>, scale = "f16"}]}>}
+
+// CHECK-LABEL: func.func private @ranked
+// CHECK-SAME: !pack.tensor<8x64, #pack.quantized<"acme.two.lr8", {bits = 1 : i64, group = 32 : i64, rank = 8 : i64, terms = [{levels = array<i8: -1, 1>, scale = "f32"}]}>, #pack.rows<16>>
+func.func private @ranked(!pack.tensor<8x64, #pack.quantized<"acme.two.lr8", {bits = 1 : i64, group = 32 : i64, rank = 8 : i64, terms = [{levels = array<i8: -1, 1>, scale = "f32"}]}>, #pack.rows<16>>)

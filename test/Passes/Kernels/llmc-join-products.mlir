@@ -81,3 +81,36 @@ func.func @apart(%x: tensor<3x4xf32>, %a: !w, %b: !w) -> (tensor<3x8xf32>, tenso
   %3 = kern.linear ins(%2, %b : tensor<3x4xf32>, !w) outs(%0 : tensor<3x8xf32>) -> tensor<3x8xf32>
   return %1, %3 : tensor<3x8xf32>, tensor<3x8xf32>
 }
+
+!r = !pack.tensor<8x70, #pack.quantized<"u4g32.lr4">, #pack.rows<16>>
+!left = !pack.tensor<8x4, #pack.dense<bf16>, #pack.rows<16>>
+!right = !pack.tensor<4x70, #pack.dense<bf16>, #pack.rows<8>>
+
+// What is added to products follows all of them, in a loop of its own.
+// CHECK-LABEL: func.func @added
+func.func @added(%x: tensor<?x70xf32>, %q: tensor<?x192xi8>, %a: !r, %b: !r, %n: index) -> (tensor<?x8xf32>, tensor<?x8xf32>) {
+  // CHECK: %[[A:.*]] = kern.quantized_linear ins(%{{.*}}, %{{.*}} :
+  // CHECK-NOT: joined
+  // CHECK: %[[C:.*]] = kern.linear {{.*}} {joined} -> tensor<?x4xf32>
+  // CHECK-NEXT: %[[B:.*]] = kern.quantized_linear {{.*}} {joined}
+  // CHECK-NEXT: %[[D:.*]] = kern.linear {{.*}} {joined} -> tensor<?x4xf32>
+  // CHECK: kern.linear ins(%[[C]], {{.*}} outs(%[[A]] : tensor<?x8xf32>) {adds} ->
+  // CHECK-NEXT: kern.linear ins(%[[D]], {{.*}} outs(%[[B]] : tensor<?x8xf32>) {adds, joined} ->
+  // CHECK: nn.relu
+  %0 = tensor.empty(%n) : tensor<?x8xf32>
+  %1 = kern.quantized_linear ins(%q, %a : tensor<?x192xi8>, !r) outs(%0 : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %2 = tensor.empty(%n) : tensor<?x4xf32>
+  %3 = kern.side %a : (!r) -> !right
+  %4 = kern.linear ins(%x, %3 : tensor<?x70xf32>, !right) outs(%2 : tensor<?x4xf32>) -> tensor<?x4xf32>
+  %5 = kern.side %a {left} : (!r) -> !left
+  %6 = kern.linear ins(%4, %5 : tensor<?x4xf32>, !left) outs(%1 : tensor<?x8xf32>) {adds} -> tensor<?x8xf32>
+  %7 = nn.relu %6 : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  %8 = tensor.empty(%n) : tensor<?x8xf32>
+  %9 = kern.quantized_linear ins(%q, %b : tensor<?x192xi8>, !r) outs(%8 : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %10 = tensor.empty(%n) : tensor<?x4xf32>
+  %11 = kern.side %b : (!r) -> !right
+  %12 = kern.linear ins(%x, %11 : tensor<?x70xf32>, !right) outs(%10 : tensor<?x4xf32>) -> tensor<?x4xf32>
+  %13 = kern.side %b {left} : (!r) -> !left
+  %14 = kern.linear ins(%12, %13 : tensor<?x4xf32>, !left) outs(%9 : tensor<?x8xf32>) {adds} -> tensor<?x8xf32>
+  return %7, %14 : tensor<?x8xf32>, tensor<?x8xf32>
+}

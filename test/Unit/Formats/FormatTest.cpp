@@ -31,6 +31,13 @@ TEST(FormatNames, Defaults) {
   EXPECT_EQ(getCanonicalName(getFormat("i8row")), "i8row");
   EXPECT_TRUE(getFormat("u4g32.zu4") == getFormat("u4g32.f16.zu4"));
   EXPECT_EQ(getCanonicalName(getFormat("u8g32.f32.zi8")), "u8g32.f32.zi8");
+  EXPECT_EQ(getFormat("q4_k.lr16").rank, 16);
+  EXPECT_EQ(getCanonicalName(getFormat("q4_k.lr16")), "u4g32.f16b-u6.lr16");
+  EXPECT_TRUE(getFormat("q4_k.lr16").withoutRank() == getFormat("q4_k"));
+  EXPECT_EQ(getFormat("q4_k.lr16").withoutRank().name, "q4_k");
+  EXPECT_FALSE(getFormat("i4.lr8") == getFormat("i4"));
+  EXPECT_NE(describe(getFormat("i4.lr8")).find("of rank 8, in bf16"),
+            std::string::npos);
   EXPECT_FALSE(getFormat("i4g32").hasMinimum);
   EXPECT_TRUE(getFormat("u4g32").hasMinimum);
   EXPECT_EQ(getFormat("u8g32").getLowestLevel(), -128);
@@ -66,6 +73,13 @@ TEST(FormatNames, ErrorsSayWhatIsWrong) {
   expectPart("i4row.f16b-u6", "the whole row");
   expectPart("u8g32.f16b-u6", "levels from 0");
   expectPart("", "expected levels");
+  expectPart("i4g32.lr0", "a rank of 1 to 256 after '.lr' but got '0'");
+  expectPart("i4g32.lr257", "a rank of 1 to 256");
+  expectPart("i4g32.lr99999999999999999999", "a rank of 1 to 256");
+  expectPart("i4g32.lr", "expected a scale chain");
+  expectPart("i4g32.lr8.f16", "expected a scale chain");
+  expectPart("bf16.lr8", "a dense format has no error");
+  expectPart("q4_9.lr8", "expected levels");
 }
 
 /// By LLVM's own numbers of these types. A scale code of the standard is one
@@ -113,6 +127,8 @@ TEST(FormatDescription, VerifierRefuses) {
   refuses([](F &f) { f.terms[0].scale.span = RealSpan::Row; },
           "to have a code");
   refuses([](F &f) { f.dense = RealType::F32; }, "32 bits");
+  refuses([](F &f) { f.rank = 257; }, "a rank of at most 256 but got 257");
+  refuses([](F &f) { f.rank = -1; }, "a rank of at most 256 but got -1");
 }
 
 TEST(ScaleChain, DecodesNearestAndStoresWhatItDecodes) {

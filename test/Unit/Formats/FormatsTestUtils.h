@@ -58,7 +58,10 @@ inline std::vector<llvm::StringRef> getTestFormats() {
           "u8g64.bf16.zi8",
           "nf4g32.f32r-u8.zu8",
           "nl4g32.f16.mf16",
-          "i4g32.bf16r-e8m0"};
+          "i4g32.bf16r-e8m0",
+          "i4g64.lr8",
+          "u4g16.f16b-u6.lr16",
+          "nl4.lr32"};
 }
 
 inline FormatDescription getFormat(llvm::StringRef name) {
@@ -100,7 +103,8 @@ inline bool sameBits(const std::vector<T> &a, const std::vector<T> &b) {
 
 inline bool sameComponents(const QuantizedMatrix &a, const QuantizedMatrix &b) {
   if (!(a.format == b.format) || a.rows != b.rows || a.columns != b.columns ||
-      !sameBits(a.codes, b.codes) || a.chains.size() != b.chains.size())
+      !(a.lowRank == b.lowRank) || !sameBits(a.codes, b.codes) ||
+      a.chains.size() != b.chains.size())
     return false;
   for (size_t i = 0; i < a.chains.size(); ++i)
     if (!sameBits(a.chains[i].reals, b.chains[i].reals) ||

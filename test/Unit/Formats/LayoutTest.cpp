@@ -69,6 +69,20 @@ struct PackedReader {
     return 0;
   }
 
+  /// What a rank adds.
+  double added(int64_t row, int64_t column) const {
+    int64_t rows = layout.tileRows,
+            ranks = std::min<int64_t>(rows, format.rank <= 8 ? 8 : 16);
+    double sum = 0;
+    for (int64_t j = 0; j < format.rank; ++j) {
+      int64_t left = (row / rows * format.rank + j) * rows + row % rows,
+              right = (j / ranks * layout.columns + column) * ranks + j % ranks;
+      sum += real(RealType::BF16, layout.left + 2 * left) *
+             real(RealType::BF16, layout.right + 2 * right);
+    }
+    return sum;
+  }
+
   float value(int64_t row, int64_t column) const {
     int64_t rows = layout.tileRows, tile = row / rows, r = row % rows;
     int64_t start = tile * layout.tileBytes;
@@ -116,7 +130,7 @@ struct PackedReader {
         number *= format.terms[index].levels.get(bits);
       sum += number;
     }
-    return static_cast<float>(sum);
+    return static_cast<float>(format.rank ? sum + added(row, column) : sum);
   }
 };
 
@@ -127,7 +141,9 @@ TEST(Layout, RandomBytesDecodeAndPackAgain) {
                                           {17, 100}, {5, 256},  {33, 96},
                                           {20, 300}, {2, 1000}, {40, 288}};
   uint32_t seed = 0;
-  for (StringRef name : getTestFormats()) {
+  auto names = getTestFormats();
+  names.insert(names.end(), {"i3g32.lr3", "u4g32.lr20", "u5row.lr1"});
+  for (StringRef name : names) {
     FormatDescription format = getFormat(name);
     for (auto [rows, columns] : shapes) {
       for (int64_t tileRows : {4, 16, 32}) {
@@ -216,6 +232,10 @@ TEST(Layout, Sizes) {
   // Odd shapes pay for what fills up: two tiles of one record of two groups,
   // which are two units of 256 bytes and scales of 2 * 32 bytes.
   EXPECT_EQ(bits("i4g32", 17, 33), 2 * (2 * 256 + 64) * 8 / (17.0 * 33));
+  // A rank takes two bytes for each row and column.
+  EXPECT_EQ(bits("i4g32.lr16"), 4.5 + 2 * 16 * 16.0 / 4096);
+  EXPECT_EQ(bits("i4g32.lr8"), 4.5 + 2 * 8 * 16.0 / 4096);
+  EXPECT_EQ(bits("i4g32.lr4"), 4.5 + (8 + 4) * 16.0 / 4096);
 }
 
 TEST(Layout, RefusesSizesThatDoNotFit) {
@@ -244,9 +264,13 @@ TEST(Layout, RefusesSizesThatDoNotFit) {
   ASSERT_FALSE(static_cast<bool>(short_));
   consumeError(short_.takeError());
   bytes.resize(layout.bytes);
-  auto other = unpackMatrix(getFormat("i8g32"), layout, bytes);
-  ASSERT_FALSE(static_cast<bool>(other));
-  consumeError(other.takeError());
+  for (StringRef name : {"i8g32", "u4g32.f32.lr8"}) {
+    auto other = unpackMatrix(getFormat(name), layout, bytes);
+    ASSERT_FALSE(static_cast<bool>(other));
+    consumeError(other.takeError());
+  }
+  format.rank = 256;
+  refuse(1, int64_t(1) << 50, 16, "63 bits");
 }
 
 TEST(QuantizedMatrix, VerifierRefuses) {
@@ -268,6 +292,15 @@ TEST(QuantizedMatrix, VerifierRefuses) {
   refuses([](M &m) { m.chains[1].codes[0] = 64; }, "scale codes of 6 bits");
   refuses([](M &m) { m.chains.pop_back(); }, "2 scale chains");
   refuses([](M &m) { m.columnScale.resize(39); }, "column scale of 40");
+  refuses([](M &m) { m.lowRank.left.resize(4); }, "numbers left of the rank");
+  refuses([](M &m) { m.format.rank = 1; }, "numbers left of the rank");
+  refuses(
+      [](M &m) {
+        m.format.rank = 1;
+        m.lowRank.left.resize(4);
+        m.lowRank.right.resize(39);
+      },
+      "numbers right of the rank of 1 rows of 40 but got 39");
 }
 
 /// An exact f32 codebook needs two terms: levels of the second refine the first.

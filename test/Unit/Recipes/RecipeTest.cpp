@@ -112,6 +112,31 @@ TEST(Recipe, LeavesOptionsToTheirMethod) {
   EXPECT_EQ(recipe->quantize[0].settings[0].second, "5");
 }
 
+TEST(Recipe, ARankIsAPartOfTheFormat) {
+  auto getFormat = [](StringRef rule) {
+    return parse(("quantize: [" + rule + "]\n").str()).quantize[0].format;
+  };
+  EXPECT_EQ(getFormat("{method: rtn, bits: 4, group: 32, rank: 8}"),
+            "u4g32.lr8");
+  EXPECT_EQ(getFormat("{method: rtn, rank: 16, format: nl3}"),
+            "nl3g32.f32r-i8.lr16");
+  EXPECT_EQ(getFormat("{method: rtn, format: nl3.lr16}"),
+            "nl3g32.f32r-i8.lr16");
+  auto getReason = [](StringRef rule) {
+    return getError(("quantize: [" + rule + "]\n").str());
+  };
+  EXPECT_EQ(getReason("{method: rtn, bits: 4, rank: few}"),
+            "recipe 'r', line 1: expected a number after 'rank' but got 'few'");
+  EXPECT_NE(getReason("{method: rtn, bits: 4, rank: 300}")
+                .find("expected a rank of 1 to 256"),
+            std::string::npos);
+  EXPECT_NE(getReason("{method: keep, rank: 8}").find("no option 'rank'"),
+            std::string::npos);
+  EXPECT_NE(getReason("{method: rtn, format: bf16, rank: 8}")
+                .find("a dense format has no error"),
+            std::string::npos);
+}
+
 TEST(Recipe, SaysInWhatKeysAndValuesAreKept) {
   EXPECT_EQ(parse("quantize: []\n").kv, "f32");
   EXPECT_EQ(parse("kv: bf16\nquantize: []\n").kv, "bf16");

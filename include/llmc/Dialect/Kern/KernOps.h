@@ -52,6 +52,8 @@ std::optional<Activations> findActivations(int64_t columns, int64_t bytes);
 bool isProduct(mlir::Operation *op);
 /// Whether a product runs together with the one before it.
 bool isJoined(mlir::Operation *op);
+/// Whether a product is added to what another op has computed.
+bool isAdded(mlir::Operation *op);
 
 } // namespace llmc::kern
 

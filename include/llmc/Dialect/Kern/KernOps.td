@@ -55,20 +55,48 @@ def Kern_LinearOp : Kern_Op<"linear"> {
     depend on the rows beside it.
 
     With `joined`, the product does not depend on the product before it in the
-    block, nor on what that one depends on, and runs together with it.
+    block, nor on what that one depends on, and runs together with it. With `adds`,
+    sums begin with what `init` holds.
 
     [C1] `input` and `init` agree but for the last extent: the columns and rows of `weight`
     [C2] `bias` has rank 1 and as many entries as the weight has rows
+    [C3] with `adds` there is no `bias`
 
     ```mlir
     %1 = kern.linear ins(%x, %w : tensor<?x64xf32>, !pack.tensor<172x64, #pack.dense<f32>, #pack.rows<32>>)
                      outs(%0 : tensor<?x172xf32>) -> tensor<?x172xf32>
     ```
   }];
-  let arguments = (ins Kern_F32:$input, Pack_TensorType:$weight, Optional<Kern_F32>:$bias, Kern_F32:$init, UnitAttr:$joined);
+  let arguments = (ins Kern_F32:$input, Pack_TensorType:$weight, Optional<Kern_F32>:$bias, Kern_F32:$init,
+                   UnitAttr:$joined, UnitAttr:$adds);
   let assemblyFormat = [{
     `ins` `(` $input `,` $weight (`,` $bias^)? `:` type($input) `,` qualified(type($weight)) (`,` type($bias)^)? `)`
     `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($result)^)?
+  }];
+}
+
+def Kern_SideOp : Op<Kern_Dialect, "side", [Pure]> {
+  let summary = "One of the two matrices that a format with a rank adds";
+  let description = [{
+    The product of the two is a part of the value of `weight`, behind whose codes
+    they lie (llmc/Formats/Layout.h): the right one `[rank][columns]` or, with
+    `left`, `[rows][rank]`, in bf16. Takes a place, and computes nothing.
+
+    [C1] the format of `weight` is quantized and has a rank
+    [C2] the result is that matrix, in the tiles in which it lies
+
+    ```mlir
+    %0 = kern.side %w : (!pack.tensor<172x64, #pack.quantized<"u4g32.lr4">, #pack.rows<16>>) -> !pack.tensor<4x64, #pack.dense<bf16>, #pack.rows<8>>
+    ```
+  }];
+  let arguments = (ins Pack_TensorType:$weight, UnitAttr:$left);
+  let results = (outs Pack_TensorType:$result);
+  let builders = [OpBuilder<(ins "::mlir::Value":$weight, "bool":$left)>];
+  let assemblyFormat = "$weight attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Where it begins, in bytes from the beginning of the weight.
+    int64_t getOffset();
   }];
 }
 
