@@ -7,6 +7,7 @@
 #include "Apart.h"
 #include "CheckFormats.h"
 #include "CheckMetrics.h"
+#include "Growth.h"
 #include "GuardedMemory.h"
 #include "llmc/Plugin/PluginSet.h"
 #include "llmc/Support/SplitMix.h"
@@ -323,6 +324,27 @@ static Expected<std::string> checkBounds(const Subject &subject) {
   return std::string("nothing beyond its arrays, with all statistics");
 }
 
+/// Runs that end well, that fail in the last row, and that are stopped.
+static Expected<std::string> checkLeaks(const Subject &subject) {
+  Matrix matrix = Matrix::makeRandom(16, 128), wrong = matrix;
+  wrong.values.back() = NAN;
+  auto refuse = [](double) { return false; };
+  Error error = findGrowth([&]() -> Error {
+    if (Error error = subject.run(matrix).takeError())
+      return error;
+    consumeError(subject.run(wrong).takeError());
+    consumeError(
+        subject
+            .run(matrix,
+                 [&](MethodRequest &request) { request.progress = refuse; })
+            .takeError());
+    return Error::success();
+  });
+  if (error)
+    return std::move(error);
+  return std::string("leaves no memory, files or threads behind");
+}
+
 static Expected<std::string> checkSpeed(const Subject &subject) {
   Matrix matrix = Matrix::makeRandom(256, 1024);
   double seconds[2] = {INFINITY, INFINITY};
@@ -346,7 +368,8 @@ static constexpr Check kChecks[] = {
     {"accuracy", checkAccuracy}, {"threads", checkThreads},
     {"shapes", checkShapes},     {"constants", checkConstants},
     {"numbers", checkNotFinite}, {"stop", checkStop},
-    {"bounds", checkBounds},     {"speed", checkSpeed}};
+    {"bounds", checkBounds},     {"leaks", checkLeaks},
+    {"speed", checkSpeed}};
 
 /// Codes with and without minimums, a table, scales of two steps, no codes.
 static constexpr StringLiteral kFormats[] = {"u4g32", "i4g64", "t2g32",

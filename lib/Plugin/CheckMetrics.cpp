@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "CheckMetrics.h"
+#include "Growth.h"
 #include "GuardedMemory.h"
 #include "llmc/Support/SplitMix.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -189,6 +190,14 @@ static Expected<std::string> checkBounds(const Metric &metric) {
   return std::string("reads its rows alone, and writes nothing");
 }
 
+static Expected<std::string> checkLeaks(const Metric &metric) {
+  Rows rows = Rows::makeRandom(997, 1);
+  if (Error error =
+          findGrowth([&] { return measure(metric, rows).takeError(); }))
+    return std::move(error);
+  return std::string("leaves no memory, files or threads behind");
+}
+
 static Expected<std::string> checkSpeed(const Metric &metric) {
   Rows rows = Rows::makeRandom(50257, 1);
   double seconds = INFINITY;
@@ -207,6 +216,7 @@ static Expected<std::string> checkSpeed(const Metric &metric) {
 static constexpr MetricCheck kChecks[] = {
     {"values", checkValues},   {"extremes", checkExtremes},
     {"threads", checkThreads}, {"itself", checkItself},
-    {"bounds", checkBounds},   {"speed", checkSpeed}};
+    {"bounds", checkBounds},   {"leaks", checkLeaks},
+    {"speed", checkSpeed}};
 
 ArrayRef<MetricCheck> llmc::getMetricChecks() { return kChecks; }

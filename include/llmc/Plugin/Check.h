@@ -41,12 +41,12 @@ struct CheckReport {
 
 /// Runs every method of a plugin on matrices of many kinds: accuracy beside rtn,
 /// the same bytes for any number of threads, shapes that are odd, constant
-/// numbers, numbers that are not finite, requests to stop, and arrays between
-/// pages that nobody may touch; and uses every format in the encoder, the decoder
-/// and kernels for this processor; and every metric on rows of many kinds, from
-/// several threads. Each check runs in a process of its own that may
-/// take `seconds`; the plugin is not loaded into this one. Fails only where the
-/// plugin cannot be loaded. `done` hears of every result.
+/// numbers, numbers that are not finite, requests to stop, arrays between pages
+/// that nobody may touch, and what many runs leave behind; and uses every format
+/// in the encoder, the decoder and kernels for this processor; and every metric on
+/// rows of many kinds, from several threads. Each check runs in a process of its
+/// own that may take `seconds`; the plugin is not loaded into this one. Fails only
+/// where the plugin cannot be loaded. `done` hears of every result.
 llvm::Expected<CheckReport>
 checkPlugin(llvm::StringRef file, int64_t seconds,
             llvm::function_ref<void(const CheckResult &)> done);

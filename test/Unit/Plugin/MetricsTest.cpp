@@ -172,4 +172,6 @@ TEST(PluginMetrics, CheckFindsWhatIsWrong) {
   expectFound("second", "values", "a vocabulary of 1: gave nan");
   expectFound("negative", "values", "gave -1");
   expectFound("fails", "extremes", "threw an exception: no token 0 today");
+  expectFound("leaves", "leaks", " allocated bytes");
+  EXPECT_EQ(failed["bad.leaves"].size(), 1u);
 }

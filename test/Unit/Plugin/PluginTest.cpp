@@ -421,7 +421,7 @@ TEST(PluginCheck, FindsWhatIsWrong) {
     return std::string();
   };
   for (const CheckResult &result : report->results)
-    if (result.method == "runs.right") {
+    if (result.method == "runs.right" || result.method == "runs.keeps") {
       EXPECT_NE(result.status, CheckStatus::Failed)
           << result.format << " " << result.check << ": " << result.text;
       EXPECT_EQ(result.status == CheckStatus::Refused,
@@ -443,6 +443,16 @@ TEST(PluginCheck, FindsWhatIsWrong) {
   expectFound("runs.hangs", "accuracy", "it did not return within 2 s");
   expectFound("runs.does_nothing", "accuracy",
               "returned without an error, but wrote no scales of row 0");
+  // At least 64 KB for each of the three runs of a round.
+  expectFound("runs.leaves_memory", "leaks", "but 20 of them left 39");
+  expectFound("runs.leaves_at_errors", "leaks", "allocated bytes");
+  expectFound("runs.leaves_files", "leaks", "left 60 open files");
+  expectFound("runs.leaves_pages", "leaks", "left 245760 mapped bytes");
+  expectFound("runs.leaves_threads", "leaks", "left 60 threads");
+  for (const CheckResult &result : report->results)
+    if (result.method.starts_with("runs.leaves"))
+      EXPECT_EQ(result.check == "leaks", result.status == CheckStatus::Failed)
+          << result.method << " " << result.check << ": " << result.text;
   auto exits = checkPlugin(pathOf("exits"), 5, [](const CheckResult &) {});
   ASSERT_FALSE(bool(exits));
   EXPECT_NE(toString(exits.takeError())

@@ -51,6 +51,12 @@ double fails(const llmc_position *at) {
   return 0;
 }
 
+double leaves(const llmc_position *at) {
+  static double *volatile last;
+  last = new double[8]{at->logits[0]};
+  return std::isfinite(*last) ? 0 : 1;
+}
+
 #define METRIC(name, flags, lowest, highest)                                   \
   {                                                                            \
     sizeof(llmc_metric), "bad." #name, "see its name", nullptr,                \
@@ -66,7 +72,8 @@ const llmc_metric kMetrics[] = {METRIC(good, LLMC_METRIC_COMPARES, 0, 1),
                                 METRIC(itself, LLMC_METRIC_COMPARES, 0, 1),
                                 METRIC(second, 0, -INFINITY, INFINITY),
                                 METRIC(negative, 0, 0, INFINITY),
-                                METRIC(fails, 0, 0, 1)};
+                                METRIC(fails, 0, 0, 1),
+                                METRIC(leaves, 0, 0, 1)};
 const llmc_plugin kPlugin = {sizeof(llmc_plugin),
                              LLMC_PLUGIN_ABI,
                              3,

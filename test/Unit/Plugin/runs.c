@@ -3,9 +3,12 @@
  * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
  */
 #include "llmc/Plugin/plugin.h"
+#include <fcntl.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 typedef struct {
@@ -199,16 +202,87 @@ static int services(const llmc_host *host, llmc_run *run, const llmc_job *job) {
   return host->each_row(run, choose, &w, 0.5, 1);
 }
 
+/* Leave something behind, each run or where it fails. */
+static void *volatile taken;
+
+static int leaves_memory(const llmc_host *host, llmc_run *run,
+                         const llmc_job *job) {
+  taken = malloc(65536);
+  return right(host, run, job);
+}
+
+static int leaves_at_errors(const llmc_host *host, llmc_run *run,
+                            const llmc_job *job) {
+  void *memory = malloc(24);
+  int status = right(host, run, job);
+  taken = memory;
+  if (status == LLMC_METHOD_OK)
+    free(memory);
+  return status;
+}
+
+static int leaves_files(const llmc_host *host, llmc_run *run,
+                        const llmc_job *job) {
+  return open("/dev/null", O_RDONLY) < 0 ? LLMC_METHOD_FAILED
+                                         : right(host, run, job);
+}
+
+static int leaves_pages(const llmc_host *host, llmc_run *run,
+                        const llmc_job *job) {
+  taken = mmap(NULL, 1, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return right(host, run, job);
+}
+
+static void *wait_for_ever(void *context) {
+  (void)context;
+  for (;;)
+    pause();
+}
+
+static int leaves_threads(const llmc_host *host, llmc_run *run,
+                          const llmc_job *job) {
+  pthread_t thread;
+  return pthread_create(&thread, NULL, wait_for_ever, NULL)
+             ? LLMC_METHOD_FAILED
+             : right(host, run, job);
+}
+
+/* What one run keeps for the next is no leak. */
+static int keeps(const llmc_host *host, llmc_run *run, const llmc_job *job) {
+  static int64_t largest;
+  if (job->columns > largest) {
+    largest = job->columns;
+    taken = realloc(taken, sizeof(float) * (size_t)largest);
+  }
+  return right(host, run, job);
+}
+
 #define METHOD(name)                                                           \
   { sizeof(llmc_method), "runs." #name, "does what it says", NULL, 0, 0, name }
 
-static const llmc_method methods[] = {
-    METHOD(right),        METHOD(nan_scale),  METHOD(wrong_code),
-    METHOD(no_codes),     METHOD(skips_rows), METHOD(overrun),
-    METHOD(nested),       METHOD(beyond),     METHOD(chance),
-    METHOD(does_nothing), METHOD(silent),     METHOD(stops),
-    METHOD(bad_columns),  METHOD(crashes),    METHOD(ends),
-    METHOD(hangs),        METHOD(services)};
+static const llmc_method methods[] = {METHOD(right),
+                                      METHOD(nan_scale),
+                                      METHOD(wrong_code),
+                                      METHOD(no_codes),
+                                      METHOD(skips_rows),
+                                      METHOD(overrun),
+                                      METHOD(nested),
+                                      METHOD(beyond),
+                                      METHOD(chance),
+                                      METHOD(does_nothing),
+                                      METHOD(silent),
+                                      METHOD(stops),
+                                      METHOD(bad_columns),
+                                      METHOD(crashes),
+                                      METHOD(ends),
+                                      METHOD(hangs),
+                                      METHOD(services),
+                                      METHOD(leaves_memory),
+                                      METHOD(leaves_at_errors),
+                                      METHOD(leaves_files),
+                                      METHOD(leaves_pages),
+                                      METHOD(leaves_threads),
+                                      METHOD(keeps)};
 static const llmc_plugin plugin = {sizeof(llmc_plugin),
                                    LLMC_PLUGIN_ABI,
                                    1,
