@@ -264,6 +264,8 @@ static StringRef getStatusName(CheckStatus status) {
 }
 
 static int check(const PluginRequest &request) {
+  if (Error error = restartForSanitizers(request.subject))
+    return fail(toString(std::move(error)));
   registerAllPasses();
   std::string method;
   auto show = [&](const CheckResult &result) {
@@ -272,8 +274,12 @@ static int check(const PluginRequest &request) {
     if (method != result.method)
       outs() << result.method << "\n";
     method = result.method;
+    // Reports have several lines.
+    SmallVector<StringRef> lines;
+    StringRef(result.text).split(lines, '\n');
     outs() << formatv("  {0,-8} {1,-10} {2,-9} {3}\n", result.format,
-                      result.check, getStatusName(result.status), result.text);
+                      result.check, getStatusName(result.status),
+                      join(lines, "\n      "));
     outs().flush();
   };
   auto report = checkPlugin(request.subject, request.seconds, show);

@@ -309,9 +309,10 @@ const std::vector<VerbSpec> &llmc::verbs() {
         {"time-limit", "N", "of check: seconds that one check may take [20]"},
         kJson},
        "A check runs in a process of its own, so that one that crashes, ends "
-       "the "
-       "program or never returns is reported like any other. Exit code 1: a "
-       "check failed.",
+       "the program or never returns is reported like any other. A plugin that "
+       "was built with -fsanitize=address, undefined or thread is checked with "
+       "the runtime of that sanitizer, and what it reports is a failed check. "
+       "Exit code 1: a check failed.",
        runPlugin},
       {"help",
        "explain a verb",

@@ -19,6 +19,8 @@ struct Outcome {
   bool whole = false, good = false, late = false;
   /// What it said, or how it ended.
   std::string text;
+  /// What a sanitizer reports, in a few lines (see runWatched).
+  std::string report;
 };
 
 /// Runs `body` in a process of its own, which may take `seconds`.

@@ -4,14 +4,16 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Plugin/Check.h"
-#include "Apart.h"
 #include "CheckFormats.h"
 #include "CheckMetrics.h"
 #include "Growth.h"
 #include "GuardedMemory.h"
+#include "Inspect.h"
+#include "Sanitizers.h"
 #include "llmc/Plugin/PluginSet.h"
 #include "llmc/Support/SplitMix.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 
 #include <algorithm>
@@ -383,20 +385,82 @@ using AddResult =
     function_ref<void(StringRef subject, StringRef format, StringRef check,
                       CheckStatus status, std::string text)>;
 
-/// All checks of a format: as its table has it, and with other groups.
-static void checkFormat(StringRef file, StringRef family, int64_t seconds,
-                        AddResult add) {
+namespace {
+
+/// Runs checks of a plugin, each in a process of its own.
+class Trials {
+public:
+  Trials(StringRef file, int64_t seconds) : file(file), seconds(seconds) {
+    PluginEntries entries;
+    auto bytes = readPlugin(file);
+    Error error = bytes ? probePlugin((*bytes)->getBuffer(), &entries)
+                        : bytes.takeError();
+    // Loading it tells what is wrong.
+    consumeError(std::move(error));
+    sanitizers = nameSanitizers(entries.sanitizers);
+    sys::fs::real_path(file, path);
+  }
+
+  /// `body` gets a set with the plugin.
+  Outcome run(function_ref<Expected<std::string>(const PluginSet &)> body) {
+    auto load = [&]() -> Expected<std::string> {
+      PluginSet set;
+      if (Error error = set.load(file))
+        return std::move(error);
+      return body(set);
+    };
+    return sanitizers.empty() ? runApart(seconds, load)
+                              : runWatched(seconds, path, load);
+  }
+
+  /// The same for a check with a name, of something whose reports are told by
+  /// `tellReports` at the end.
+  Outcome run(StringRef check,
+              function_ref<Expected<std::string>(const PluginSet &)> body) {
+    Outcome outcome = run(body);
+    ++checks;
+    if (reports.empty() && !outcome.report.empty())
+      reports = ("in '" + check + "': " + outcome.report).str();
+    return outcome;
+  }
+
+  /// A result of its own, if the plugin was built with sanitizers. Something that
+  /// was not `taken` was hardly run.
+  void tellReports(StringRef subject, StringRef format, bool taken,
+                   AddResult add) {
+    if (!reports.empty())
+      add(subject, format, "sanitizer", CheckStatus::Failed, reports);
+    else if (!sanitizers.empty() && taken)
+      add(subject, format, "sanitizer", CheckStatus::Passed,
+          "no report of " + sanitizers + " in " + std::to_string(checks) +
+              " checks");
+    reports.clear();
+    checks = 0;
+  }
+
+private:
+  StringRef file;
+  int64_t seconds;
+  SmallString<256> path;
+  /// Those that the plugin was built with; empty if none.
+  std::string sanitizers, reports;
+  size_t checks = 0;
+};
+
+} // namespace
+
+/// All checks of a format: as its table has it, and with other groups. No code of
+/// the plugin runs in them.
+static void checkFormat(Trials &trials, StringRef family, AddResult add) {
   for (StringRef group : {"", "g64", "row"})
     for (const FormatCheck &check : getFormatChecks()) {
-      Outcome outcome = runApart(seconds, [&]() -> Expected<std::string> {
-        PluginSet set;
-        if (Error error = set.load(file))
-          return std::move(error);
-        auto format = set.getFormats().parse((family + group).str());
-        if (!format)
-          return format.takeError();
-        return check.run(*format);
-      });
+      Outcome outcome =
+          trials.run([&](const PluginSet &set) -> Expected<std::string> {
+            auto format = set.getFormats().parse((family + group).str());
+            if (!format)
+              return format.takeError();
+            return check.run(*format);
+          });
       // Chains of the table may forbid other groups, and say so.
       bool refused =
           outcome.whole && !group.empty() &&
@@ -413,27 +477,51 @@ static void checkFormat(StringRef file, StringRef family, int64_t seconds,
     }
 }
 
-static void checkMetric(StringRef file, StringRef name, int64_t seconds,
-                        AddResult add) {
+static void checkMetric(Trials &trials, StringRef name, AddResult add) {
   for (const MetricCheck &check : getMetricChecks()) {
-    Outcome outcome = runApart(seconds, [&]() -> Expected<std::string> {
-      PluginSet set;
-      if (Error error = set.load(file))
-        return std::move(error);
+    Outcome outcome = trials.run(check.name, [&](const PluginSet &set) {
       return check.run(*set.getMetrics().find(name));
     });
     add(name, "metric", check.name,
         outcome.good ? CheckStatus::Passed : CheckStatus::Failed, outcome.text);
   }
+  trials.tellReports(name, "metric", /*taken=*/true, add);
+}
+
+/// All checks of a method in a format. Returns whether the method takes the
+/// format; `late` becomes true where nothing came of it in time.
+static bool checkMethod(Trials &trials, StringRef method, StringRef format,
+                        bool &late, AddResult add) {
+  bool taken = true;
+  for (const Check &check : kChecks) {
+    Outcome outcome = trials.run(check.name, [&](const PluginSet &set) {
+      return check.run(Subject(set, method, format));
+    });
+    if (outcome.good) {
+      add(method, format, check.name, CheckStatus::Passed, outcome.text);
+      continue;
+    }
+    bool first = &check == kChecks;
+    // Who refuses a format names it.
+    bool refused = first && outcome.whole &&
+                   StringRef(outcome.text).contains("'" + format.str());
+    add(method, format, check.name,
+        refused ? CheckStatus::Refused : CheckStatus::Failed, outcome.text);
+    taken = !refused;
+    late = first && outcome.late;
+    // Where nothing comes out, nothing else can be measured.
+    if (first)
+      break;
+  }
+  trials.tellReports(method, format, taken, add);
+  return taken;
 }
 
 Expected<CheckReport>
 llmc::checkPlugin(StringRef file, int64_t seconds,
                   function_ref<void(const CheckResult &)> done) {
-  Outcome loaded = runApart(seconds, [&]() -> Expected<std::string> {
-    PluginSet set;
-    if (Error error = set.load(file))
-      return std::move(error);
+  Trials trials(file, seconds);
+  Outcome loaded = trials.run([&](const PluginSet &set) {
     const LoadedPlugin &plugin = set.getPlugins().front();
     std::string text = plugin.vendor + "\n" + plugin.version;
     for (const std::string &method : plugin.methods)
@@ -442,13 +530,14 @@ llmc::checkPlugin(StringRef file, int64_t seconds,
       text += "\nformat " + format;
     for (const std::string &metric : plugin.metrics)
       text += "\nmetric " + metric;
-    return text;
+    return Expected<std::string>(text);
   });
-  if (!loaded.good)
+  if (!loaded.good || !loaded.report.empty())
     return createStringError(
-        loaded.whole
+        loaded.whole && loaded.report.empty()
             ? loaded.text
-            : ("plugin '" + file + "': while it was loaded, " + loaded.text)
+            : ("plugin '" + file + "': while it was loaded, " +
+               (loaded.report.empty() ? loaded.text : loaded.report))
                   .str());
   SmallVector<StringRef> lines;
   StringRef(loaded.text).split(lines, '\n');
@@ -467,47 +556,24 @@ llmc::checkPlugin(StringRef file, int64_t seconds,
     done(report.results.back());
   };
   for (StringRef line : drop_begin(lines, 2)) {
-    auto [kind, method] = line.split(' ');
+    auto [kind, name] = line.split(' ');
     if (kind == "format") {
-      checkFormat(file, method, seconds, add);
+      checkFormat(trials, name, add);
       continue;
     }
     if (kind == "metric") {
-      checkMetric(file, method, seconds, add);
+      checkMetric(trials, name, add);
       continue;
     }
     bool taken = false, late = false;
     for (StringRef format : kFormats) {
+      taken |= checkMethod(trials, name, format, late, add);
       // Others would take as long.
       if (late)
         break;
-      for (const Check &check : kChecks) {
-        Outcome outcome = runApart(seconds, [&]() -> Expected<std::string> {
-          PluginSet set;
-          if (Error error = set.load(file))
-            return std::move(error);
-          return check.run(Subject(set, method, format));
-        });
-        if (outcome.good) {
-          taken = true;
-          add(method, format, check.name, CheckStatus::Passed, outcome.text);
-          continue;
-        }
-        bool first = &check == kChecks;
-        // Who refuses a format names it.
-        bool refused = first && outcome.whole &&
-                       StringRef(outcome.text).contains("'" + format.str());
-        taken |= first && !refused;
-        add(method, format, check.name,
-            refused ? CheckStatus::Refused : CheckStatus::Failed, outcome.text);
-        late = first && outcome.late;
-        // Where nothing comes out, nothing else can be measured.
-        if (first)
-          break;
-      }
     }
     if (!taken)
-      add(method, "", "formats", CheckStatus::Failed,
+      add(name, "", "formats", CheckStatus::Failed,
           "expected it to take one format at least; the error of a format that "
           "it does not take must name it, as in 'u4g32'");
   }

@@ -32,29 +32,39 @@ static constexpr StringLiteral kOfArchives[] = {
     "_ZN4llvm4errsEv",
     "_ZN4llvm18report_fatal_errorEPKcb"};
 
-static Error checkNeeded(const ElfFile &elf, const ElfFile::Elf_Shdr &section) {
+Error llmc::forEachDynamicText(
+    const ElfFile &elf, const ElfFile::Elf_Shdr &section,
+    function_ref<Error(int64_t tag, StringRef text)> visit) {
   auto entries = elf.getSectionContentsAsArray<ElfFile::Elf_Dyn>(section);
   if (!entries)
     return entries.takeError();
-  auto names = elf.getLinkAsStrtab(section);
-  if (!names)
-    return names.takeError();
+  auto texts = elf.getLinkAsStrtab(section);
+  if (!texts)
+    return texts.takeError();
   for (const ElfFile::Elf_Dyn &entry : *entries) {
-    if (entry.getTag() != ELF::DT_NEEDED)
+    int64_t tag = entry.getTag();
+    if (tag != ELF::DT_NEEDED && tag != ELF::DT_RPATH && tag != ELF::DT_RUNPATH)
       continue;
-    if (entry.getVal() >= names->size())
+    if (entry.getVal() >= texts->size())
       return createStringError("expected the names of libraries inside of "
                                "their table");
-    StringRef name = names->drop_front(entry.getVal()).split('\0').first;
-    for (const auto &[beginning, ours] : kLibraries)
-      if (name.starts_with(beginning) && name != ours)
-        return createStringError(
-            "it needs '" + name.take_front(64) + "', but this llmc has '" +
-            ours +
-            "', and a process with both has two sets of passes and types; "
-            "build it again with llmc_add_cxx_plugin, which links what llmc "
-            "has");
+    if (Error error =
+            visit(tag, texts->drop_front(entry.getVal()).split('\0').first))
+      return error;
   }
+  return Error::success();
+}
+
+static Error checkNeeded(int64_t tag, StringRef name) {
+  if (tag != ELF::DT_NEEDED)
+    return Error::success();
+  for (const auto &[beginning, ours] : kLibraries)
+    if (name.starts_with(beginning) && name != ours)
+      return createStringError(
+          "it needs '" + name.take_front(64) + "', but this llmc has '" + ours +
+          "', and a process with both has two sets of passes and types; "
+          "build it again with llmc_add_cxx_plugin, which links what llmc "
+          "has");
   return Error::success();
 }
 
@@ -117,7 +127,7 @@ Error llmc::inspectCxxPlugin(const ElfFile &elf) {
         "is named");
   for (const ElfFile::Elf_Shdr &section : *sections) {
     if (section.sh_type == ELF::SHT_DYNAMIC)
-      if (Error error = checkNeeded(elf, section))
+      if (Error error = forEachDynamicText(elf, section, checkNeeded))
         return error;
     if (section.sh_type == ELF::SHT_SYMTAB ||
         section.sh_type == ELF::SHT_DYNSYM)

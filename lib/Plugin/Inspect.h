@@ -10,6 +10,7 @@
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Object/ELF.h"
 #include "llvm/Support/Error.h"
+#include "llvm/Support/MemoryBuffer.h"
 
 namespace llmc {
 
@@ -21,6 +22,16 @@ forEachSymbol(const ElfFile &elf, const ElfFile::Elf_Shdr &table,
               llvm::function_ref<llvm::Error(const ElfFile::Elf_Sym &symbol,
                                              llvm::StringRef name)>
                   visit);
+
+/// Calls `visit` with the texts of a dynamic section: of DT_NEEDED, DT_RPATH and
+/// DT_RUNPATH.
+llvm::Error forEachDynamicText(
+    const ElfFile &elf, const ElfFile::Elf_Shdr &section,
+    llvm::function_ref<llvm::Error(int64_t tag, llvm::StringRef text)> visit);
+
+/// The bytes of a file that may be a plugin. Errors do not name it.
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
+readPlugin(llvm::StringRef path);
 
 /// Compares the bytes of a section with the fingerprint of this llmc. An error
 /// is a table of what differs, of several lines, and says what to do.

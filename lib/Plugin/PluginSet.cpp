@@ -6,6 +6,8 @@
 #include "llmc/Plugin/PluginSet.h"
 #include "Apart.h"
 #include "CxxContent.h"
+#include "Inspect.h"
+#include "Sanitizers.h"
 #include "llmc/Codegen/LevelsFunction.h"
 #include "llmc/Methods/CatchAll.h"
 #include "llmc/Support/Hash.h"
@@ -79,7 +81,7 @@ static std::string takeDlError() {
   return text ? text : "unknown error";
 }
 
-static Expected<std::unique_ptr<MemoryBuffer>> readPlugin(StringRef path) {
+Expected<std::unique_ptr<MemoryBuffer>> llmc::readPlugin(StringRef path) {
   fs::file_status status;
   if (std::error_code code = fs::status(path, status))
     return createStringError("cannot read it: " + code.message());
@@ -183,6 +185,8 @@ Error PluginSet::load(StringRef file) {
     return wrong(bytes.takeError());
   PluginEntries entries;
   if (Error error = probePlugin((*bytes)->getBuffer(), &entries))
+    return wrong(std::move(error));
+  if (Error error = expectRuntime(entries.sanitizers))
     return wrong(std::move(error));
   plugin.hash = hashText((*bytes)->getBufferStart(), (*bytes)->getBufferSize());
   if (trialSeconds)

@@ -93,6 +93,11 @@ Error llmc::probePlugin(StringRef bytes, PluginEntries *found) {
     return sections.takeError();
   PluginEntries entries;
   auto findEntry = [&](const ElfFile::Elf_Sym &symbol, StringRef name) {
+    if (symbol.st_shndx == ELF::SHN_UNDEF) {
+      entries.sanitizers.address |= name == "__asan_init";
+      entries.sanitizers.thread |= name == "__tsan_init";
+      entries.sanitizers.undefined |= name.starts_with("__ubsan_handle_");
+    }
     if (symbol.getType() == ELF::STT_FUNC &&
         symbol.st_shndx != ELF::SHN_UNDEF &&
         symbol.getBinding() != ELF::STB_LOCAL &&

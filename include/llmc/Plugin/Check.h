@@ -27,7 +27,7 @@ enum class CheckStatus {
 struct CheckResult {
   std::string method, format, check;
   CheckStatus status = CheckStatus::Passed;
-  /// What was measured, or what is wrong.
+  /// What was measured, or what is wrong; in lines, if a sanitizer says it.
   std::string text;
 };
 
@@ -45,11 +45,19 @@ struct CheckReport {
 /// that nobody may touch, and what many runs leave behind; and uses every format
 /// in the encoder, the decoder and kernels for this processor; and every metric on
 /// rows of many kinds, from several threads. Each check runs in a process of its
-/// own that may take `seconds`; the plugin is not loaded into this one. Fails only
-/// where the plugin cannot be loaded. `done` hears of every result.
+/// own that may take `seconds`; the plugin is not loaded into this one. Of a plugin
+/// that was built with sanitizers, what they report of a method with a format, or
+/// of a metric, is a result "sanitizer" behind the others. Fails only where the
+/// plugin cannot be loaded. `done` hears of every result.
 llvm::Expected<CheckReport>
 checkPlugin(llvm::StringRef file, int64_t seconds,
             llvm::function_ref<void(const CheckResult &)> done);
+
+/// A plugin that was built with a sanitizer needs its runtime in the process from
+/// the beginning. Where it is not there, runs this program again, with the same
+/// arguments and the runtime in LD_PRELOAD, and does not return; fails if it
+/// cannot. Changes the environment. To be called while there is one thread.
+llvm::Error restartForSanitizers(llvm::StringRef file);
 
 } // namespace llmc
 

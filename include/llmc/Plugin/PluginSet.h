@@ -31,10 +31,16 @@ namespace onnx {
 struct Converter;
 } // namespace onnx
 
+/// Sanitizers that a library was built with, so that it needs their runtime.
+struct Sanitizers {
+  bool address = false, thread = false, undefined = false;
+};
+
 /// What a library exports.
 struct PluginEntries {
   /// llmc_plugin_v1, of plugin.h, and llmc_cxx_plugin, of CxxPlugin.h.
   bool table = false, cxx = false;
+  Sanitizers sanitizers;
 };
 
 /// Looks at the bytes of a file that may be a plugin: it must be a whole shared
