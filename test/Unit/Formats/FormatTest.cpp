@@ -80,6 +80,8 @@ TEST(FormatNames, ErrorsSayWhatIsWrong) {
   expectPart("i4g32.lr8.f16", "expected a scale chain");
   expectPart("bf16.lr8", "a dense format has no error");
   expectPart("q4_9.lr8", "expected levels");
+  expectPart("i4g32.h64.lr8", "a Hadamard transform or a rank, not both");
+  expectPart("i4g32.lr8.h64", "a Hadamard transform or a rank, not both");
 }
 
 /// By LLVM's own numbers of these types. A scale code of the standard is one
