@@ -49,7 +49,7 @@ llvm::Expected<QuantizedShape> QuantizedShape::create(StringRef name,
   auto format = parseFormat(name);
   if (!format)
     return format.takeError();
-  return create(std::move(*format), rows, columns, tileRows,
+  return create(*format, rows, columns, tileRows,
                 /*context=*/nullptr);
 }
 

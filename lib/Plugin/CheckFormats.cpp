@@ -21,6 +21,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <memory>
 
 using namespace llvm;
 using namespace llmc;
@@ -179,10 +180,11 @@ namespace {
 /// Memory at a multiple of 64 bytes.
 template <typename T> class AlignedArray {
 public:
-  explicit AlignedArray(int64_t count)
-      : memory(count * sizeof(T) + 64),
-        first(reinterpret_cast<T *>(
-            (reinterpret_cast<uintptr_t>(memory.data()) + 63) & ~63)) {}
+  explicit AlignedArray(int64_t count) : memory(count * sizeof(T) + 64) {
+    void *place = memory.data();
+    size_t room = memory.size();
+    first = static_cast<T *>(std::align(64, count * sizeof(T), place, room));
+  }
   T *data() { return first; }
   T &operator[](int64_t i) { return first[i]; }
 

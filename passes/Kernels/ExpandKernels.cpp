@@ -269,7 +269,7 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
   /// rows, in whole tiles of `tile`.
   static Work divide(Emitter &e, Value rows, int64_t tile, int64_t most,
                      int64_t blocks, int64_t groups,
-                     std::function<void(Piece row, Piece block)> body) {
+                     const std::function<void(Piece row, Piece block)> &body) {
     // Few rows: every block is read once from memory, so it is its own item.
     Value few = e.less(rows, e.index(tile + 1));
     Value perGroup = e.create<arith::SelectOp>(

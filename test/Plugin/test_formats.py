@@ -135,6 +135,13 @@ class Formats(Installed):
         for group in ("as it is", "g64", "row"):
             for check in ("codes", "values", "int8", "int16", "float", "rows"):
                 self.assertEqual(status["example.mxfp4", group, check], "ok")
+        # Whose table transforms columns; one of its formats is a sum of two products.
+        said = self.run_llmc("plugin", "list", "--plugin", BUILD / "test/Unit/plugins/formats_hadamard.so")
+        self.assertIn("codes of 4 bits, groups of 64, scale f16, Hadamard transform of 64 columns", " ".join(said.split()))
+        report = json.loads(self.run_llmc("plugin", "check", BUILD / "test/Unit/plugins/formats_hadamard.so", "--json"))
+        self.assertTrue(report["passed"])
+        self.assertEqual({(c["format"], c["check"]) for c in report["checks"] if c["method"] == "forms.four" and c["status"] == "ok"},
+                         {(g, c) for g in ("as it is", "g64", "row") for c in ("codes", "values", "int8", "int16", "float", "rows")})
 
     def test_template(self):
         """plugins/template/format-c with a name in the place of @NAME@."""
