@@ -9,6 +9,7 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/CheckedArithmetic.h"
 
+#include <algorithm>
 #include <cstring>
 
 using namespace llvm;
@@ -175,6 +176,13 @@ static void decodeRow(const QuantizedMatrix &matrix, int64_t row,
     if (count <= end - begin) {
       for (int64_t code = 0; code < count; ++code)
         table[code] = decode(code);
+      if (!columnScale && added.empty()) {
+        Value rounded[256];
+        std::copy_n(table, count, rounded);
+        for (int64_t k = begin; k < end; ++k)
+          out[k] = rounded[codes[k]];
+        continue;
+      }
       for (int64_t k = begin; k < end; ++k)
         finish(table[codes[k]], k);
     } else {

@@ -260,9 +260,9 @@ TEST(Layout, RefusesSizesThatDoNotFit) {
 
   PackedLayout layout = createLayout(format, 8, 40);
   std::vector<char> bytes(layout.bytes - 1);
-  auto short_ = unpackMatrix(format, layout, bytes);
-  ASSERT_FALSE(static_cast<bool>(short_));
-  consumeError(short_.takeError());
+  auto cut = unpackMatrix(format, layout, bytes);
+  ASSERT_FALSE(static_cast<bool>(cut));
+  consumeError(cut.takeError());
   bytes.resize(layout.bytes);
   for (StringRef name : {"i8g32", "u4g32.f32.lr8"}) {
     auto other = unpackMatrix(getFormat(name), layout, bytes);

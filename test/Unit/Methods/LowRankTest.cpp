@@ -62,6 +62,7 @@ std::vector<double> findSingularValues(std::vector<double> a, int64_t rows,
       }
   }
   std::vector<double> values;
+  values.reserve(rows);
   for (int64_t p = 0; p < rows; ++p)
     values.push_back(std::sqrt(std::inner_product(
         &a[p * columns], &a[p * columns] + columns, &a[p * columns], 0.0)));
