@@ -135,7 +135,8 @@ public:
   std::string describe() const;
   /// For reports: "example 1.0, HASH" of each.
   std::vector<std::string> listForReport() const;
-  /// For a hash: changes with the bytes of every file.
+  /// For the hash of a run, whose work is kept for another with the same: a line
+  /// for each plugin, which changes with any byte of it.
   std::string describeFiles() const;
 
 private:

@@ -15,6 +15,7 @@
 #include "llvm/Support/raw_ostream.h"
 
 #include <gtest/gtest.h>
+#include <set>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -185,12 +186,28 @@ TEST(PluginFile, FoldersAreReadInOrder) {
   EXPECT_EQ(set.getPlugins()[0].vendor, "runs");
   EXPECT_EQ(set.getPlugins()[1].vendor, "test");
   EXPECT_EQ(set.getPlugins()[2].vendor, "same");
-  EXPECT_NE(set.describeFiles().find(set.getPlugins()[1].hash),
-            std::string::npos);
+  EXPECT_EQ(set.describeFiles(), set.getPlugins()[0].hash + "\n" +
+                                     set.getPlugins()[1].hash + "\n" +
+                                     set.getPlugins()[2].hash + "\n");
   EXPECT_NE(toString(PluginSet().loadAll("/no/such/folder", {}))
                 .find("LLMC_PLUGIN_PATH names '/no/such/folder', which cannot "
                       "be read"),
             std::string::npos);
+}
+
+/// Plugins of every kind count, by all of their bytes: here one more behind them.
+TEST(PluginFile, EveryByteOfEveryKindCounts) {
+  std::set<std::string> seen{""};
+  for (StringRef name : {"runs", "formats_good", "metrics"}) {
+    Scratch scratch;
+    std::string bytes = readFile(pathOf(name));
+    for (const std::string &file : {scratch.write("same.so", bytes),
+                                    scratch.write("more.so", bytes + "x")}) {
+      PluginSet set;
+      ASSERT_EQ(loadError(set, file), "");
+      EXPECT_TRUE(seen.insert(set.describeFiles()).second) << name.str();
+    }
+  }
 }
 
 //===----------------------------------------------------------------------===//

@@ -168,11 +168,14 @@ __attribute__((unused)) static const llmc_chain other = {
 
 __attribute__((unused)) static const int8_t four[16] = {
     -8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7};
+__attribute__((unused)) static const int8_t zeros[16] = {0};
 __attribute__((unused)) static const int8_t two[4] = {-3, -1, 1, 3};
 
 #if defined(NULL_LEVELS) || defined(FUNCTION_BEYOND_RANGE) ||                  \
     defined(FORMATS_EXTENDED)
 #define LEVELS NULL
+#elif defined(ZERO_LEVELS)
+#define LEVELS zeros
 #else
 #define LEVELS four
 #endif
