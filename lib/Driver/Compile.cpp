@@ -10,6 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "CompilePlan.h"
+#include "ExitCode.h"
 #include "Progress.h"
 #include "RunKey.h"
 #include "llmc/Codegen/Bundle.h"
@@ -56,14 +57,6 @@ using namespace llmc;
 namespace json = llvm::json;
 
 namespace {
-
-/// Exit codes of the program.
-enum ExitCode {
-  Done = 0,
-  ModelAtFault = 1,
-  UsageAtFault = 2,
-  MachineAtFault = 3
-};
 
 /// Longest piece of a prompt that goes through the model at once, in tokens:
 /// bounds the arena.

@@ -6,12 +6,12 @@
 // the importer sees it. Nothing is compiled.
 //
 //===----------------------------------------------------------------------===//
+#include "ExitCode.h"
+#include "PluginHost.h"
 #include "llmc/Codegen/Bundle.h"
 #include "llmc/Dialect/NN/NNOps.h"
 #include "llmc/Driver/CompileRequest.h"
-#include "llmc/Driver/Registration.h"
 #include "llmc/Import/Import.h"
-#include "llmc/Plugin/PluginSet.h"
 
 #include "llvm/Support/FormatVariadic.h"
 
@@ -127,29 +127,20 @@ static void print(llvm::raw_ostream &os, const ImportedModel &model,
 }
 
 extern "C" int llmc_compiler_info(const InfoRequest *request) {
-  DialectRegistry registry;
-  registerAllDialects(registry);
-  PluginSet plugins;
-  plugins.setDialects(registry);
-  if (!request->plugins.empty() || !request->pluginFolders.empty()) {
-    // With which names of passes are compared.
-    registerAllPasses();
-    if (llvm::Error error =
-            plugins.loadAll(request->pluginFolders, request->plugins)) {
-      llvm::errs() << "llmc: error: " << llvm::toString(std::move(error))
-                   << "\n";
-      return 2;
-    }
+  PluginHost host;
+  if (llvm::Error error = host.load(request->pluginFolders, request->plugins)) {
+    llvm::errs() << "llmc: error: " << llvm::toString(std::move(error)) << "\n";
+    return UsageAtFault;
   }
-  MLIRContext context(registry, MLIRContext::Threading::DISABLED);
+  MLIRContext context(host.dialects, MLIRContext::Threading::DISABLED);
   context.loadAllAvailableDialects();
   ImportOptions options;
-  options.converters = plugins.listConverters();
+  options.converters = host.set.listConverters();
   auto model = importOnnx(context, request->model, options);
   if (!model) {
     llvm::errs() << "llmc: error: " << llvm::toString(model.takeError())
                  << "\n";
-    return 1;
+    return ModelAtFault;
   }
   Counts counts = count(*model->module);
   json::Object description = describe(*model, counts);
@@ -158,5 +149,5 @@ extern "C" int llmc_compiler_info(const InfoRequest *request) {
   else
     print(llvm::outs(), *model, counts, description);
   llvm::outs().flush();
-  return 0;
+  return Done;
 }

@@ -6,6 +6,7 @@
 // loaded before it reads the command line.
 //
 //===----------------------------------------------------------------------===//
+#include "ExitCode.h"
 #include "llmc/Driver/Registration.h"
 #include "llmc/Plugin/PluginSet.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
@@ -15,11 +16,9 @@
 using namespace mlir;
 using namespace llmc;
 
-static constexpr int kUsageAtFault = 2;
-
 static int fail(const llvm::Twine &message) {
   llvm::errs() << "llmc-opt: error: " << message << "\n";
-  return kUsageAtFault;
+  return UsageAtFault;
 }
 
 int llmc::optMain(int argc, char **argv) {

@@ -3,6 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "ExitCode.h"
+#include "PluginHost.h"
 #include "PluginListing.h"
 #include "llmc/Driver/CompileRequest.h"
 #include "llmc/Driver/Registration.h"
@@ -17,9 +19,6 @@
 
 using namespace llmc;
 using namespace llvm;
-
-/// Exit codes of the program.
-enum ExitCode { Done = 0, CheckFailed = 1, UsageAtFault = 2 };
 
 static int fail(const Twine &message) {
   errs() << "llmc: error: " << message << "\n";
@@ -229,25 +228,10 @@ static void printList(const PluginSet &set) {
     listContent(plugin);
 }
 
-namespace {
-/// A set that takes plugins of every kind, and the dialects that they bring.
-struct Loaded {
-  Loaded() {
-    registerAllDialects(dialects);
-    // With which names of passes are compared.
-    registerAllPasses();
-    set.setDialects(dialects);
-  }
-
-  mlir::DialectRegistry dialects;
-  PluginSet set;
-};
-} // namespace
-
 static int list(const PluginRequest &request) {
-  Loaded loaded;
-  PluginSet &set = loaded.set;
-  if (Error error = set.loadAll(request.pluginFolders, request.plugins))
+  PluginHost host;
+  PluginSet &set = host.set;
+  if (Error error = host.load(request.pluginFolders, request.plugins))
     return fail(toString(std::move(error)));
   if (request.json)
     printJson(set);
@@ -312,7 +296,7 @@ static int check(const PluginRequest &request) {
            << " failed\n";
   }
   outs().flush();
-  return report->passed() ? Done : CheckFailed;
+  return report->passed() ? Done : ModelAtFault;
 }
 
 static int begin(const PluginRequest &request) {
@@ -326,9 +310,9 @@ static int begin(const PluginRequest &request) {
 }
 
 extern "C" int llmc_compiler_metrics(MetricRequest *request) {
-  Loaded loaded;
-  PluginSet &set = loaded.set;
-  if (Error error = set.loadAll(request->pluginFolders, request->plugins))
+  PluginHost host;
+  PluginSet &set = host.set;
+  if (Error error = host.load(request->pluginFolders, request->plugins))
     return fail(toString(std::move(error)));
   for (const std::string &name : request->names) {
     const Metric *metric = set.getMetrics().find(name);
