@@ -464,10 +464,13 @@ TEST(PluginCheck, FindsWhatIsWrong) {
   expectFound("runs.leaves_memory", "leaks", "but 20 of them left 39");
   expectFound("runs.leaves_at_errors", "leaks", "allocated bytes");
   expectFound("runs.leaves_files", "leaks", "left 60 open files");
-  expectFound("runs.leaves_pages", "leaks", "left 245760 mapped bytes");
+  // A sanitizer maps memory as it likes, and has a result of its own.
+  bool sanitized = getenv("LLMC_SANITIZED");
+  if (!sanitized)
+    expectFound("runs.leaves_pages", "leaks", "left 245760 mapped bytes");
   expectFound("runs.leaves_threads", "leaks", "left 60 threads");
   for (const CheckResult &result : report->results)
-    if (result.method.starts_with("runs.leaves"))
+    if (!sanitized && result.method.starts_with("runs.leaves"))
       EXPECT_EQ(result.check == "leaks", result.status == CheckStatus::Failed)
           << result.method << " " << result.check << ": " << result.text;
   auto exits = checkPlugin(pathOf("exits"), 5, [](const CheckResult &) {});
