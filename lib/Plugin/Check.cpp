@@ -398,7 +398,8 @@ public:
     // Loading it tells what is wrong.
     consumeError(std::move(error));
     sanitizers = nameSanitizers(entries.sanitizers);
-    sys::fs::real_path(file, path);
+    if (sys::fs::real_path(file, path))
+      path = file;
   }
 
   /// `body` gets a set with the plugin.

@@ -134,6 +134,7 @@ static Expected<std::string> checkThreads(const Metric &metric) {
       }
     };
     std::vector<std::thread> running;
+    running.reserve(threads);
     for (unsigned thread = 0; thread < threads; ++thread)
       running.emplace_back(walk, thread);
     for (std::thread &thread : running)
