@@ -134,7 +134,7 @@ static std::string plainText(const Result &result, const Plan &plan,
 }
 
 static std::string orNull(double value) {
-  return value ? fmt::format("{:.4f}", value) : "null";
+  return value ? fmt::format("{:.6g}", value) : "null";
 }
 
 static std::string jsonObject(const Result &result, const Plan &plan,

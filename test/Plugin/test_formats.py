@@ -141,7 +141,7 @@ class Formats(Installed):
         report = json.loads(self.run_llmc("plugin", "check", BUILD / "test/Unit/plugins/formats_hadamard.so", "--json"))
         self.assertTrue(report["passed"])
         self.assertEqual({(c["format"], c["check"]) for c in report["checks"] if c["method"] == "forms.four" and c["status"] == "ok"},
-                         {(g, c) for g in ("as it is", "g64", "row") for c in ("codes", "values", "int8", "int16", "float", "rows")})
+                         {(g, c) for g in ("as it is", "g64", "row") for c in ("values", "int8", "int16", "float", "rows")})
 
     def test_template(self):
         """plugins/template/format-c with a name in the place of @NAME@."""
