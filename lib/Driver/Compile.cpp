@@ -86,11 +86,7 @@ private:
     plugins.setDialects(registry);
     context.getDiagEngine().registerHandler(
         [&](Diagnostic &diagnostic) { return report(diagnostic); });
-    // Weights are written while passes run, and their threads make types, too.
     context.disableMultithreading();
-    if (countThreads() > 1)
-      context.setThreadPool(
-          passThreads.emplace(llvm::hardware_concurrency(countThreads())));
 
     if (request.pluginSandbox)
       plugins.setTrial(request.pluginSeconds);
@@ -138,9 +134,11 @@ private:
     // Before it is known which work of an earlier run may be used.
     if (int code = visitSlot(Slot::Compress))
       return code;
-    if (hasWeights())
+    if (hasWeights()) {
       if (int code = beginFolder())
         return code;
+      shareContext();
+    }
     if (int code = step("even out columns", [&] { return scaleColumns(); }))
       return code;
     if (isExport())
@@ -171,6 +169,15 @@ private:
     if (int exit = step("emit code", [&] { return emit(code); }))
       return exit;
     return writeOutput(llvm::StringRef(code.data(), code.size()));
+  }
+
+  /// Weights are written while passes run, and their threads make types, too.
+  /// The threads of passes begin once signals wait for the folder: one that did
+  /// not would let a signal end the program before the folder is removed.
+  void shareContext() {
+    if (countThreads() > 1)
+      context.setThreadPool(
+          passThreads.emplace(llvm::hardware_concurrency(countThreads())));
   }
 
   /// From linalg to the LLVM dialect.
