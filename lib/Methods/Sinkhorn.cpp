@@ -18,6 +18,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Methods/Sinkhorn.h"
+#include "Lanes.h"
 #include "llmc/Support/Vectorized.h"
 #include "llvm/ADT/bit.h"
 #include "llvm/Support/MathExtras.h"
@@ -74,10 +75,6 @@ static void transposeRows(const float *from, int64_t stride, int64_t columns,
 }
 
 namespace {
-
-/// Sixteen numbers; the compiler cuts them to what the processor has.
-typedef float Lanes __attribute__((vector_size(64)));
-typedef float UnalignedLanes __attribute__((vector_size(64), aligned(4)));
 
 constexpr float kLowestDeviation = 1e-3f, kHighestDeviation = 1e3f;
 constexpr float kLowestRatio = 0.7f, kHighestRatio = 2.0f;

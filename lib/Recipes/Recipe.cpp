@@ -14,6 +14,8 @@
 #include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/YAMLParser.h"
 
+#include <optional>
+
 using namespace llvm;
 using namespace llmc;
 
@@ -248,8 +250,7 @@ private:
                   scope.methods.describeUnknown(rule.method, {kKeepMethod}));
     if (rule.format.empty())
       return fail(&node, "expected the key 'format', or 'bits' and 'group'");
-    takeHadamard(rule, *method);
-    if (!takeRank(node, *method, rule))
+    if (!takeEndOfName(node, *method, rule))
       return;
     auto format = scope.formats.parse(rule.format);
     if (!format)
@@ -269,38 +270,33 @@ private:
       fail(&node, toString(options.takeError()));
   }
 
-  /// The key `hadamard` is the end of the format's name, unless the method has
-  /// an option of that name.
-  static void takeHadamard(QuantizeRule &rule, const Method &method) {
-    StringRef key = "hadamard";
-    auto setting = find_if(rule.settings,
-                           [&](const auto &each) { return each.first == key; });
-    if (setting == rule.settings.end() ||
+  /// Takes a key that is a part of the format out of the settings, but where the
+  /// method has an option of that name.
+  static std::optional<std::string>
+  takeKey(QuantizeRule &rule, const Method &method, StringRef key) {
+    auto found = find_if(rule.settings,
+                         [&](const auto &each) { return each.first == key; });
+    if (found == rule.settings.end() ||
         any_of(method.options,
                [&](const MethodOption &option) { return option.name == key; }))
-      return;
-    rule.format += ".h" + setting->second;
-    rule.settings.erase(setting);
+      return std::nullopt;
+    std::string value = std::move(found->second);
+    rule.settings.erase(found);
+    return value;
   }
 
-  /// The key 'rank' is a part of the format, but where the method has an option of
-  /// that name. False after a report.
-  bool takeRank(const yaml::Node &node, const Method &method,
-                QuantizeRule &rule) {
-    auto found = find_if(
-        rule.settings, [](const auto &entry) { return entry.first == "rank"; });
-    if (found == rule.settings.end() ||
-        any_of(method.options, [](const MethodOption &option) {
-          return option.name == "rank";
-        }))
-      return true;
-    StringRef rank = found->second;
-    if (!all_of(rank, isDigit)) {
-      fail(&node, "expected a number after 'rank' but got '" + rank + "'");
-      return false;
+  /// Keys that are the end of the format's name. False after a report.
+  bool takeEndOfName(const yaml::Node &node, const Method &method,
+                     QuantizeRule &rule) {
+    if (auto hadamard = takeKey(rule, method, "hadamard"))
+      rule.format += ".h" + *hadamard;
+    if (auto rank = takeKey(rule, method, "rank")) {
+      if (!all_of(*rank, isDigit)) {
+        fail(&node, "expected a number after 'rank' but got '" + *rank + "'");
+        return false;
+      }
+      rule.format += ".lr" + *rank;
     }
-    rule.format += (".lr" + rank).str();
-    rule.settings.erase(found);
     return true;
   }
 

@@ -211,12 +211,7 @@ TEST(Methods, TransposedMatricesGiveTheSame) {
 
 TEST(Methods, ColumnScaleIsDividedOutAndReturned) {
   TestMatrix matrix = makeMatrix(10, 64), scaled = matrix;
-  std::vector<float> scale(64);
-  for (int64_t k = 0; k < 64; ++k)
-    scale[k] = k % 2 ? 4.0f : 0.5f;
-  for (int64_t row = 0; row < 10; ++row)
-    for (int64_t k = 0; k < 64; ++k)
-      scaled.at(row, k) /= scale[k];
+  std::vector<float> scale = divideColumns(scaled);
   for (StringRef method : {"rtn", "sinq", "mse"}) {
     QuantizedMatrix result =
         run(method, "u4g32", matrix.view(), {},

@@ -33,6 +33,17 @@ struct TestMatrix {
   }
 };
 
+/// Divides columns by 0.5 and 4 in turn, which is exact; returns these scales.
+inline std::vector<float> divideColumns(TestMatrix &matrix) {
+  std::vector<float> scale(matrix.columns);
+  for (int64_t k = 0; k < matrix.columns; ++k)
+    scale[k] = k % 2 ? 4.0f : 0.5f;
+  for (int64_t row = 0; row < matrix.rows; ++row)
+    for (int64_t k = 0; k < matrix.columns; ++k)
+      matrix.at(row, k) /= scale[k];
+  return scale;
+}
+
 /// Normal numbers with a scale for each row and column.
 inline TestMatrix makeMatrix(int64_t rows, int64_t columns, uint32_t seed = 1,
                              float spread = 0.5f) {
