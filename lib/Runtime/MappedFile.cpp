@@ -56,6 +56,13 @@ Fault MappedFile::open(const std::string &path, MappedFile &out) {
 }
 
 void MappedFile::willNeed() const {
-  if (length)
-    madvise(const_cast<uint8_t *>(begin), length, MADV_WILLNEED);
+  if (!length)
+    return;
+  void *memory = const_cast<uint8_t *>(begin);
+#ifdef MADV_HUGEPAGE
+  // What is not in memory yet is then read into huge pages, on file systems
+  // that have them.
+  madvise(memory, length, MADV_HUGEPAGE); // a wish
+#endif
+  madvise(memory, length, MADV_WILLNEED); // another
 }
