@@ -466,7 +466,13 @@ private:
 } // namespace
 
 int main(int argc, char **argv) {
-  int rounds = argc > 1 ? std::atoi(argv[1]) : 9;
+  int rounds = 9;
+  if (argc > 4 ||
+      (argc > 1 &&
+       (llvm::StringRef(argv[1]).getAsInteger(10, rounds) || rounds < 1))) {
+    llvm::errs() << "usage: bench-kernels [ROUNDS [CPU [PART|text]]]\n";
+    return 2;
+  }
   llvm::StringRef cpu = argc > 2 ? argv[2] : "host";
   auto target = Target::resolve(cpu);
   if (!target) {
@@ -478,7 +484,7 @@ int main(int argc, char **argv) {
   Bench bench(cpu, *target, part == "text" ? "" : part);
   if (part == "text") {
     bench.addTexts();
-    bench.comparePairs(std::max(rounds, 1));
+    bench.comparePairs(rounds);
     return 0;
   }
   bench.addLimits();
@@ -518,6 +524,6 @@ int main(int argc, char **argv) {
   bench.addAttention(1, 8191, 9, 3, 64);
   bench.addAttention(512, 0, 9, 3, 64);
   bench.addAttention(512, 4096, 9, 3, 64);
-  bench.measure(std::max(rounds, 1));
+  bench.measure(rounds);
   return 0;
 }
