@@ -251,6 +251,8 @@ static int check(const PluginRequest &request) {
   if (Error error = restartForSanitizers(request.subject))
     return fail(toString(std::move(error)));
   registerAllPasses();
+  mlir::DialectRegistry dialects;
+  registerAllDialects(dialects);
   std::string method;
   auto show = [&](const CheckResult &result) {
     if (request.json)
@@ -266,7 +268,7 @@ static int check(const PluginRequest &request) {
                       join(lines, "\n      "));
     outs().flush();
   };
-  auto report = checkPlugin(request.subject, request.seconds, show);
+  auto report = checkPlugin(request.subject, request.seconds, dialects, show);
   if (!report)
     return fail(toString(report.takeError()));
   size_t failed = report->count(CheckStatus::Failed),

@@ -9,33 +9,9 @@
 #ifndef LLMC_LIB_EXPORT_ONNXMESSAGE_H
 #define LLMC_LIB_EXPORT_ONNXMESSAGE_H
 
-#include "llmc/Import/WireWalker.h"
+#include "llmc/Import/OnnxMessage.h"
 
 namespace llmc::onnx {
-
-/// A message under construction: fields in the order of the calls.
-class Message {
-public:
-  Message &number(unsigned field, uint64_t value) {
-    appendVarint(bytes, uint64_t(field) << 3);
-    appendVarint(bytes, value);
-    return *this;
-  }
-  /// Text, bytes, or a message.
-  Message &text(unsigned field, llvm::StringRef value) {
-    appendVarint(bytes, uint64_t(field) << 3 | 2);
-    appendVarint(bytes, value.size());
-    bytes += value;
-    return *this;
-  }
-  /// A field as it lies elsewhere.
-  Message &raw(llvm::StringRef field) {
-    bytes += field;
-    return *this;
-  }
-
-  std::string bytes;
-};
 
 /// A place in the file of external data.
 struct Place {

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Plugin/Check.h"
+#include "CheckCxx.h"
 #include "CheckFormats.h"
 #include "CheckMetrics.h"
 #include "Growth.h"
@@ -409,7 +410,8 @@ namespace {
 /// Runs checks of a plugin, each in a process of its own.
 class Trials {
 public:
-  Trials(StringRef file, int64_t seconds) : file(file), seconds(seconds) {
+  Trials(StringRef file, int64_t seconds, mlir::DialectRegistry &dialects)
+      : dialects(dialects), file(file), seconds(seconds) {
     PluginEntries entries;
     auto bytes = readPlugin(file);
     Error error = bytes ? probePlugin((*bytes)->getBuffer(), &entries)
@@ -425,6 +427,8 @@ public:
   Outcome run(function_ref<Expected<std::string>(const PluginSet &)> body) {
     auto load = [&]() -> Expected<std::string> {
       PluginSet set;
+      // Those of the plugin are added in the process of the check alone.
+      set.setDialects(dialects);
       if (Error error = set.load(file))
         return std::move(error);
       return body(set);
@@ -457,6 +461,8 @@ public:
     reports.clear();
     checks = 0;
   }
+
+  mlir::DialectRegistry &dialects;
 
 private:
   StringRef file;
@@ -508,6 +514,46 @@ static void checkMetric(Trials &trials, StringRef name, AddResult add) {
   trials.tellReports(name, "metric", /*taken=*/true, add);
 }
 
+/// All checks of something that a C++ plugin brings.
+static void checkCxx(Trials &trials, StringRef kind, StringRef name,
+                     AddResult add) {
+  for (const CxxCheck &check : getCxxChecks(kind)) {
+    Outcome outcome = trials.run(check.name, [&](const PluginSet &set) {
+      return check.run({set, trials.dialects, name});
+    });
+    add(name, kind, check.name,
+        outcome.good ? CheckStatus::Passed : CheckStatus::Failed, outcome.text);
+  }
+  trials.tellReports(name, kind, /*taken=*/true, add);
+}
+
+/// A line of each thing that can be checked: its kind and its name.
+static std::string listSubjects(const LoadedPlugin &plugin) {
+  std::string text;
+  auto list = [&](StringRef kind, StringRef name) {
+    std::string line = ("\n" + kind + " " + name).str();
+    // Several pipelines of a slot, or versions of an operator, are checked as one.
+    if (!StringRef(text + "\n").contains(line + "\n"))
+      text += line;
+  };
+  for (const std::string &method : plugin.methods)
+    list("method", method);
+  for (const std::string &format : plugin.formats)
+    list("format", format);
+  for (const std::string &metric : plugin.metrics)
+    list("metric", metric);
+  for (const std::string &dialect : plugin.dialects)
+    list("dialect", dialect);
+  for (const PluginPass &pass : plugin.passes)
+    list("pass", pass.name);
+  for (const PluginSlot &slot : plugin.slots)
+    list("slot", slot.slot);
+  for (const PluginConverter &converter : plugin.converters)
+    list("operator", (converter.domain.empty() ? "ai.onnx" : converter.domain) +
+                         "." + converter.op);
+  return text;
+}
+
 /// All checks of a method in a format. Returns whether the method takes the
 /// format; `late` becomes true where nothing came of it in time.
 static bool checkMethod(Trials &trials, StringRef method, StringRef format,
@@ -539,18 +585,13 @@ static bool checkMethod(Trials &trials, StringRef method, StringRef format,
 
 Expected<CheckReport>
 llmc::checkPlugin(StringRef file, int64_t seconds,
+                  mlir::DialectRegistry &dialects,
                   function_ref<void(const CheckResult &)> done) {
-  Trials trials(file, seconds);
+  Trials trials(file, seconds, dialects);
   Outcome loaded = trials.run([&](const PluginSet &set) {
     const LoadedPlugin &plugin = set.getPlugins().front();
-    std::string text = plugin.vendor + "\n" + plugin.version;
-    for (const std::string &method : plugin.methods)
-      text += "\nmethod " + method;
-    for (const std::string &format : plugin.formats)
-      text += "\nformat " + format;
-    for (const std::string &metric : plugin.metrics)
-      text += "\nmetric " + metric;
-    return Expected<std::string>(text);
+    return Expected<std::string>(plugin.vendor + "\n" + plugin.version +
+                                 listSubjects(plugin));
   });
   if (!loaded.good || !loaded.report.empty())
     return createStringError(
@@ -564,11 +605,6 @@ llmc::checkPlugin(StringRef file, int64_t seconds,
   CheckReport report;
   report.vendor = lines[0].str();
   report.version = lines[1].str();
-  if (lines.size() == 2)
-    return createStringError(
-        "plugin '" + file +
-        "' has no methods, formats or metrics, which is what is checked; "
-        "llmc_add_opt_test tests passes");
   auto add = [&](StringRef method, StringRef format, StringRef check,
                  CheckStatus status, std::string text) {
     report.results.push_back(
@@ -583,6 +619,10 @@ llmc::checkPlugin(StringRef file, int64_t seconds,
     }
     if (kind == "metric") {
       checkMetric(trials, name, add);
+      continue;
+    }
+    if (kind != "method") {
+      checkCxx(trials, kind, name, add);
       continue;
     }
     bool taken = false, late = false;

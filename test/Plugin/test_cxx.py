@@ -119,8 +119,13 @@ class Cxx(Installed):
         self.assertIn("--plugin FILE loads plugins", self.run_llmc(f"--load-pass-plugin={self.gelu}", program="llmc-opt", code=2))
         self.assertIn("plugin 'none.so': cannot read it", self.run_llmc("--plugin", "none.so", program="llmc-opt", code=2))
 
-    def test_check_is_of_methods(self):
-        self.assertIn("gelu_tanh.so' has no methods, formats or metrics, which is what is checked", self.run_llmc("plugin", "check", self.gelu, code=2))
+    def test_check(self):
+        for plugin, passed in ((self.gelu, ("example-gelu-tanh", "after-fuse")), (self.swiglu, ("example.ops.SwiGLU",))):
+            report = json.loads(self.run_llmc("plugin", "check", plugin, "--json"))
+            self.assertTrue(report["passed"])
+            for name in passed:
+                self.assertIn(name, {check["method"] for check in report["checks"]})
+            self.assertEqual({check["status"] for check in report["checks"]}, {"ok"})
 
     def test_wrong_options_end_the_compilation(self):
         said = self.run_llmc(ROOT / "plugins/gelu-tanh/test/allowed.mlir", "--plugin", self.gelu, "--example-gelu-tanh=range=-1",

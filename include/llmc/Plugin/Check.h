@@ -12,6 +12,10 @@
 #include <string>
 #include <vector>
 
+namespace mlir {
+class DialectRegistry;
+} // namespace mlir
+
 namespace llmc {
 
 enum class CheckStatus {
@@ -23,7 +27,8 @@ enum class CheckStatus {
 
 /// One check of one method with one format, or of a format of the plugin; then
 /// `method` is the name of that, and `format` how it is used; or of a metric, which
-/// is then `method`, and `format` is "metric".
+/// is then `method`, and `format` is "metric"; or of what a C++ plugin brings, where
+/// `format` is "pass", "slot", "operator" or "dialect".
 struct CheckResult {
   std::string method, format, check;
   CheckStatus status = CheckStatus::Passed;
@@ -44,13 +49,17 @@ struct CheckReport {
 /// numbers, numbers that are not finite, requests to stop, arrays between pages
 /// that nobody may touch, and what many runs leave behind; and uses every format
 /// in the encoder, the decoder and kernels for this processor; and every metric on
-/// rows of many kinds, from several threads. Each check runs in a process of its
+/// rows of many kinds, from several threads; every pass, and what a plugin puts into
+/// a slot, on a few modules; and every handler of an ONNX operator on nodes of many
+/// kinds. Each check runs in a process of its
 /// own that may take `seconds`; the plugin is not loaded into this one. Of a plugin
 /// that was built with sanitizers, what they report of a method with a format, or
 /// of a metric, is a result "sanitizer" behind the others. Fails only where the
-/// plugin cannot be loaded. `done` hears of every result.
+/// plugin cannot be loaded. `done` hears of every result. `dialects` are those of
+/// llmc.
 llvm::Expected<CheckReport>
 checkPlugin(llvm::StringRef file, int64_t seconds,
+            mlir::DialectRegistry &dialects,
             llvm::function_ref<void(const CheckResult &)> done);
 
 /// A plugin that was built with a sanitizer needs its runtime in the process from

@@ -3,12 +3,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "CheckCxx.h"
 #include "llmc/Driver/Registration.h"
+#include "llmc/Plugin/Check.h"
 #include "llmc/Plugin/Slots.h"
 #include "mlir/Parser/Parser.h"
 #include "llvm/Support/FileSystem.h"
 
 #include <gtest/gtest.h>
+#include <map>
 
 using namespace mlir;
 using namespace llmc;
@@ -193,6 +196,56 @@ TEST_F(CxxPlugin, RunsInSlots) {
   EXPECT_EQ(run(Slot::BeforeLower), "pass 'running-damage' of plugin '" + path +
                                         "' failed in slot before-lower");
   EXPECT_FALSE(said.empty());
+}
+
+/// What `plugin check` finds in passes and importers that are right, and in those
+/// that are wrong in one way each.
+TEST_F(CxxPlugin, IsChecked) {
+  setenv("LLMC_TEST_CXX", "checked", 1);
+  auto report =
+      checkPlugin(copy("checked"), 20, registry, [](const CheckResult &) {});
+  ASSERT_TRUE(static_cast<bool>(report)) << toString(report.takeError());
+  std::map<std::string, std::string> failures, passes;
+  for (const CheckResult &result : report->results)
+    (result.status == CheckStatus::Failed
+         ? failures
+         : passes)[result.method + " " + result.check] = result.text;
+  auto expectFailure = [&](const std::string &check, StringRef text) {
+    EXPECT_NE(failures[check].find(text), std::string::npos)
+        << check << ": " << failures[check] << passes[check];
+    failures.erase(check);
+  };
+  for (StringRef check : {"modules", "same", "leaks"}) {
+    std::string name = (" " + check).str();
+    expectFailure("checked-fail" + name, "fails and does not say why");
+    expectFailure("checked-damage" + name, "what it leaves is not valid");
+    expectFailure("checked-crash" + name, "signal 6");
+  }
+  expectFailure("checked-number same", "two runs leave different modules");
+  expectFailure("checked-leak leaks", "allocated bytes");
+  expectFailure("checked-option pipeline", "as it is printed");
+  expectFailure("compress modules", "what it leaves is not valid");
+  expectFailure("compress same", "what it leaves is not valid");
+  expectFailure("checked.ops.Crash nodes", "signal 6");
+  expectFailure("checked.ops.Crash same", "signal 6");
+  expectFailure("checked.ops.Often same", "different modules");
+  for (const auto &[check, text] : failures)
+    ADD_FAILURE() << check << ": " << text;
+  EXPECT_EQ(passes["checked-good modules"], "changes 0 of 4 modules, leaves 4");
+  EXPECT_NE(passes["checked-refuse modules"].find("not such a module"),
+            std::string::npos);
+  EXPECT_EQ(passes["checked.ops.Flip nodes"],
+            "takes 8 of 100 nodes, refuses the others with a reason");
+  EXPECT_EQ(passes.count("after-fuse modules"), 1u);
+}
+
+TEST_F(CxxPlugin, IsCheckedOnWhatIsValid) {
+  ASSERT_GE(getSampleModules().size(), 4u);
+  for (const SampleModule &sample : getSampleModules()) {
+    MLIRContext context(registry);
+    EXPECT_TRUE(parseSourceString<ModuleOp>(sample.text, &context))
+        << sample.name.str();
+  }
 }
 
 } // namespace

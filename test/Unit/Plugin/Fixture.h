@@ -6,8 +6,11 @@
 #ifndef LLMC_TEST_UNIT_PLUGIN_FIXTURE_H
 #define LLMC_TEST_UNIT_PLUGIN_FIXTURE_H
 
+#include "llmc/Driver/Registration.h"
 #include "llmc/Methods/Method.h"
+#include "llmc/Plugin/Check.h"
 #include "llmc/Support/SplitMix.h"
+#include "mlir/IR/DialectRegistry.h"
 #include <string>
 #include <vector>
 
@@ -16,6 +19,15 @@ namespace llmc::test {
 /// A plugin of the tests.
 inline std::string pathOf(llvm::StringRef name) {
   return (LLMC_TEST_PLUGINS "/" + name + ".so").str();
+}
+
+/// What `llmc plugin check` finds.
+inline llvm::Expected<CheckReport> check(llvm::StringRef file,
+                                         int64_t seconds) {
+  mlir::DialectRegistry dialects;
+  registerAllDialects(dialects);
+  registerAllPasses();
+  return checkPlugin(file, seconds, dialects, [](const CheckResult &) {});
 }
 
 struct Numbers {

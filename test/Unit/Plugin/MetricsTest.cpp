@@ -145,7 +145,7 @@ TEST(PluginMetrics, SameSourceSameBits) {
 }
 
 TEST(PluginMetrics, CheckFindsWhatIsWrong) {
-  auto report = checkPlugin(pathOf("metrics"), 20, [](const CheckResult &) {});
+  auto report = check(pathOf("metrics"), 20);
   ASSERT_TRUE(bool(report)) << toString(report.takeError());
   std::map<std::string, std::set<std::string>> failed;
   std::map<std::string, std::string> texts;

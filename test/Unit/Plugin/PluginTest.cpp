@@ -427,7 +427,7 @@ TEST(PluginRun, ServicesDoWhatTheySay) {
 }
 
 TEST(PluginCheck, FindsWhatIsWrong) {
-  auto report = checkPlugin(pathOf("runs"), 2, [](const CheckResult &) {});
+  auto report = check(pathOf("runs"), 2);
   ASSERT_TRUE(bool(report)) << toString(report.takeError());
   EXPECT_FALSE(report->passed());
   auto find = [&](StringRef method, StringRef check) {
@@ -473,12 +473,12 @@ TEST(PluginCheck, FindsWhatIsWrong) {
     if (!sanitized && result.method.starts_with("runs.leaves"))
       EXPECT_EQ(result.check == "leaks", result.status == CheckStatus::Failed)
           << result.method << " " << result.check << ": " << result.text;
-  auto exits = checkPlugin(pathOf("exits"), 5, [](const CheckResult &) {});
+  auto exits = check(pathOf("exits"), 5);
   ASSERT_FALSE(bool(exits));
   EXPECT_NE(toString(exits.takeError())
                 .find("while it was loaded, it ended the program"),
             std::string::npos);
-  auto crashes = checkPlugin(pathOf("crashes"), 5, [](const CheckResult &) {});
+  auto crashes = check(pathOf("crashes"), 5);
   ASSERT_FALSE(bool(crashes));
   EXPECT_NE(toString(crashes.takeError())
                 .find("while it was loaded, it was ended by signal 6"),
@@ -487,7 +487,7 @@ TEST(PluginCheck, FindsWhatIsWrong) {
        {std::pair("leaves", "it ended the program, with exit code 0"),
         std::pair("hangs", "it did not return within 1 s"),
         std::pair("throws", "it threw an exception: not today")}) {
-    auto loading = checkPlugin(pathOf(name), 1, [](const CheckResult &) {});
+    auto loading = check(pathOf(name), 1);
     ASSERT_FALSE(bool(loading));
     EXPECT_NE(toString(loading.takeError())
                   .find(std::string("while it was loaded, ") + part),
@@ -513,7 +513,7 @@ TEST(PluginTrial, OutlivesWhatIsLoaded) {
 }
 
 TEST(PluginCheck, PassesTheMethodsOfLlmc) {
-  auto report = checkPlugin(pathOf("same"), 60, [](const CheckResult &) {});
+  auto report = check(pathOf("same"), 60);
   ASSERT_TRUE(bool(report)) << toString(report.takeError());
   for (const CheckResult &result : report->results)
     EXPECT_NE(result.status, CheckStatus::Failed)

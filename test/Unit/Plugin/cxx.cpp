@@ -74,6 +74,40 @@ static void dropWeights(AnyPass &pass) {
     weight.erase();
 }
 
+/// Says why.
+static void refuse(AnyPass &pass) {
+  pass.getOperation().emitError("not such a module");
+  pass.signalPassFailure();
+}
+static void crash(AnyPass &) { abort(); }
+/// Other numbers each time.
+static void number(AnyPass &pass) {
+  static int64_t runs;
+  mlir::Builder builder(pass.getOperation());
+  pass.getOperation()->setAttr("testing.run",
+                               builder.getI64IntegerAttr(runs++));
+}
+static void leak(AnyPass &) {
+  auto *lost = static_cast<volatile char *>(malloc(1000));
+  *lost = 1;
+}
+
+namespace {
+/// Its option is not what is read of it.
+struct OptionPass
+    : public mlir::PassWrapper<OptionPass,
+                               mlir::OperationPass<mlir::func::FuncOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(OptionPass)
+  OptionPass() = default;
+  OptionPass(const OptionPass &other) : PassWrapper(other) {}
+  llvm::StringRef getArgument() const final { return "checked-option"; }
+  llvm::StringRef getDescription() const final { return "for tests"; }
+  void runOnOperation() override {}
+  Option<std::string> text{*this, "text", llvm::cl::desc("any"),
+                           llvm::cl::init("}")};
+};
+} // namespace
+
 static void addPass(PluginContent &plugin, llvm::StringRef name,
                     void (*work)(AnyPass &) = doNothing) {
   plugin.addPass([name = name.str(), work] {
@@ -83,6 +117,20 @@ static void addPass(PluginContent &plugin, llvm::StringRef name,
 
 static void negate(onnx::NodeReader &n) {
   n.result(0, n.create<nn::NegOp>(n.input(0)));
+}
+
+static void abortWithoutInput(onnx::NodeReader &n) {
+  if (n.numInputs() == 0)
+    abort();
+  negate(n);
+}
+static void negateOften(onnx::NodeReader &n) {
+  static int times;
+  mlir::Value value = n.input(0);
+  for (int i = 0; i <= times; ++i)
+    value = n.create<nn::NegOp>(value);
+  ++times;
+  n.result(0, value);
 }
 
 LLMC_CXX_PLUGIN("testing", "1.0", plugin) {
@@ -97,6 +145,24 @@ LLMC_CXX_PLUGIN("testing", "1.0", plugin) {
     plugin.join(Slot::AfterFuse, "running-drop");
     plugin.join(Slot::Compress, "running-fail");
     plugin.join(Slot::BeforeLower, "running-damage");
+    return;
+  }
+  if (what == "checked") {
+    plugin.setName("checked", "1.0");
+    addPass(plugin, "checked-good");
+    addPass(plugin, "checked-refuse", refuse);
+    addPass(plugin, "checked-fail", fail);
+    addPass(plugin, "checked-damage", damage);
+    addPass(plugin, "checked-crash", crash);
+    addPass(plugin, "checked-number", number);
+    addPass(plugin, "checked-leak", leak);
+    plugin.addPass<OptionPass>();
+    plugin.join(Slot::AfterFuse, "checked-good,func.func(cse)");
+    plugin.join(Slot::AfterFuse, "checked-good");
+    plugin.join(Slot::Compress, "checked-damage");
+    plugin.addConverter("checked.ops", "Flip", 1, negate);
+    plugin.addConverter("checked.ops", "Crash", 1, abortWithoutInput);
+    plugin.addConverter("checked.ops", "Often", 1, negateOften);
     return;
   }
   if (what == "nothing")
