@@ -204,6 +204,8 @@ private:
       return fail(&node, "expected the key 'method'");
     if (!rule.format.empty() && (!bits.empty() || grouped))
       return fail(&node, "expected either 'format' or 'bits' and 'group'");
+    if (rule.method == kKeepMethod && grouped)
+      return fail(&node, "the method 'keep' has no format");
     if (!bits.empty())
       rule.format = "u" + bits + "g" + group;
     checkRule(node, rule);
@@ -235,15 +237,30 @@ private:
                    value + "'");
   }
 
-  void checkRule(const yaml::Node &node, QuantizeRule &rule) {
-    if (rule.method == kKeepMethod) {
-      if (!rule.format.empty())
-        fail(&node, "the method 'keep' has no format");
-      else if (!rule.settings.empty())
-        fail(&node, "the method 'keep' has no option '" +
-                        rule.settings.front().first + "'");
-      return;
+  void checkKeep(const yaml::Node &node, const QuantizeRule &rule) {
+    if (!rule.format.empty())
+      return fail(&node, "the method 'keep' has no format");
+    for (const auto &[key, value] : rule.settings) {
+      std::string what = "the method 'keep' has no option '" + key + "'";
+      if (key == "hadamard")
+        what += ": it leaves codes as they come, and those of transformed "
+                "columns would be others";
+      else if (key == "rank")
+        what += ": it leaves codes as they come, without an error that a "
+                "product of low rank could take";
+      else
+        return fail(&node, what);
+      return fail(&node, what +
+                             "; leave the key out, or name a method and a "
+                             "format, such as {method: rtn, format: "
+                             "i4g32, " +
+                             key + ": " + value + "}");
     }
+  }
+
+  void checkRule(const yaml::Node &node, QuantizeRule &rule) {
+    if (rule.method == kKeepMethod)
+      return checkKeep(node, rule);
     const Method *method = scope.methods.find(rule.method);
     if (!method)
       return fail(&node,

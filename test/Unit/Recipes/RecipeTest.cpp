@@ -130,8 +130,6 @@ TEST(Recipe, ARankIsAPartOfTheFormat) {
   EXPECT_NE(getReason("{method: rtn, bits: 4, rank: 300}")
                 .find("expected a rank of 1 to 256"),
             std::string::npos);
-  EXPECT_NE(getReason("{method: keep, rank: 8}").find("no option 'rank'"),
-            std::string::npos);
   EXPECT_NE(getReason("{method: rtn, format: bf16, rank: 8}")
                 .find("a dense format has no error"),
             std::string::npos);
@@ -202,7 +200,17 @@ TEST(Recipe, ErrorsNameTheLineAndTheRemedy) {
             "recipe 'r', line 2: format 'u4g64.h48': expected a Hadamard "
             "transform of 16, 32, 64, 128 or 256 columns after '.h'"},
            {"quantize:\n  - {method: keep, hadamard: 64}",
-            "recipe 'r', line 2: the method 'keep' has no option 'hadamard'"},
+            "recipe 'r', line 2: the method 'keep' has no option 'hadamard': "
+            "it leaves codes as they come, and those of transformed columns "
+            "would be others; leave the key out, or name a method and a "
+            "format, such as {method: rtn, format: i4g32, hadamard: 64}"},
+           {"quantize:\n  - {method: keep, rank: 16}",
+            "recipe 'r', line 2: the method 'keep' has no option 'rank': it "
+            "leaves codes as they come, without an error that a product of "
+            "low rank could take; leave the key out, or name a method and a "
+            "format, such as {method: rtn, format: i4g32, rank: 16}"},
+           {"quantize:\n  - {method: keep, group: 32}",
+            "recipe 'r', line 2: the method 'keep' has no format"},
            {"quantize:\n  - {method: rtn, format: i4g32.h64, hadamard: 64}",
             "recipe 'r', line 2: format 'i4g32.h64.h64': expected a scale "
             "chain like f16, f32r-u8, f16b-u6 or e8m0 but got 'h64'"},
