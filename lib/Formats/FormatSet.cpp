@@ -202,6 +202,18 @@ const FormatFamily *FormatSet::takeFamily(StringRef &text) const {
   return found;
 }
 
+/// Names like "vendor.h64" would say how another format is stored.
+Error FormatSet::checkRead(const Twine &what, StringRef name) const {
+  auto format = parse(name);
+  if (format && format->fromPlugin)
+    return Error::success();
+  consumeError(format.takeError());
+  auto [front, end] = name.rsplit('.');
+  return createStringError(what + ".name: '" + name + "' is read as '" + front +
+                           "' with '." + end + "' behind it, as in 'i4g32." +
+                           end + "'; choose another name");
+}
+
 Error FormatSet::add(const llmc_plugin &plugin, StringRef file,
                      LevelsRunner run) {
   auto vendor = readVendor(plugin, file);
@@ -240,7 +252,15 @@ Error FormatSet::add(const llmc_plugin &plugin, StringRef file,
     family->plugin = file.str();
     all.push_back(std::move(*family));
   }
-  families = std::move(all);
+  FormatSet grown;
+  grown.families = std::move(all);
+  for (size_t i = families.size();
+       i < grown.families.size() && !vendor->empty(); ++i)
+    if (Error error = grown.checkRead("llmc_plugin.formats[" +
+                                          Twine(i - families.size()) + "]",
+                                      grown.families[i].name))
+      return error;
+  families = std::move(grown.families);
   return Error::success();
 }
 

@@ -57,6 +57,8 @@ private:
   /// The family whose name `text` begins with, so that what is left can be a
   /// group and chains; that is then in `text`. Null if there is none.
   const FormatFamily *takeFamily(llvm::StringRef &text) const;
+  /// That a name of a plugin's format is read as that format.
+  llvm::Error checkRead(const llvm::Twine &what, llvm::StringRef name) const;
   llvm::Error unknown(llvm::StringRef name, const llvm::Twine &why) const;
   /// The one name of a plugin's format that says all, beginning with the family.
   static std::string getLongName(const FormatFamily &family,

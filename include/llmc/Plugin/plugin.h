@@ -393,7 +393,8 @@ typedef struct llmc_term {
 typedef struct llmc_format_definition {
   size_t size;
   /* "vendor.name", as for methods. No name may be read as that of another format
-   * with a group or chains behind it. */
+   * with something behind it: a group, chains, or a transform or a rank, as
+   * vendor.h64 and vendor.lr16 would be. */
   const char *name;
   /* A line for people, at most 400 bytes. */
   const char *summary;

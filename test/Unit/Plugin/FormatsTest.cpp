@@ -151,6 +151,20 @@ TEST(PluginFormats, AreCheckedBeforeTheirNamesAreKnown) {
                                   "'forms.four' with 'g32' behind it");
   expectRefused("vendor_like_format", formats + "[0].name: 'u4.f16' may be "
                                                 "read as 'u4' with '.f16'");
+  for (auto [file, name, end] :
+       {std::tuple("like_a_rank", "forms", ".lr16"),
+        std::tuple("like_a_bad_rank", "forms", ".lr0"),
+        std::tuple("like_a_transform", "forms", ".h64"),
+        std::tuple("like_a_bad_transform", "forms", ".h5"),
+        std::tuple("like_an_alias", "ternary", ".lr8")})
+    expectRefused(file, formats + "[0].name: '" + name + end +
+                            "' is read as '" + name + "' with '" + end +
+                            "' behind it, as in 'i4g32" + end +
+                            "'; choose another name");
+  PluginSet named;
+  ASSERT_EQ(loadError(named, "not_like_an_option"), "");
+  EXPECT_EQ(cantFail(named.getFormats().parse("forms.lrh64g32.lr16")).name,
+            "forms.lrh64g32.lr16");
   expectRefused("seven_bits", "[0].bits: expected 1 to 6, or 8, but got 7");
   expectRefused("no_bits", "[0].bits: expected 1 to 6, or 8, but got 0");
   expectRefused("odd_group", "[0]: expected groups of a multiple of 16 columns "

@@ -220,6 +220,18 @@ __attribute__((unused)) static const format formats[] = {
         "forms.fo\007ur",
 #elif defined(VENDOR_LIKE_FORMAT)
         "u4.f16",
+#elif defined(LIKE_A_RANK)
+        "forms.lr16",
+#elif defined(LIKE_A_BAD_RANK)
+        "forms.lr0",
+#elif defined(LIKE_A_TRANSFORM)
+        "forms.h64",
+#elif defined(LIKE_A_BAD_TRANSFORM)
+        "forms.h5",
+#elif defined(LIKE_AN_ALIAS)
+        "ternary.lr8",
+#elif defined(NOT_LIKE_AN_OPTION)
+        "forms.lrh64",
 #else
         "forms.four",
 #endif
@@ -262,6 +274,8 @@ __attribute__((unused)) static const format formats[] = {
            "forms.four",
 #elif defined(TWIN_NAMES)
            "forms.fourg32",
+#elif defined(LIKE_AN_ALIAS)
+           "ternary.sum",
 #else
            "forms.sum",
 #endif
@@ -273,6 +287,8 @@ static const llmc_plugin plugin = {sizeof(llmc_plugin),
                                    2,
 #if defined(VENDOR_LIKE_FORMAT)
                                    "u4",
+#elif defined(LIKE_AN_ALIAS)
+                                   "ternary",
 #else
                                    "forms",
 #endif
