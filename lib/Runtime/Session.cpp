@@ -509,7 +509,7 @@ static Fault runSession(llmc_session &session) {
   host.team = session.model->team.get();
   host.threads = mine ? session.threads : 1;
   host.ctx.size = sizeof(llmc_ctx);
-  host.ctx.parallel_for = [](llmc_ctx *ctx, llmc_body body, void *arg,
+  host.ctx.parallel_for = [](llmc_ctx *ctx, llmc_range_body body, void *arg,
                              int64_t n) {
     auto *host = reinterpret_cast<Host *>(ctx);
     if (host->threads > 1)

@@ -198,7 +198,7 @@ void Team::await(Slot &slot) {
   slot.awaited.store(0, std::memory_order_relaxed);
 }
 
-void Team::parallelFor(llmc_body newBody, void *newArg, int64_t n,
+void Team::parallelFor(llmc_range_body newBody, void *newArg, int64_t n,
                        unsigned limit) {
   if (n <= 0)
     return;

@@ -44,7 +44,7 @@ public:
   /// Calls `body` on ranges that cover [0, n) exactly once, on at most `limit`
   /// threads, and returns when all are done. One caller at a time, and not from
   /// within a body.
-  void parallelFor(llmc_body body, void *arg, int64_t n, unsigned limit);
+  void parallelFor(llmc_range_body body, void *arg, int64_t n, unsigned limit);
 
   /// For callers that share the team: true if it is now theirs until
   /// release(). Never waits.
@@ -73,7 +73,7 @@ private:
   void await(Slot &slot);
 
   // The job. Written while no chunk is claimed; read by those who have one.
-  llmc_body body = nullptr;
+  llmc_range_body body = nullptr;
   void *arg = nullptr;
   int64_t length = 0;
   /// Slots with work, and chunks of each.

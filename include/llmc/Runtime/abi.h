@@ -60,7 +60,7 @@ extern "C" {
 typedef struct llmc_ctx llmc_ctx;
 
 /* A piece of parallel work: handle the items [begin, end). */
-typedef void (*llmc_body)(void *arg, int64_t begin, int64_t end);
+typedef void (*llmc_range_body)(void *arg, int64_t begin, int64_t end);
 
 /* Host services of one call. Append-only; `size` is sizeof(llmc_ctx) of the
  * host. */
@@ -69,7 +69,8 @@ struct llmc_ctx {
   /* Calls `body` so that the ranges passed cover [0, n) exactly once, on any
    * number of threads, and returns when all have returned. Ranges are never
    * empty. Not reentrant: a body does not call it. */
-  void (*parallel_for)(llmc_ctx *ctx, llmc_body body, void *arg, int64_t n);
+  void (*parallel_for)(llmc_ctx *ctx, llmc_range_body body, void *arg,
+                       int64_t n);
 };
 
 typedef void (*llmc_run_fn)(llmc_ctx *ctx, const int64_t *symbols,

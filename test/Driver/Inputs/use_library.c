@@ -15,7 +15,7 @@ _Static_assert(LLMC_lm_SYMBOLS == 4 && LLMC_lm_INPUTS == 1 &&
 enum { CONTEXT = 64, BUFFERS = 2 + LLMC_lm_STATES };
 
 /* One thread does all. */
-static void all(llmc_ctx *ctx, llmc_body body, void *arg, int64_t n) {
+static void all(llmc_ctx *ctx, llmc_range_body body, void *arg, int64_t n) {
   (void)ctx;
   if (n > 0)
     body(arg, 0, n);
