@@ -508,10 +508,12 @@ private:
       return fail(MachineAtFault, llvm::toString(std::move(error)));
     auto expect = [&](int64_t bytes) { progress.expect(bytes); };
     auto done = [&](int64_t bytes) { progress.add(bytes); };
+    std::optional<OnnxStyle> style;
+    if (!request.style.empty())
+      style = request.style == "qdq" ? OnnxStyle::QDQ : OnnxStyle::NBits;
     ExportRequest job{model,
                       plugins.getMethods(),
-                      request.style == "qdq" ? OnnxStyle::QDQ
-                                             : OnnxStyle::NBits,
+                      style,
                       getContextLength(),
                       request.output,
                       place,

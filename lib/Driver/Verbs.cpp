@@ -145,7 +145,7 @@ const std::vector<VerbSpec> &llmc::verbs() {
          "of ONNX files: nbits for MatMulNBits and GatherBlockQuantized of "
          "com.microsoft, which ONNX Runtime computes on codes; qdq for "
          "DequantizeLinear of the standard, from version 21 of the operator "
-         "set on [nbits]",
+         "set on [nbits; nodes that come with codes stay]",
          "nbits qdq"},
         {"force,f", nullptr, "replace files that are there"},
         {"threads", "N", "threads to compress with [physical cores]"},

@@ -9,12 +9,15 @@
 //===----------------------------------------------------------------------===//
 #include "DataFile.h"
 #include "LeaveOut.h"
+#include "OnnxKept.h"
 #include "OnnxPlan.h"
 #include "llmc/Codegen/CompressWeight.h"
 #include "llmc/Dialect/Pack/PackFormats.h"
 #include "llmc/Export/Export.h"
 #include "llmc/Export/OnnxCodes.h"
+#include "llmc/Recipes/Recipe.h"
 #include "llmc/Weights/ReadMatrix.h"
+#include "llmc/Weights/StoredFormat.h"
 
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MathExtras.h"
@@ -39,18 +42,37 @@ constexpr int64_t kBlockedOpset = 21, kTwoBitOpset = 25;
 
 namespace {
 
-/// A matrix and what is written of it.
-struct Export {
-  PlannedMatrix matrix;
-  int64_t bits = 0, block = 0;
+/// How the codes of a matrix are written.
+struct Coding {
+  int64_t rows = 0, columns = 0, bits = 0, block = 0;
   bool hasZeros = false;
+
+  /// Whether a row has one scale.
+  bool isRow() const { return block >= columns; }
+};
+
+/// Names of the operands of a DequantizeLinear.
+struct Dequantized {
+  std::string codes, scales, zeros;
+  /// They are [columns][rows].
+  bool transposed = false;
+};
+
+/// A matrix and what is written of it.
+struct Export : Coding {
+  PlannedMatrix matrix;
   /// Names of the new tensors; those of codes where they are needed.
   std::string linear, gather, scales, zeros;
-  /// Of DequantizeLinear, by holder.
-  struct Dequantized {
-    std::string codes, scales, zeros;
-  };
+  /// By holder.
   std::vector<Dequantized> dequantized;
+};
+
+/// A matrix whose nodes hold it no longer.
+struct Kept : Coding {
+  KeptMatrix matrix;
+  Dequantized dequantized;
+  /// Its values, as it is stored and as [columns][rows].
+  std::string value, turned;
 };
 
 class Writer {
@@ -58,14 +80,24 @@ public:
   Writer(const ExportRequest &request, onnx::OnnxFile &file)
       : request(request), file(file), graph(file.getGraph()),
         store(*request.model.weights), data(kAlignment),
-        workers(request.threads) {}
+        workers(request.threads),
+        style(request.style.value_or(OnnxStyle::NBits)) {}
 
-  Expected<std::vector<LedgerLine>> run(std::vector<PlannedMatrix> matrices);
+  Expected<std::vector<LedgerLine>> run(std::vector<PlannedMatrix> matrices,
+                                        std::vector<KeptMatrix> keptMatrices);
 
 private:
   Error settle(Export &item);
   Error settleBlocks(Export &item);
   Error settleDequantized(Export &item);
+  Error settleKept(Kept &item);
+  Error replaceKept(const Kept &item, const KeptReader &reader);
+  void dropOld(ArrayRef<Kept> items);
+  std::string lackOfOpset(int64_t bits) const;
+  Dequantized dequantize(const Coding &coding, const Twine &codes,
+                         const Twine &base, const std::string &value,
+                         bool transposed);
+  std::string identify(const Twine &name);
   Error replaceLinear(Export &item, const Reader &reader);
   void replaceGather(Export &item, const Reader &reader,
                      const std::string &identity);
@@ -73,6 +105,9 @@ private:
                          std::vector<std::string> &nodes);
   Error copyExternal();
   Error write(Export &item);
+  Error writeKept(const Kept &item);
+  int64_t writeDequantized(const Dequantized &names, const Coding &coding,
+                           const OnnxCodes &matrix);
   Place add(const std::string &name, int32_t type, ArrayRef<int64_t> dims,
             ArrayRef<char> bytes);
 
@@ -82,6 +117,7 @@ private:
   const WeightStore &store;
   DataFile data;
   Workers workers;
+  OnnxStyle style;
   std::string location;
   /// Scaled inputs, by input and scale; tensors of scales, by scale.
   std::map<std::pair<std::string, const void *>, std::string> scaled;
@@ -112,12 +148,6 @@ static Error refuse(const Export &item, const Twine &why) {
                            leaveOut(nameOf(item)));
 }
 
-/// "'MatMul' node 'name'".
-static std::string describe(const onnx::Node &node) {
-  return "node '" + (node.name.empty() ? node.outputs[0] : node.name) + "' (" +
-         node.op + ")";
-}
-
 //===----------------------------------------------------------------------===//
 // Nodes
 //===----------------------------------------------------------------------===//
@@ -127,6 +157,8 @@ Error Writer::settle(Export &item) {
   auto hasZeros = hasOnnxZeros(format);
   if (!hasZeros)
     return refuse(item, llvm::toString(hasZeros.takeError()));
+  item.rows = item.matrix.rows;
+  item.columns = item.matrix.columns;
   item.hasZeros = *hasZeros;
   item.bits = format.indexBits;
   item.block = format.getGroupColumns(item.matrix.columns);
@@ -138,8 +170,13 @@ Error Writer::settle(Export &item) {
        })))
     return refuse(item, "expected only products to read a matrix whose columns "
                         "are scaled");
-  return request.style == OnnxStyle::NBits ? settleBlocks(item)
-                                           : settleDequantized(item);
+  return style == OnnxStyle::NBits ? settleBlocks(item)
+                                   : settleDequantized(item);
+}
+
+/// The name of a new node.
+std::string Writer::identify(const Twine &name) {
+  return onnx::Message().text(3, file.makeName(name)).bytes;
 }
 
 /// The operand times the scale of columns: computed once for all matrices of
@@ -157,9 +194,8 @@ std::string Writer::scaleInput(const Export &item, const std::string &input,
   std::string &value = scaled[{input, scale.getAsOpaquePointer()}];
   if (value.empty()) {
     value = file.makeName(input + "_scaled");
-    nodes.push_back(onnx::buildNode(
-        "Mul", "", {input, tensor}, {value}, {},
-        onnx::Message().text(3, file.makeName(value + "/Mul")).bytes));
+    nodes.push_back(onnx::buildNode("Mul", "", {input, tensor}, {value}, {},
+                                    identify(value + "/Mul")));
   }
   return value;
 }
@@ -191,9 +227,9 @@ Error Writer::replaceLinear(Export &item, const Reader &reader) {
                                    {"block_size", item.block}},
                                   *identity));
   if (hasBias)
-    nodes.push_back(onnx::buildNode(
-        "Add", "", {outputs[0], node.inputs[2]}, {node.outputs[0]}, {},
-        onnx::Message().text(3, file.makeName(outputs[0] + "/Add")).bytes));
+    nodes.push_back(onnx::buildNode("Add", "", {outputs[0], node.inputs[2]},
+                                    {node.outputs[0]}, {},
+                                    identify(outputs[0] + "/Add")));
   file.replaceNode(reader.node, std::move(nodes));
   return Error::success();
 }
@@ -267,36 +303,49 @@ Error Writer::settleBlocks(Export &item) {
   return Error::success();
 }
 
+/// Why the model cannot have such codes, up to another remedy than the first; or
+/// nothing.
+std::string Writer::lackOfOpset(int64_t bits) const {
+  int64_t needed = bits == 2 ? kTwoBitOpset : kBlockedOpset;
+  if (file.getOpset("") >= needed)
+    return "";
+  return ("DequantizeLinear has " + Twine(bits) +
+          " bits and blocks since version " + Twine(needed) +
+          " of the operator set, and the model has version " +
+          Twine(file.getOpset("")) + "; export it with that, or ")
+      .str();
+}
+
+/// Adds the node that makes `value` of tensors with these names.
+Dequantized Writer::dequantize(const Coding &coding, const Twine &codes,
+                               const Twine &base, const std::string &value,
+                               bool transposed) {
+  Dequantized names{file.makeName(codes), file.makeName(base + "_scales"), "",
+                    transposed};
+  std::vector<std::string> inputs{names.codes, names.scales};
+  if (coding.hasZeros) {
+    names.zeros = file.makeName(base + "_zero_points");
+    inputs.push_back(names.zeros);
+  }
+  // A scale for each row, or for blocks of columns.
+  int64_t axis = (coding.isRow() ? 0 : 1) ^ (transposed ? 1 : 0);
+  SmallVector<std::pair<StringRef, int64_t>> attributes{{"axis", axis}};
+  if (!coding.isRow())
+    attributes.push_back({"block_size", coding.block});
+  file.addFirst(onnx::buildNode("DequantizeLinear", "", inputs, {value},
+                                attributes,
+                                identify(value + "/DequantizeLinear")));
+  return names;
+}
+
 Error Writer::settleDequantized(Export &item) {
-  int64_t needed = item.bits == 2 ? kTwoBitOpset : kBlockedOpset;
-  if (file.getOpset("") < needed)
-    return refuse(item, "DequantizeLinear has " + Twine(item.bits) +
-                            " bits and blocks since version " + Twine(needed) +
-                            " of the operator set, and the model has version " +
-                            Twine(file.getOpset("")) +
-                            "; export it with that, or use --style nbits");
-  bool isRow = item.block >= item.matrix.columns;
+  if (std::string lack = lackOfOpset(item.bits); !lack.empty())
+    return refuse(item, lack + "use --style nbits");
+  std::string base = getBase(item, graph);
   for (const Holder &holder : item.matrix.holders) {
     const std::string &name = graph.initializers[holder.initializer].name;
-    std::string base = getBase(item, graph);
-    Export::Dequantized names{file.makeName(base),
-                              file.makeName(base + "_scales"), ""};
-    std::vector<std::string> inputs{names.codes, names.scales};
-    if (item.hasZeros) {
-      names.zeros = file.makeName(base + "_zero_points");
-      inputs.push_back(names.zeros);
-    }
-    // A scale for each row, or for blocks of columns.
-    int64_t axis = (isRow ? 0 : 1) ^ (holder.transposed ? 1 : 0);
-    SmallVector<std::pair<StringRef, int64_t>> attributes{{"axis", axis}};
-    if (!isRow)
-      attributes.push_back({"block_size", item.block});
-    file.addFirst(
-        onnx::buildNode("DequantizeLinear", "", inputs, {name}, attributes,
-                        onnx::Message()
-                            .text(3, file.makeName(name + "/DequantizeLinear"))
-                            .bytes));
-    item.dequantized.push_back(std::move(names));
+    item.dequantized.push_back(
+        dequantize(item, base, base, name, holder.transposed));
     file.dropInitializer(holder.initializer);
     file.forgetValue(name);
   }
@@ -315,6 +364,169 @@ Error Writer::settleDequantized(Export &item) {
     file.replaceNode(reader.node, std::move(nodes));
   }
   return Error::success();
+}
+
+//===----------------------------------------------------------------------===//
+// Nodes that hold codes
+//===----------------------------------------------------------------------===//
+
+/// The operand with the codes.
+static const std::string &getCodes(const onnx::Node &node,
+                                   KeptReader::Kind kind) {
+  return node.inputs[kind == KeptReader::Kind::Linear ? 1 : 0];
+}
+
+Error Writer::settleKept(Kept &item) {
+  const KeptMatrix &matrix = item.matrix;
+  item.rows = matrix.rows;
+  item.columns = matrix.columns;
+  item.bits = matrix.format.indexBits;
+  item.block = matrix.format.getGroupColumns(matrix.columns);
+  item.hasZeros = matrix.format.hasMinimum;
+  const KeptReader &first = matrix.readers.front();
+  const onnx::Node &node = graph.nodes[first.node];
+  if (std::string lack = lackOfOpset(item.bits); !lack.empty())
+    return createStringError(describe(node) + ": " + lack +
+                             "leave --style out, and it stays as it is");
+  const std::string &old = getCodes(node, first.kind);
+  // The result of a node that only decodes stays.
+  for (const KeptReader &reader : matrix.readers)
+    if (reader.kind == KeptReader::Kind::Value && item.value.empty())
+      item.value = graph.nodes[reader.node].outputs[0];
+  if (item.value.empty())
+    item.value = file.makeName(old + "_f32");
+  // Products want [columns][rows]; that is how a matrix without other readers
+  // is stored.
+  bool byRows = matrix.isReadByRows();
+  item.dequantized = dequantize(item, old + "_codes", old, item.value, !byRows);
+  item.turned = item.value;
+  if (byRows && llvm::any_of(matrix.readers, [](const KeptReader &reader) {
+        return reader.kind == KeptReader::Kind::Linear;
+      })) {
+    item.turned = file.makeName(item.value + "_turned");
+    file.addFirst(onnx::buildNode("Transpose", "", {item.value}, {item.turned},
+                                  {}, identify(item.turned + "/Transpose")));
+  }
+  for (const KeptReader &reader : matrix.readers)
+    if (Error error = replaceKept(item, reader))
+      return error;
+  return Error::success();
+}
+
+/// Puts nodes of the standard into the place of one. They compute in f32, as the
+/// matrix is, and round once.
+Error Writer::replaceKept(const Kept &item, const KeptReader &reader) {
+  const onnx::Node &node = graph.nodes[reader.node];
+  const std::string &output = node.outputs[0];
+  auto identity = file.getIdentity(reader.node);
+  if (!identity)
+    return identity.takeError();
+  std::vector<std::string> nodes;
+  auto append = [&](StringRef op, std::vector<std::string> inputs,
+                    const std::string &result, StringRef kept,
+                    ArrayRef<std::pair<StringRef, int64_t>> attributes = {}) {
+    nodes.push_back(
+        onnx::buildNode(op, "", inputs, {result}, attributes, kept));
+    return result;
+  };
+  bool isWide = reader.element.isF32();
+  auto widen = [&](const std::string &value) {
+    if (isWide)
+      return value;
+    std::string wide = file.makeName(output + "_wide");
+    return append("Cast", {value}, wide, identify(wide + "/Cast"),
+                  {{"to", onnx::kFloat}});
+  };
+  // Only the last result has the old name.
+  auto name = [&](const Twine &ending, bool isLast) {
+    return isLast ? output : file.makeName(output + ending);
+  };
+  std::string result;
+  switch (reader.kind) {
+  case KeptReader::Kind::Linear: {
+    bool hasBias = node.inputs.size() > 5 && !node.inputs[5].empty();
+    std::string input = widen(node.inputs[0]);
+    result = append("MatMul", {input, item.turned},
+                    name("_product", isWide && !hasBias), *identity);
+    if (hasBias) {
+      std::string bias = widen(node.inputs[5]), sum = name("_sum", isWide);
+      result = append("Add", {result, bias}, sum, identify(sum + "/Add"));
+    }
+    break;
+  }
+  case KeptReader::Kind::Gather:
+    result = append("Gather", {item.value, node.inputs[1]},
+                    name("_rows", isWide), *identity, {{"axis", 0}});
+    break;
+  case KeptReader::Kind::Value:
+    if (item.value != output)
+      append("Identity", {item.value}, output, *identity);
+    break;
+  }
+  if (!isWide)
+    append("Cast", {result}, output, identify(output + "/Cast"),
+           {{"to", reader.element.isF16() ? onnx::kFloat16 : onnx::kBfloat16}});
+  file.replaceNode(reader.node, std::move(nodes));
+  return Error::success();
+}
+
+/// Whether the nodes in place of one read its operand `place`, too.
+static bool isStillRead(KeptReader::Kind kind, size_t place) {
+  switch (kind) {
+  case KeptReader::Kind::Linear:
+    return place == 0 || place == 5;
+  case KeptReader::Kind::Gather:
+    return place == 1;
+  case KeptReader::Kind::Value:
+    return false;
+  }
+  llvm_unreachable("unknown kind");
+}
+
+/// Drops what only replaced nodes read: tensors, and nodes that shape them.
+void Writer::dropOld(ArrayRef<Kept> items) {
+  llvm::DenseMap<size_t, KeptReader::Kind> replaced;
+  for (const Kept &item : items)
+    for (const KeptReader &reader : item.matrix.readers)
+      replaced[reader.node] = reader.kind;
+  llvm::DenseSet<size_t> gone;
+  llvm::StringSet<> old, used;
+  for (bool changed = true; changed;) {
+    changed = false;
+    used.clear();
+    for (const onnx::ValueInfo &output : graph.outputs)
+      used.insert(output.name);
+    for (auto [i, node] : llvm::enumerate(graph.nodes)) {
+      if (gone.contains(i))
+        continue;
+      addInnerUses(node, used);
+      auto found = replaced.find(i);
+      for (auto [place, input] : llvm::enumerate(node.inputs)) {
+        bool isUsed =
+            found == replaced.end() || isStillRead(found->second, place);
+        (isUsed ? used : old).insert(input);
+      }
+    }
+    for (auto [i, node] : llvm::enumerate(graph.nodes)) {
+      bool isOld = llvm::all_of(node.outputs, [&](const std::string &output) {
+        return old.contains(output) && !used.contains(output);
+      });
+      if (!isOld || node.outputs.empty() || gone.contains(i) ||
+          replaced.contains(i))
+        continue;
+      for (const std::string &output : node.outputs)
+        file.forgetValue(output);
+      file.replaceNode(i, {});
+      old.insert_range(node.inputs);
+      gone.insert(i);
+      changed = true;
+    }
+  }
+  for (auto [i, tensor] : llvm::enumerate(graph.initializers))
+    if (old.contains(tensor.name) && !used.contains(tensor.name)) {
+      file.dropInitializer(i);
+      file.forgetValue(tensor.name);
+    }
 }
 
 //===----------------------------------------------------------------------===//
@@ -340,6 +552,65 @@ Error Writer::copyExternal() {
                                                  tensor.dims, location,
                                                  data.append(*bytes)));
   }
+  return Error::success();
+}
+
+/// The operands of a DequantizeLinear; returns their bytes.
+int64_t Writer::writeDequantized(const Dequantized &names, const Coding &coding,
+                                 const OnnxCodes &matrix) {
+  int64_t rows = coding.rows, columns = coding.columns, bits = coding.bits,
+          groups = matrix.getGroups();
+  // Codes count from 0 where they have zero points, except in bytes.
+  bool isSigned = !coding.hasZeros || bits == 8, flip = names.transposed;
+  int32_t type = bits == 8   ? onnx::kInt8
+                 : bits == 4 ? (isSigned ? onnx::kInt4 : onnx::kUint4)
+                             : (isSigned ? onnx::kInt2 : onnx::kUint2);
+  auto dims = [&](int64_t count) {
+    return flip ? SmallVector<int64_t>{count, rows}
+                : SmallVector<int64_t>{rows, count};
+  };
+  SmallVector<int64_t> ofScales =
+      coding.isRow() ? SmallVector<int64_t>{rows} : dims(groups);
+  uint64_t bytes =
+      add(names.codes, type, dims(columns),
+          packTensor(matrix.codes, rows, columns, bits, isSigned, flip))
+          .size +
+      add(names.scales, onnx::kFloat, ofScales,
+          packScales(matrix.scales, rows, groups, flip))
+          .size;
+  if (coding.hasZeros)
+    bytes += add(names.zeros, type, ofScales,
+                 packTensor(matrix.zeros, rows, groups, bits, isSigned, flip))
+                 .size;
+  return static_cast<int64_t>(bytes);
+}
+
+Error Writer::writeKept(const Kept &item) {
+  const KeptReader &first = item.matrix.readers.front();
+  const onnx::Node &node = graph.nodes[first.node];
+  auto matrix = readStored(store, item.matrix.source);
+  if (!matrix)
+    return matrix.takeError();
+  auto codes = toOnnxCodes(*matrix);
+  if (!codes)
+    return createStringError(describe(node) + ": " +
+                             llvm::toString(codes.takeError()));
+  LedgerLine line;
+  line.name = getCodes(node, first.kind);
+  bool isTable =
+      llvm::any_of(item.matrix.readers, [](const KeptReader &reader) {
+        return reader.kind == KeptReader::Kind::Gather;
+      });
+  line.role = isTable ? TensorRole::Table : TensorRole::Linear;
+  line.weights = item.rows * item.columns;
+  line.bytesBefore = line.weights * sizeof(float);
+  line.bytesAfter = writeDequantized(item.dequantized, item, *codes);
+  line.format = item.matrix.format.name;
+  line.method = kKeepMethod.str();
+  line.note = "kept as it comes";
+  if (request.done)
+    request.done(line.bytesBefore);
+  lines.push_back(std::move(line));
   return Error::success();
 }
 
@@ -374,7 +645,7 @@ Error Writer::write(Export &item) {
   whole.block = item.block;
   int64_t rows = whole.rows, columns = whole.columns,
           groups = whole.getGroups(), bytes = 0;
-  if (request.style == OnnxStyle::NBits) {
+  if (style == OnnxStyle::NBits) {
     std::vector<char> blocks = packMatMulNBits(whole);
     int64_t width = item.block * item.bits / 8;
     Place place;
@@ -399,34 +670,8 @@ Error Writer::write(Export &item) {
       bytes += size;
     }
   } else {
-    // Codes count from 0 where they have zero points, except in bytes.
-    bool isSigned = !item.hasZeros || item.bits == 8;
-    int32_t type = item.bits == 8   ? onnx::kInt8
-                   : item.bits == 4 ? (isSigned ? onnx::kInt4 : onnx::kUint4)
-                                    : (isSigned ? onnx::kInt2 : onnx::kUint2);
-    bool isRow = item.block >= columns;
-    for (auto [names, holder] :
-         llvm::zip_equal(item.dequantized, item.matrix.holders)) {
-      bool flip = holder.transposed;
-      auto dims = [&](int64_t count) {
-        return flip ? SmallVector<int64_t>{count, rows}
-                    : SmallVector<int64_t>{rows, count};
-      };
-      SmallVector<int64_t> ofScales =
-          isRow ? SmallVector<int64_t>{rows} : dims(groups);
-      bytes += static_cast<int64_t>(
-          add(names.codes, type, dims(columns),
-              packTensor(whole.codes, rows, columns, item.bits, isSigned, flip))
-              .size +
-          add(names.scales, onnx::kFloat, ofScales,
-              packScales(whole.scales, rows, groups, flip))
-              .size);
-      if (item.hasZeros)
-        bytes += static_cast<int64_t>(add(names.zeros, type, ofScales,
-                                          packTensor(whole.zeros, rows, groups,
-                                                     item.bits, isSigned, flip))
-                                          .size);
-    }
+    for (const Dequantized &names : item.dequantized)
+      bytes += writeDequantized(names, item, whole);
   }
   // Parts share the bytes by their rows.
   for (LedgerLine &part :
@@ -436,9 +681,15 @@ Error Writer::write(Export &item) {
 }
 
 Expected<std::vector<LedgerLine>>
-Writer::run(std::vector<PlannedMatrix> matrices) {
+Writer::run(std::vector<PlannedMatrix> matrices,
+            std::vector<KeptMatrix> keptMatrices) {
   location = (path::filename(request.output) + ".data").str();
   std::vector<Export> items;
+  std::vector<Kept> kept;
+  for (KeptMatrix &matrix : keptMatrices) {
+    kept.emplace_back();
+    kept.back().matrix = std::move(matrix);
+  }
   for (PlannedMatrix &matrix : matrices) {
     items.emplace_back();
     items.back().matrix = std::move(matrix);
@@ -446,6 +697,10 @@ Writer::run(std::vector<PlannedMatrix> matrices) {
   for (Export &item : items)
     if (Error error = settle(item))
       return std::move(error);
+  for (Kept &item : kept)
+    if (Error error = settleKept(item))
+      return std::move(error);
+  dropOld(kept);
   if (Error error = data.open(request.place.path("data")))
     return std::move(error);
   if (Error error = copyExternal())
@@ -460,11 +715,16 @@ Writer::run(std::vector<PlannedMatrix> matrices) {
   if (request.expect) {
     int64_t total = 0;
     for (const Export &item : items)
-      total += item.matrix.rows * item.matrix.columns * sizeof(float);
+      total += item.rows * item.columns * sizeof(float);
+    for (const Kept &item : kept)
+      total += item.rows * item.columns * sizeof(float);
     request.expect(total);
   }
   for (Export &item : items)
     if (Error error = write(item))
+      return std::move(error);
+  for (const Kept &item : kept)
+    if (Error error = writeKept(item))
       return std::move(error);
   bool hasData = !data.isEmpty();
   if (Error error = data.close())
@@ -525,5 +785,15 @@ llmc::exportOnnx(const ExportRequest &request) {
   auto matrices = planOnnx(request.model, *file);
   if (!matrices)
     return matrices.takeError();
-  return Writer(request, *file).run(std::move(*matrices));
+  std::vector<KeptMatrix> kept;
+  if (request.style == OnnxStyle::QDQ) {
+    auto found = planKept(request.model, *file);
+    if (!found)
+      return found.takeError();
+    kept = std::move(*found);
+  } else if (request.style == OnnxStyle::NBits) {
+    if (Error error = refuseOtherNodes(request.model, *file))
+      return std::move(error);
+  }
+  return Writer(request, *file).run(std::move(*matrices), std::move(kept));
 }

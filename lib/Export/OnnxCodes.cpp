@@ -14,37 +14,41 @@
 using namespace llvm;
 using namespace llmc;
 
-Expected<bool> llmc::hasOnnxZeros(const FormatDescription &format) {
-  auto refuse = [&](const Twine &why) {
-    return createStringError("format '" + format.name + "' " + why);
+std::optional<OnnxLack> llmc::findOnnxLack(const FormatDescription &format) {
+  auto lack = [&](const Twine &why, const Twine &instead) {
+    return OnnxLack{("format '" + format.name + "' " + why).str(),
+                    instead.str()};
   };
   if (format.isDense() || format.terms.size() != 1)
-    return refuse("is no matrix of codes with one scale for each group; use "
-                  "i4g32, for example");
+    return lack("is no matrix of codes with one scale for each group",
+                "i4g32, for example");
   if (format.hadamard)
-    return refuse(
-        "transforms columns, which no operator of ONNX undoes; use '" +
-        format.getStored().name + "'");
+    return lack("transforms columns, which no operator of ONNX undoes",
+                "'" + format.getStored().name + "'");
   if (format.rank)
-    return refuse("adds a product of rank " + Twine(format.rank) +
-                  " to its codes, which ONNX has no place for; use " +
-                  format.withoutRank().name);
+    return lack("adds a product of rank " + Twine(format.rank) +
+                    " to its codes, which ONNX has no place for",
+                format.withoutRank().name);
   if (!is_contained({2u, 4u, 8u}, format.indexBits))
-    return refuse("has codes of " + Twine(format.indexBits) +
-                  " bits, and ONNX has those of 2, 4 and 8; use i4g32, for "
-                  "example");
+    return lack("has codes of " + Twine(format.indexBits) +
+                    " bits, and ONNX has those of 2, 4 and 8",
+                "i4g32, for example");
   const Levels &levels = format.terms[0].levels;
   int half = 1 << (format.indexBits - 1);
   if (!levels.table.empty() || (!format.hasMinimum && levels.offset != -half))
-    return refuse("has levels that are not even, and ONNX has integers; use "
-                  "i" +
-                  Twine(format.indexBits) + "g32, for example");
+    return lack("has levels that are not even, and ONNX has integers",
+                "i" + Twine(format.indexBits) + "g32, for example");
   if (format.hasMinimum && !format.minimum.ofScale)
-    return refuse(
-        "has minimums, and ONNX has zero points that are codes; use "
-        "i" +
-        Twine(format.indexBits) +
-        (format.groupSize ? "g" + Twine(format.groupSize) : Twine("row")));
+    return lack(
+        "has minimums, and ONNX has zero points that are codes",
+        "i" + Twine(format.indexBits) +
+            (format.groupSize ? "g" + Twine(format.groupSize) : Twine("row")));
+  return std::nullopt;
+}
+
+Expected<bool> llmc::hasOnnxZeros(const FormatDescription &format) {
+  if (auto lack = findOnnxLack(format))
+    return createStringError(lack->why + "; use " + lack->instead);
   return format.hasMinimum;
 }
 

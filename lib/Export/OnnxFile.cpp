@@ -16,6 +16,12 @@ constexpr uint64_t kModelOpset = 8, kModelGraph = 7, kGraphNode = 1,
                    kGraphValueInfo = 13;
 constexpr unsigned kBytesKind = 2;
 
+std::string llmc::onnx::describe(const Node &node) {
+  bool isNamed = !node.name.empty() || node.outputs.empty();
+  return "node '" + (isNamed ? node.name : node.outputs[0]) + "' (" + node.op +
+         ")";
+}
+
 static Expected<std::vector<WireField>> readFields(ArrayRef<char> bytes,
                                                    Span message) {
   WireReader reader(bytes, message.offset, message.offset + message.size);

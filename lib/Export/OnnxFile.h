@@ -18,6 +18,9 @@
 
 namespace llmc::onnx {
 
+/// "node 'name' (MatMul)".
+std::string describe(const Node &node);
+
 class OnnxFile {
 public:
   /// `bytes` must outlive this.

@@ -259,16 +259,17 @@ Error Planner::findTwins() {
   return Error::success();
 }
 
-/// The names that graphs inside nodes take from outside, and more.
-static void addInnerUses(const onnx::Graph &graph, llvm::StringSet<> &names) {
-  for (const onnx::Node &node : graph.nodes) {
-    names.insert_range(node.inputs);
-    for (const onnx::Attribute &attribute : node.attributes)
-      if (attribute.graph)
-        addInnerUses(*attribute.graph, names);
+void llmc::addInnerUses(const onnx::Node &node, llvm::StringSet<> &names) {
+  for (const onnx::Attribute &attribute : node.attributes) {
+    if (!attribute.graph)
+      continue;
+    for (const onnx::Node &inner : attribute.graph->nodes) {
+      names.insert_range(inner.inputs);
+      addInnerUses(inner, names);
+    }
+    for (const onnx::ValueInfo &output : attribute.graph->outputs)
+      names.insert(output.name);
   }
-  for (const onnx::ValueInfo &output : graph.outputs)
-    names.insert(output.name);
 }
 
 Reader::Kind Planner::classify(const onnx::Node &node, size_t input,
@@ -319,9 +320,7 @@ void Planner::findReaders() {
   }
   llvm::StringSet<> escaping;
   for (const onnx::Node &node : graph.nodes)
-    for (const onnx::Attribute &attribute : node.attributes)
-      if (attribute.graph)
-        addInnerUses(*attribute.graph, escaping);
+    addInnerUses(node, escaping);
   for (const onnx::ValueInfo &output : graph.outputs)
     escaping.insert(output.name);
   for (const auto &value : carried)

@@ -73,6 +73,9 @@ struct PlannedMatrix {
 llvm::Expected<std::vector<PlannedMatrix>> planOnnx(const ImportedModel &model,
                                                     const onnx::OnnxFile &file);
 
+/// Adds the names that graphs inside a node take from outside, and more.
+void addInnerUses(const onnx::Node &node, llvm::StringSet<> &names);
+
 } // namespace llmc
 
 #endif // LLMC_LIB_EXPORT_ONNXPLAN_H

@@ -56,12 +56,13 @@ Expected<ImportedModel> llmc::importOnnx(MLIRContext &context, StringRef path,
     return named(llvm::createStringError(llvm::inconvertibleErrorCode(), what));
   stripped->bytes = std::string();
 
-  auto module = onnx::Importer(context, model, options, result.folder,
-                               result.fileNumber, *result.weights)
-                    .run();
+  onnx::Importer importer(context, model, options, result.folder,
+                          result.fileNumber, *result.weights);
+  auto module = importer.run();
   if (!module)
     return named(module.takeError());
   result.module = std::move(*module);
+  result.stored = importer.takeStored();
   result.producer = model.producer;
   result.producerVersion = model.producerVersion;
   result.irVersion = model.irVersion;

@@ -256,6 +256,14 @@ Value Importer::getWeight(::mlir::Attribute source, RankedTensorType type,
   return nn::GetOp::create(b, loc, type, weight.getSymName());
 }
 
+void Importer::noteStored(const Scope &scope, const Node &node, Value weight,
+                          Type element) {
+  bool isMain = !scope.parent && !scope.call;
+  nn::WeightOp held = weightOf(weight);
+  if (held && isMain && !node.outputs.empty())
+    stored[node.outputs[0]] = {held.getSource(), element};
+}
+
 Value Importer::materialize(const Tensor &tensor, StringRef key, StringRef wish,
                             Location loc) {
   Expected<RankedTensorType> type = typeOf(tensor);

@@ -52,6 +52,8 @@ public:
            unsigned fileNumber, WeightStore &store);
 
   llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> run();
+  /// Of the main graph, after `run`.
+  llvm::StringMap<StoredMatrix> takeStored() { return std::move(stored); }
 
   //===--------------------------------------------------------------------===//
   // For NodeReader and handlers
@@ -70,6 +72,9 @@ public:
   /// A value of the weight with this source; equal sources share a weight.
   mlir::Value getWeight(mlir::Attribute source, mlir::RankedTensorType type,
                         llvm::StringRef wish, mlir::Location loc);
+  /// Says which weight a node holds in few bits.
+  void noteStored(const Scope &scope, const Node &node, mlir::Value weight,
+                  mlir::Type element);
   /// The name that was wished for a weight.
   std::string wishOf(nn::WeightOp weight) {
     return wishes.lookup(weight.getSymName());
@@ -130,6 +135,7 @@ private:
   llvm::DenseMap<mlir::Attribute, nn::WeightOp> weights;
   llvm::StringMap<nn::WeightOp> symbols;
   llvm::StringMap<std::string> wishes;
+  llvm::StringMap<StoredMatrix> stored;
   llvm::StringMap<int64_t> boundDims;
   llvm::StringSet<> usedDims;
   llvm::SmallVector<llvm::StringRef> callStack;

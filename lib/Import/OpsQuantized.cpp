@@ -183,6 +183,7 @@ void matMulNBits(NodeReader &n) {
                             int64_t(1) << (bits - 1), {1, block});
   // The weight is f32; so is the product, also between halves.
   Type element = n.elementType(a), f32 = n.builder().getF32Type();
+  n.importer().noteStored(n.scope(), n.node(), weight, element);
   SmallVector<Value, 3> operands{n.cast(a, f32), weight};
   if (bias)
     operands.push_back(n.cast(bias, f32));
@@ -239,9 +240,11 @@ void gatherBlockQuantized(NodeReader &n) {
     return;
   Value weight = dequantize(n, data, reshape(scales, {rows, blocks}), zeros,
                             zero, {1, block}, 0);
+  Type element = scales.type.getElementType();
+  n.importer().noteStored(n.scope(), n.node(), weight, element);
   Value result =
       n.create<nn::GatherOp>({weight, indices}, n.named("axis", int64_t(0)));
-  n.result(0, n.cast(result, scales.type.getElementType()));
+  n.result(0, n.cast(result, element));
 }
 
 //===----------------------------------------------------------------------===//
@@ -324,6 +327,7 @@ void dequantizeLinear(NodeReader &n) {
   Value weight =
       dequantize(n, codes, reshape(scales, counts),
                  zeros ? reshape(zeros, counts) : zeros, 0, blocks, 0);
+  n.importer().noteStored(n.scope(), n.node(), weight, element);
   n.result(0, n.cast(weight, element));
 }
 
@@ -360,10 +364,11 @@ void dequantizeBlocks(NodeReader &n) {
   auto source = nn::BlocksSourceAttr::get(
       b.getContext(), reshape(bytes, {(*shape)[0], rowBytes}).source,
       known->name);
-  n.result(0, n.importer().getWeight(
-                  source, RankedTensorType::get(*shape, b.getF32Type()),
-                  dequantizedName(weightName(n.node().inputs[0], n.node(), 0)),
-                  n.loc()));
+  Value weight = n.importer().getWeight(
+      source, RankedTensorType::get(*shape, b.getF32Type()),
+      dequantizedName(weightName(n.node().inputs[0], n.node(), 0)), n.loc());
+  n.importer().noteStored(n.scope(), n.node(), weight, b.getF32Type());
+  n.result(0, weight);
 }
 
 } // namespace

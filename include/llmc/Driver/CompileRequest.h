@@ -37,8 +37,9 @@ struct CompileRequest {
   std::string emit = "bundle";
   /// What the names of a library begin with, an identifier of C.
   std::string prefix = "llmc";
-  /// How compressed weights stand in an ONNX file: "nbits" or "qdq".
-  std::string style = "nbits";
+  /// How compressed weights stand in an ONNX file: "nbits" or "qdq"; empty:
+  /// "nbits", but what comes compressed and is kept stands as it did.
+  std::string style;
   /// Replace a file of `llmc compress` that is there.
   bool force = false;
   /// "main", "lm", "all" (both) or "auto" (main, and lm where there is a

@@ -13,6 +13,7 @@
 #include "llmc/Import/Import.h"
 #include "llmc/Report/Ledger.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
+#include <optional>
 
 namespace llmc {
 
@@ -33,7 +34,8 @@ struct ExportRequest {
   const ImportedModel &model;
   /// What those names mean.
   const MethodSet &methods;
-  OnnxStyle style = OnnxStyle::NBits;
+  /// Null: NBits, but what comes compressed and is kept stands as it did.
+  std::optional<OnnxStyle> style;
   /// Of a language model, in tokens.
   int64_t context = 0;
   /// The file to make, and the folder in which it is made.

@@ -13,6 +13,7 @@
 #define LLMC_EXPORT_ONNXCODES_H
 
 #include "llmc/Formats/QuantizedMatrix.h"
+#include <optional>
 
 namespace llmc {
 
@@ -33,9 +34,17 @@ struct OnnxCodes {
   int64_t getGroups() const { return (columns + block - 1) / block; }
 };
 
-/// Whether matrices of this format are such codes, and have zeros other than
-/// 2^(bits-1). An error says what the format has that ONNX lacks, and which one
-/// would do.
+/// Why matrices of a format are no such codes.
+struct OnnxLack {
+  /// "format 'NAME' has ..., and ONNX has ..."
+  std::string why;
+  /// A format that would do, for "use ...".
+  std::string instead;
+};
+std::optional<OnnxLack> findOnnxLack(const FormatDescription &format);
+
+/// Whether matrices of this format have zeros other than 2^(bits-1). An error
+/// says what the format has that ONNX lacks, and which one would do.
 llvm::Expected<bool> hasOnnxZeros(const FormatDescription &format);
 
 /// Takes a matrix without column scale apart. Fails as hasOnnxZeros does, and

@@ -10,6 +10,7 @@
 #include "llmc/Weights/WeightStore.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "llvm/ADT/StringMap.h"
 #include <map>
 
 namespace llmc {
@@ -20,6 +21,14 @@ struct ImportOptions {
   /// Handlers beside those of llmc, of operators that llmc has none for. They go
   /// before functions of the model.
   std::vector<onnx::Converter> converters = {};
+};
+
+/// A matrix in few bits that a node of the file holds.
+struct StoredMatrix {
+  /// Of the f32 matrix [rows, columns].
+  mlir::Attribute source;
+  /// The element type of what the node computes.
+  mlir::Type element;
 };
 
 /// A model as `func.func @main` of an nn module, and the bytes of its weights.
@@ -35,6 +44,9 @@ struct ImportedModel {
   std::map<std::string, int64_t> opsets;
   /// Number of the ONNX file in `weights`.
   unsigned fileNumber = 0;
+  /// What MatMulNBits, GatherBlockQuantized, DequantizeLinear and DequantizeBlocks
+  /// of the main graph hold, by the name of their result.
+  llvm::StringMap<StoredMatrix> stored = {};
 
   uint64_t fileBytes() const {
     return weights->getFile(fileNumber).bytes().size();
