@@ -15,16 +15,16 @@ static constexpr StringLiteral kBits = "bits", kGroup = "group",
                                kTerms = "terms", kMinimum = "minimum",
                                kLevels = "levels", kScale = "scale",
                                kFunction = "function", kHadamard = "hadamard",
-                               kRank = "rank";
+                               kRank = "rank", kWeights = "weights";
 
 //===----------------------------------------------------------------------===//
 // Writing
 //===----------------------------------------------------------------------===//
 
 static DictionaryAttr buildTerm(Builder &builder, const Term &term,
-                                unsigned codes) {
+                                unsigned count) {
   SmallVector<int8_t> levels;
-  for (unsigned code = 0; code < codes; ++code)
+  for (unsigned code = 0; code < count; ++code)
     levels.push_back(static_cast<int8_t>(term.levels.get(code)));
   NamedAttrList entries;
   entries.set(kLevels, builder.getDenseI8ArrayAttr(levels));
@@ -41,7 +41,7 @@ DictionaryAttr llmc::pack::buildDefinition(MLIRContext *context,
   Builder builder(context);
   SmallVector<Attribute> terms;
   for (const Term &term : format.terms)
-    terms.push_back(buildTerm(builder, term, format.getCodeCount()));
+    terms.push_back(buildTerm(builder, term, format.getLevelCount()));
   NamedAttrList entries;
   entries.set(kBits, builder.getI64IntegerAttr(format.indexBits));
   entries.set(kGroup, builder.getI64IntegerAttr(format.groupSize));
@@ -51,6 +51,8 @@ DictionaryAttr llmc::pack::buildDefinition(MLIRContext *context,
                 builder.getStringAttr(getMinimumName(format.minimum)));
   if (format.hadamard)
     entries.set(kHadamard, builder.getI64IntegerAttr(format.hadamard));
+  if (format.isVector())
+    entries.set(kWeights, builder.getI64IntegerAttr(format.weightsPerIndex));
   if (format.rank)
     entries.set(kRank, builder.getI64IntegerAttr(format.rank));
   return entries.getDictionary(context);
@@ -96,7 +98,8 @@ private:
 
 } // namespace
 
-static llvm::Expected<Term> parseTerm(Attribute from, unsigned codes) {
+static llvm::Expected<Term> parseTerm(Attribute from,
+                                      const FormatDescription &format) {
   auto entries = dyn_cast<DictionaryAttr>(from);
   if (!entries)
     return llvm::createStringError("expected a dictionary for each term");
@@ -108,11 +111,12 @@ static llvm::Expected<Term> parseTerm(Attribute from, unsigned codes) {
                       : StringAttr();
   if (llvm::Error error = reader.finish())
     return std::move(error);
-  if (levels.size() != static_cast<int64_t>(codes))
-    return llvm::createStringError("expected " + Twine(codes) +
+  int64_t count = format.getLevelCount();
+  if (levels.size() != count)
+    return llvm::createStringError("expected " + Twine(count) +
                                    " levels but got " + Twine(levels.size()));
   Term term;
-  term.levels = Levels::make(levels.asArrayRef());
+  term.levels = Levels::make(levels.asArrayRef(), format.isVector());
   if (function)
     term.levels.function = function.str();
   if (!parseChain(scale, term.scale))
@@ -137,6 +141,9 @@ static llvm::Error parseInto(FormatDescription &format,
                       : IntegerAttr();
   auto rank = reader.has(kRank) ? reader.take<IntegerAttr>(kRank, "a number as")
                                 : IntegerAttr();
+  auto weights = reader.has(kWeights)
+                     ? reader.take<IntegerAttr>(kWeights, "a number as")
+                     : IntegerAttr();
   if (llvm::Error error = reader.finish())
     return error;
   // Before so many levels are asked for; `verify` knows better.
@@ -146,6 +153,12 @@ static llvm::Error parseInto(FormatDescription &format,
         "expected 1 to 8 bits and a group, numbers of i64");
   format.indexBits = static_cast<unsigned>(bits.getInt());
   format.groupSize = group.getInt();
+  if (weights && (!weights.getType().isInteger(64) || weights.getInt() < 2 ||
+                  weights.getInt() > 8))
+    return llvm::createStringError(
+        "expected 'weights' of 2, 4 or 8, a number of i64");
+  if (weights)
+    format.weightsPerIndex = static_cast<unsigned>(weights.getInt());
   if (hadamard && !hadamard.getType().isInteger(64))
     return llvm::createStringError("expected 'hadamard' as a number of i64");
   if (hadamard)
@@ -154,7 +167,7 @@ static llvm::Error parseInto(FormatDescription &format,
     return llvm::createStringError("expected a rank of i64");
   format.rank = rank ? rank.getInt() : 0;
   for (Attribute each : terms) {
-    auto term = parseTerm(each, format.getCodeCount());
+    auto term = parseTerm(each, format);
     if (!term)
       return term.takeError();
     format.terms.push_back(std::move(*term));

@@ -56,12 +56,14 @@ static void printJson(json::OStream &out, const FormatFamily &family) {
   if (!family.plugin.empty())
     out.attribute("plugin", family.plugin);
   out.attribute("bits", format.indexBits);
+  if (format.isVector())
+    out.attribute("weights", format.weightsPerIndex);
   out.attribute("group", format.groupSize);
   out.attributeArray("terms", [&] {
     for (const Term &term : format.terms)
       out.object([&] {
         out.attributeArray("levels", [&] {
-          for (unsigned code = 0; code < format.getCodeCount(); ++code)
+          for (unsigned code = 0; code < format.getLevelCount(); ++code)
             out.value(term.levels.get(code));
         });
         out.attribute("scale", getChainName(term.scale));
@@ -162,7 +164,10 @@ static void printMethod(const Method &method) {
 /// What a name of the family alone means.
 static std::string describeDefaults(const FormatDescription &format) {
   std::string text =
-      formatv("codes of {0} bits, ", format.indexBits).str() +
+      formatv("codes of {0} bits", format.indexBits).str() +
+      (format.isVector()
+           ? formatv(" for {0} weights, ", format.weightsPerIndex).str()
+           : std::string(", ")) +
       (format.groupSize ? "groups of " + std::to_string(format.groupSize)
                         : std::string("whole rows"));
   for (const Term &term : format.terms)

@@ -29,6 +29,10 @@ std::optional<OnnxLack> llmc::findOnnxLack(const FormatDescription &format) {
     return lack("adds a product of rank " + Twine(format.rank) +
                     " to its codes, which ONNX has no place for",
                 format.withoutRank().name);
+  if (format.isVector())
+    return lack("has codes that stand for " + Twine(format.weightsPerIndex) +
+                    " weights each, and ONNX has one for each weight",
+                "i4g32, for example");
   if (!is_contained({2u, 4u, 8u}, format.indexBits))
     return lack("has codes of " + Twine(format.indexBits) +
                     " bits, and ONNX has those of 2, 4 and 8",

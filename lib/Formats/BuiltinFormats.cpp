@@ -6,6 +6,7 @@
 // LLMC_FORMATS_VENDOR, a text, this file makes a plugin of that vendor.
 //
 //===----------------------------------------------------------------------===//
+#include "VectorTables.h"
 #include "llmc/Plugin/plugin.h"
 
 #include <array>
@@ -47,7 +48,8 @@ static constexpr std::array<int8_t, kCount<bits>> kEven = [] {
 /// sixteen bits in pairs. NF4 and NF3, quantiles of a normal distribution, are rounded to
 /// 127ths. E2M1, numbers of a sign, two bits of exponent and one of mantissa
 /// (OCP Microscaling Formats 1.0, section 5.3.3), is doubled to have integers;
-/// code 8, its negative zero, is read as 0 and not made. Nor is code 3 of T2.
+/// code 8, its negative zero, is read as 0 and not made. Nor is code 3 of T2. Tables
+/// of vectors are made by VectorTables.py.
 static constexpr std::array<int8_t, 16>
     kNl4 = {-127, -104, -83, -65, -49, -35, -22, -10,
             1,    13,   25,  38,  53,  69,  89,  113},
@@ -73,12 +75,12 @@ template <const auto &levels> static constexpr llmc_term makeTerm() {
 template <const auto &levels>
 static constexpr llmc_term kTerm = makeTerm<levels>();
 
-template <const auto &levels>
+template <const auto &levels, uint32_t weights = 1>
 static constexpr llmc_format_definition
 makeFormat(const char *name, const char *summary,
            const llmc_chain *minimum = nullptr) {
   uint32_t bits = 0;
-  while (size_t(1) << bits < levels.size())
+  while (weights << bits < levels.size())
     ++bits;
   return {sizeof(llmc_format_definition),
           name,
@@ -89,7 +91,9 @@ makeFormat(const char *name, const char *summary,
           1,
           minimum,
           /*hadamard=*/0,
-          /*reserved=*/0};
+          /*reserved=*/0,
+          weights,
+          /*reserved_too=*/0};
 }
 
 #define LLMC_NAME(name) LLMC_FORMATS_PREFIX name
@@ -120,11 +124,15 @@ static constexpr llmc_format_definition kFormats[] = {
                      "quantiles of a normal distribution, 8 in 127ths"),
     makeFormat<kE2m1>(LLMC_NAME("e2m1"), "floats of four bits, in halves"),
     makeFormat<kT2>(LLMC_NAME("t2"), "-1, 0 and 1"),
+    makeFormat<kV4b8, 4>(LLMC_NAME("v4b8"),
+                         "vectors of 4 weights in 8 bits, for normal numbers"),
+    makeFormat<kV2b6, 2>(LLMC_NAME("v2b6"),
+                         "vectors of 2 weights in 6 bits, for normal numbers"),
 };
 
 static constexpr llmc_plugin kPlugin = {sizeof(llmc_plugin),
                                         LLMC_PLUGIN_ABI,
-                                        2,
+                                        4,
                                         LLMC_FORMATS_VENDOR,
                                         "1",
                                         nullptr,

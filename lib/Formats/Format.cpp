@@ -45,10 +45,10 @@ int64_t llmc::getCodeBits(ScaleCode code) {
   llvm_unreachable("no such scale code");
 }
 
-Levels Levels::make(ArrayRef<int8_t> levels) {
+Levels Levels::make(ArrayRef<int8_t> levels, bool vectors) {
   Levels result;
   for (auto [code, level] : enumerate(levels))
-    if (level != levels[0] + static_cast<int>(code)) {
+    if (vectors || level != levels[0] + static_cast<int>(code)) {
       result.table.assign(levels.begin(), levels.end());
       return result;
     }
@@ -117,7 +117,8 @@ FormatDescription FormatDescription::withoutRank() const {
 }
 
 bool FormatDescription::operator==(const FormatDescription &other) const {
-  return indexBits == other.indexBits && dense == other.dense &&
+  return indexBits == other.indexBits &&
+         weightsPerIndex == other.weightsPerIndex && dense == other.dense &&
          terms == other.terms && hasMinimum == other.hasMinimum &&
          (!hasMinimum || minimum == other.minimum) &&
          groupSize == other.groupSize && hadamard == other.hadamard &&
@@ -138,6 +139,29 @@ FormatDescription FormatDescription::getStored() const {
 //===----------------------------------------------------------------------===//
 // Verification
 //===----------------------------------------------------------------------===//
+
+/// Of formats of vectors alone.
+static Error verifyVectors(const FormatDescription &format) {
+  unsigned weights = format.weightsPerIndex;
+  if (weights != 2 && weights != 4 && weights != 8)
+    return createStringError("expected codes of 1, 2, 4 or 8 weights but got " +
+                             Twine(weights));
+  if (format.indexBits % weights != 0)
+    return createStringError("expected the bits of a code to be a multiple of "
+                             "its " +
+                             Twine(weights) + " weights but got " +
+                             Twine(format.indexBits));
+  for (const Term &term : format.terms) {
+    if (term.levels.table.empty())
+      return createStringError("expected a table of levels under codes of " +
+                               Twine(weights) + " weights");
+    if (!term.levels.function.empty())
+      return createStringError(
+          "expected no function of levels under codes of " + Twine(weights) +
+          " weights: a function has one level for a code");
+  }
+  return Error::success();
+}
 
 static Error verifyChain(const FormatDescription &format,
                          const ScaleChain &chain) {
@@ -180,9 +204,10 @@ Error llmc::verify(const FormatDescription &format) {
           "expected " + Twine(8 * getRealBytes(format.dense)) +
           " bits of a dense format but got " + Twine(format.indexBits));
     if (!format.terms.empty() || format.hasMinimum || format.groupSize != 0 ||
-        format.rank != 0)
+        format.rank != 0 || format.isVector())
       return createStringError(
-          "expected a dense format without terms, minimum, groups and rank");
+          "expected a dense format without terms, minimum, "
+          "groups, rank and vectors");
     return Error::success();
   }
   if (format.indexBits < 1 || format.indexBits > 8 || format.indexBits == 7)
@@ -201,11 +226,14 @@ Error llmc::verify(const FormatDescription &format) {
   if (format.terms.empty() || format.terms.size() > kMaxTerms)
     return createStringError("expected 1 to " + Twine(kMaxTerms) +
                              " terms but got " + Twine(format.terms.size()));
+  if (format.isVector())
+    if (Error error = verifyVectors(format))
+      return error;
   for (auto [index, term] : enumerate(format.terms)) {
     if (!term.levels.table.empty() &&
-        term.levels.table.size() != format.getCodeCount())
+        term.levels.table.size() != format.getLevelCount())
       return createStringError(
-          "expected a table of " + Twine(format.getCodeCount()) +
+          "expected a table of " + Twine(format.getLevelCount()) +
           " levels but got " + Twine(term.levels.table.size()));
     if (format.getLowestLevel(index) < -128 ||
         format.getHighestLevel(index) > 127)
@@ -266,12 +294,18 @@ std::string llmc::describe(const FormatDescription &format) {
   }
   std::string group =
       format.groupSize ? "group of " + std::to_string(format.groupSize) : "row";
-  out << "codes:    " << format.indexBits << " bits\n";
+  out << "codes:    " << format.indexBits << " bits";
+  if (format.isVector())
+    out << " for " << format.weightsPerIndex << " weights";
+  out << '\n';
   for (const Term &term : format.terms) {
     out << "levels:   ";
     if (term.levels.table.empty())
       out << "code" << (term.levels.offset < 0 ? " - " : " + ")
           << std::abs(term.levels.offset);
+    else if (format.isVector())
+      out << "a table of " << format.getCodeCount() << " vectors of "
+          << format.weightsPerIndex;
     else
       interleaveComma(term.levels.table, out,
                       [&](int8_t level) { out << static_cast<int>(level); });

@@ -165,7 +165,8 @@ Expected<FormatDescription> FormatSet::parse(StringRef name) const {
   if (!family)
     return unknown(name,
                    "expected levels u1 to u6, u8, i2 to i6, i8, nl4, sl4, nl3, "
-                   "nf4, nf3, e2m1 or t2, or the name of a format" +
+                   "nf4, nf3, e2m1, t2, v4b8 or v2b6, or the name of a "
+                   "format" +
                        Twine(name.contains('.')
                                  ? "; --plugin FILE loads those of a plugin"
                                  : ""));

@@ -8,12 +8,15 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 
+#include <algorithm>
 #include <cstddef>
 
 using namespace llvm;
 using namespace llmc;
 
 static constexpr size_t kMostFormats = 256, kLongestFunction = 8192;
+/// The LLMC_PLUGIN_ABI that first had formats of vectors.
+static constexpr uint32_t kSinceVectors = 4;
 
 /// How a chain of the table is stored; null pointers are checked by the caller.
 static Expected<ScaleChain> readChain(const Twine &what, const llmc_chain &from,
@@ -70,8 +73,14 @@ readFunction(const Twine &what, const llmc_term &from, unsigned bits,
 }
 
 static Expected<Levels> readLevels(const Twine &what, const llmc_term &from,
-                                   unsigned bits, LevelsRunner run) {
-  size_t count = size_t(1) << bits;
+                                   unsigned bits, unsigned weights,
+                                   LevelsRunner run) {
+  size_t count = (size_t(1) << bits) * weights;
+  if (weights > 1 && (!from.levels || from.function))
+    return createStringError(what + ".levels: expected a table of " +
+                             Twine(count) +
+                             " levels, and no function, as codes stand for " +
+                             Twine(weights) + " weights");
   if (!from.levels && !from.function)
     return createStringError(what + ".levels: expected " + Twine(count) +
                              " levels, or a function, but got null pointers");
@@ -102,16 +111,17 @@ static Expected<Levels> readLevels(const Twine &what, const llmc_term &from,
       return createStringError(
           what + ".levels: expected levels from " + Twine(from.lowest) +
           " to " + Twine(from.highest) + ", as the table says, but got " +
-          Twine(int(level)) + " for code " + Twine(code));
-  Levels result = Levels::make(levels);
+          Twine(int(level)) + " for code " + Twine(code / weights));
+  Levels result = Levels::make(levels, weights > 1);
   result.function = std::move(function);
   return result;
 }
 
 static Expected<Term> readTerm(const Twine &what, const llmc_term &from,
-                               unsigned bits, LevelsRunner run) {
+                               unsigned bits, unsigned weights,
+                               LevelsRunner run) {
   Term term;
-  auto levels = readLevels(what, from, bits, run);
+  auto levels = readLevels(what, from, bits, weights, run);
   if (!levels)
     return levels.takeError();
   term.levels = std::move(*levels);
@@ -145,6 +155,25 @@ static Expected<FormatFamily> readFamily(const Twine &what,
                              Twine(from.bits));
   format.indexBits = from.bits;
   format.groupSize = from.group;
+  if (LLMC_PLUGIN_HAS(&from, reserved_too)) {
+    if (from.weights > 1 && from.weights != 2 && from.weights != 4 &&
+        from.weights != 8)
+      return createStringError(what +
+                               ".weights: expected 0, 1, 2, 4 or 8 but "
+                               "got " +
+                               Twine(from.weights));
+    if (from.reserved_too != 0)
+      return createStringError(what + ".reserved_too: expected 0 but got " +
+                               Twine(from.reserved_too));
+    format.weightsPerIndex = std::max(from.weights, 1u);
+    // Before so many levels are read.
+    if (from.bits % format.weightsPerIndex != 0)
+      return createStringError(what +
+                               ".bits: expected a multiple of the weights of a "
+                               "code, " +
+                               Twine(from.weights) + ", but got " +
+                               Twine(from.bits));
+  }
   if (from.term_count < 1)
     return createStringError(what + ".term_count: expected at least 1 but got "
                                     "0");
@@ -156,7 +185,7 @@ static Expected<FormatFamily> readFamily(const Twine &what,
     auto each = readElement(which, from.terms, i, sizeof(llmc_term));
     if (!each)
       return each.takeError();
-    auto term = readTerm(which, **each, from.bits, run);
+    auto term = readTerm(which, **each, from.bits, format.weightsPerIndex, run);
     if (!term)
       return term.takeError();
     format.terms.push_back(std::move(*term));
@@ -234,6 +263,11 @@ Error FormatSet::add(const llmc_plugin &plugin, StringRef file,
     auto family = readFamily(what, **each, *vendor, run);
     if (!family)
       return family.takeError();
+    // An older llmc would take vectors for single levels.
+    if (family->defaults.isVector() && plugin.needs < kSinceVectors)
+      return createStringError(
+          "llmc_plugin.needs: expected at least " + Twine(kSinceVectors) +
+          ", since " + what + " is of vectors, but got " + Twine(plugin.needs));
     for (const FormatFamily &other : all) {
       StringRef shorter = other.name, longer = family->name;
       if (shorter.size() > longer.size())

@@ -53,7 +53,7 @@ static RecordPlan planRecord(const FormatDescription &format, int64_t tileRows,
   RecordPlan plan;
   plan.groups = groups;
   plan.units = divideCeil(columns, kUnitColumns);
-  int64_t at = plan.units * format.indexBits * tileRows * kStepColumns;
+  int64_t at = plan.units * format.getBitsOfWeight() * tileRows * kStepColumns;
   for (const ScaleChain &chain : format.getChains()) {
     ChainPlace place;
     if (chain.real != RealType::None && chain.span != RealSpan::Row) {
@@ -142,7 +142,7 @@ Expected<PackedLayout> PackedLayout::create(const FormatDescription &format,
     return layout;
   }
   layout.groups = format.getGroups(columns);
-  layout.unitBytes = format.indexBits * tileRows * kStepColumns;
+  layout.unitBytes = format.getBitsOfWeight() * tileRows * kStepColumns;
   // A row of one group is one record, whatever its length.
   layout.groupsPerRecord =
       layout.groups == 1 ? 1 : chooseGroups(format, tileRows);
@@ -192,13 +192,13 @@ static uint32_t load(const void *from) {
 
 static void store(void *to, uint32_t value) { std::memcpy(to, &value, 4); }
 
-/// The four bytes of a k-step at a time: `codes` are the 32 of a row, `unit` is
+/// Four codes of N weights at a time: `codes` are the 32 / N of a row, `unit` is
 /// its lane in the first piece.
-template <unsigned Shift, unsigned Width>
+template <unsigned N, unsigned Shift, unsigned Width>
 static char *packPlane(const uint8_t *codes, int64_t tileRows, char *unit) {
   constexpr uint32_t kMask = ((1u << Width) - 1) * 0x01010101u;
   constexpr unsigned kFields = 8 / Width;
-  for (unsigned piece = 0; piece < Width; ++piece) {
+  for (unsigned piece = 0; piece < Width / N; ++piece) {
     uint32_t lane = 0;
     for (unsigned field = 0; field < kFields; ++field)
       lane |= (load(codes + kStepColumns * (piece * kFields + field)) >> Shift &
@@ -210,12 +210,12 @@ static char *packPlane(const uint8_t *codes, int64_t tileRows, char *unit) {
   return unit;
 }
 
-template <unsigned Shift, unsigned Width>
+template <unsigned N, unsigned Shift, unsigned Width>
 static const char *unpackPlane(const char *unit, int64_t tileRows,
                                uint8_t *codes) {
   constexpr uint32_t kMask = ((1u << Width) - 1) * 0x01010101u;
   constexpr unsigned kFields = 8 / Width;
-  for (unsigned piece = 0; piece < Width; ++piece) {
+  for (unsigned piece = 0; piece < Width / N; ++piece) {
     uint32_t lane = load(unit);
     for (unsigned field = 0; field < kFields; ++field) {
       uint8_t *to = codes + kStepColumns * (piece * kFields + field);
@@ -226,64 +226,84 @@ static const char *unpackPlane(const char *unit, int64_t tileRows,
   return unit;
 }
 
+template <unsigned N>
 static void packUnit(unsigned bits, const uint8_t *codes, int64_t tileRows,
                      char *unit) {
   switch (bits) {
   case 1:
-    packPlane<0, 1>(codes, tileRows, unit);
+    packPlane<N, 0, 1>(codes, tileRows, unit);
     return;
   case 2:
-    packPlane<0, 2>(codes, tileRows, unit);
+    packPlane<N, 0, 2>(codes, tileRows, unit);
     return;
   case 3:
-    packPlane<2, 1>(codes, tileRows, packPlane<0, 2>(codes, tileRows, unit));
+    packPlane<N, 2, 1>(codes, tileRows,
+                       packPlane<N, 0, 2>(codes, tileRows, unit));
     return;
   case 4:
-    packPlane<0, 4>(codes, tileRows, unit);
+    packPlane<N, 0, 4>(codes, tileRows, unit);
     return;
   case 5:
-    packPlane<4, 1>(codes, tileRows, packPlane<0, 4>(codes, tileRows, unit));
+    packPlane<N, 4, 1>(codes, tileRows,
+                       packPlane<N, 0, 4>(codes, tileRows, unit));
     return;
   case 6:
-    packPlane<4, 2>(codes, tileRows, packPlane<0, 4>(codes, tileRows, unit));
+    packPlane<N, 4, 2>(codes, tileRows,
+                       packPlane<N, 0, 4>(codes, tileRows, unit));
     return;
   case 8:
-    packPlane<0, 8>(codes, tileRows, unit);
+    packPlane<N, 0, 8>(codes, tileRows, unit);
     return;
   }
   llvm_unreachable("no such width");
 }
 
 /// `codes` must be zeros.
+template <unsigned N>
 static void unpackUnit(unsigned bits, const char *unit, int64_t tileRows,
                        uint8_t *codes) {
   switch (bits) {
   case 1:
-    unpackPlane<0, 1>(unit, tileRows, codes);
+    unpackPlane<N, 0, 1>(unit, tileRows, codes);
     return;
   case 2:
-    unpackPlane<0, 2>(unit, tileRows, codes);
+    unpackPlane<N, 0, 2>(unit, tileRows, codes);
     return;
   case 3:
-    unpackPlane<2, 1>(unpackPlane<0, 2>(unit, tileRows, codes), tileRows,
-                      codes);
+    unpackPlane<N, 2, 1>(unpackPlane<N, 0, 2>(unit, tileRows, codes), tileRows,
+                         codes);
     return;
   case 4:
-    unpackPlane<0, 4>(unit, tileRows, codes);
+    unpackPlane<N, 0, 4>(unit, tileRows, codes);
     return;
   case 5:
-    unpackPlane<4, 1>(unpackPlane<0, 4>(unit, tileRows, codes), tileRows,
-                      codes);
+    unpackPlane<N, 4, 1>(unpackPlane<N, 0, 4>(unit, tileRows, codes), tileRows,
+                         codes);
     return;
   case 6:
-    unpackPlane<4, 2>(unpackPlane<0, 4>(unit, tileRows, codes), tileRows,
-                      codes);
+    unpackPlane<N, 4, 2>(unpackPlane<N, 0, 4>(unit, tileRows, codes), tileRows,
+                         codes);
     return;
   case 8:
-    unpackPlane<0, 8>(unit, tileRows, codes);
+    unpackPlane<N, 0, 8>(unit, tileRows, codes);
     return;
   }
   llvm_unreachable("no such width");
+}
+
+/// The functions for codes of `weights` weights.
+static auto getPackUnit(unsigned weights) {
+  return weights == 8   ? packUnit<8>
+         : weights == 4 ? packUnit<4>
+         : weights == 2 ? packUnit<2>
+                        : packUnit<1>;
+}
+
+static auto getUnpackUnit(unsigned weights) {
+  return weights == 8   ? unpackUnit<8>
+         : weights == 4 ? unpackUnit<4>
+         : weights == 2 ? unpackUnit<2>
+                        : unpackUnit<1>;
 }
 
 //===----------------------------------------------------------------------===//
@@ -421,24 +441,26 @@ static void packDenseTile(const QuantizedMatrix &matrix,
 static void packTile(const QuantizedMatrix &matrix, const PackedLayout &layout,
                      ArrayRef<ChainView> views, int64_t tile, char *out) {
   const FormatDescription &format = matrix.format;
-  int64_t columns = layout.columns, tileRows = layout.tileRows;
+  int64_t tileRows = layout.tileRows, count = matrix.getRowBytes(),
+          unitCodes = format.getCodesOfRow(kUnitColumns);
+  auto pack = getPackUnit(format.weightsPerIndex);
   for (int64_t r = 0; r < getFilledRows(layout, tile); ++r) {
     int64_t row = tile * tileRows + r;
-    const uint8_t *codes = matrix.codes.data() + row * columns;
-    int64_t column = 0;
+    const uint8_t *codes = matrix.codes.data() + row * count;
+    int64_t first = 0;
     for (int64_t index = 0; index < layout.records; ++index) {
       const RecordPlan &record = layout.getRecord(index);
       char *unit = out + layout.getRecordOffset(index) + r * kStepColumns;
       for (int64_t u = 0; u < record.units; ++u) {
         uint8_t tail[kUnitColumns] = {};
-        const uint8_t *from = codes + column;
-        if (column + kUnitColumns > columns) {
-          std::memcpy(tail, from, columns - column);
+        const uint8_t *from = codes + first;
+        if (first + unitCodes > count) {
+          std::memcpy(tail, from, count - first);
           from = tail;
         }
-        packUnit(format.indexBits, from, tileRows, unit);
+        pack(format.indexBits, from, tileRows, unit);
         unit += layout.unitBytes;
-        column += kUnitColumns;
+        first += unitCodes;
       }
     }
     walkScales(
@@ -537,7 +559,10 @@ Expected<QuantizedMatrix> llmc::unpackMatrix(const FormatDescription &format,
   auto matrix = QuantizedMatrix::create(format, layout.rows, layout.columns);
   if (!matrix)
     return matrix.takeError();
-  int64_t columns = layout.columns, tileRows = layout.tileRows;
+  int64_t columns = layout.columns, tileRows = layout.tileRows,
+          count = matrix->getRowBytes(),
+          unitCodes = format.getCodesOfRow(kUnitColumns);
+  auto unpack = getUnpackUnit(format.weightsPerIndex);
   auto views = getViews(format, columns);
   for (int64_t row = 0; row < layout.rows; ++row) {
     const char *tile = packed.data() + row / tileRows * layout.tileBytes;
@@ -549,18 +574,18 @@ Expected<QuantizedMatrix> llmc::unpackMatrix(const FormatDescription &format,
                     tile + (k * tileRows + r) * bytes, bytes);
       continue;
     }
-    int64_t column = 0;
+    int64_t first = 0;
     for (int64_t index = 0; index < layout.records; ++index) {
       const RecordPlan &record = layout.getRecord(index);
       const char *unit =
           tile + layout.getRecordOffset(index) + r * kStepColumns;
       for (int64_t u = 0; u < record.units; ++u) {
         uint8_t codes[kUnitColumns] = {};
-        unpackUnit(format.indexBits, unit, tileRows, codes);
-        std::memcpy(matrix->codes.data() + row * columns + column, codes,
-                    std::min(kUnitColumns, columns - column));
+        unpack(format.indexBits, unit, tileRows, codes);
+        std::memcpy(matrix->codes.data() + row * count + first, codes,
+                    std::min(unitCodes, count - first));
         unit += layout.unitBytes;
-        column += kUnitColumns;
+        first += unitCodes;
       }
     }
     walkScales(

@@ -18,6 +18,10 @@ LevelCoder::LevelCoder(const FormatDescription &format)
       lowest(static_cast<float>(format.getLowestLevel())),
       highest(static_cast<float>(format.getHighestLevel())) {
   const Levels &levels = format.terms[0].levels;
+  if (format.isVector()) {
+    vectors.emplace(levels.table, format.weightsPerIndex);
+    return;
+  }
   unsigned count = format.getCodeCount();
   for (unsigned code = 1; code < count; ++code)
     if (std::abs(levels.get(code)) < std::abs(levels.get(zeroCode)))
@@ -82,6 +86,18 @@ static void encodeTable(const float *values, int64_t columns, int64_t width,
   }
 }
 
+/// Numbers in units of their scales.
+LLMC_VECTORIZED
+static void divide(const float *values, int64_t columns, int64_t width,
+                   const float *inverse, const float *minimum, float *scaled) {
+  for (int64_t begin = 0; begin < columns; begin += width) {
+    int64_t end = begin + width < columns ? begin + width : columns;
+    float by = *inverse++, m = minimum ? *minimum++ : 0;
+    for (int64_t k = begin; k < end; ++k)
+      scaled[k] = (values[k] - m) * by;
+  }
+}
+
 LLMC_VECTORIZED
 static void roundAffine(const float *values, int64_t count, float lowest,
                         float highest, float *levels) {
@@ -104,7 +120,7 @@ static void roundTable(const float *values, int64_t count, const float *borders,
 
 void LevelCoder::encodeRow(ArrayRef<float> values, int64_t width,
                            ArrayRef<float> scales, ArrayRef<float> minimums,
-                           uint8_t *codes) const {
+                           uint8_t *codes, ArrayRef<float> importance) const {
   int64_t columns = values.size();
   SmallVector<float, 256> inverse;
   inverse.reserve(scales.size());
@@ -115,6 +131,21 @@ void LevelCoder::encodeRow(ArrayRef<float> values, int64_t width,
     inverse.push_back(std::isfinite(by) ? by : 0);
   }
   const float *m = minimums.empty() ? nullptr : minimums.data();
+  if (vectors) {
+    // What fills up the last vector has no importance. Flat groups are zeros.
+    int64_t weights = vectors->getWeights(),
+            count = (columns + weights - 1) / weights;
+    std::vector<float> scaled(count * weights), counts;
+    divide(values.data(), columns, width, inverse.data(), m, scaled.data());
+    if (!importance.empty() || columns % weights != 0) {
+      counts.assign(columns, 1);
+      llvm::copy(importance, counts.begin());
+      counts.resize(count * weights);
+    }
+    vectors->find(scaled.data(), counts.empty() ? nullptr : counts.data(),
+                  count, codes);
+    return;
+  }
   if (affine) {
     encodeAffine(values.data(), columns, width, inverse.data(), m, offset,
                  highest - lowest, codes);

@@ -36,7 +36,7 @@ Expected<QuantizedMatrix> QuantizedMatrix::create(FormatDescription format,
     return createStringError("expected a matrix whose size fits 63 bits but "
                              "got " +
                              Twine(rows) + "x" + Twine(columns));
-  matrix.codes.resize(rows * columns * matrix.getCodeBytes());
+  matrix.codes.resize(rows * matrix.getRowBytes());
   for (const ScaleChain &chain : matrix.format.getChains()) {
     ChainValues &values = matrix.chains.emplace_back();
     values.reals.resize(rows * matrix.format.getReals(chain, columns));
@@ -76,11 +76,10 @@ Error llmc::verify(const QuantizedMatrix &matrix) {
                                " but got " + Twine(got));
     return Error::success();
   };
-  auto rowBytes = checkedMul<int64_t>(matrix.columns, matrix.getCodeBytes());
-  if (!rowBytes)
+  if (!checkedMul<int64_t>(matrix.columns, matrix.getCodeBytes()))
     return createStringError("expected rows whose size fits 63 bits");
-  if (Error error =
-          checkLength("codes", matrix.codes.size(), matrix.rows, *rowBytes))
+  if (Error error = checkLength("codes", matrix.codes.size(), matrix.rows,
+                                matrix.getRowBytes()))
     return error;
   if (!matrix.format.isDense() &&
       !inRange(matrix.codes, matrix.format.indexBits))
@@ -141,8 +140,7 @@ static void decodeRow(const QuantizedMatrix &matrix, int64_t row,
                       const float *columnScale, Value *out) {
   const FormatDescription &format = matrix.format;
   int64_t columns = matrix.columns;
-  const uint8_t *codes =
-      matrix.codes.data() + row * columns * matrix.getCodeBytes();
+  const uint8_t *codes = matrix.codes.data() + row * matrix.getRowBytes();
   std::vector<double> added = decodeAdded(matrix, row);
   auto finish = [&](double value, int64_t k) {
     if (!added.empty())
@@ -164,6 +162,7 @@ static void decodeRow(const QuantizedMatrix &matrix, int64_t row,
       scale[t] = matrix.getChainValue(t, row, g);
     if (format.hasMinimum)
       minimum = matrix.getChainValue(terms, row, g);
+    // Of a format of vectors: `code` counts their entries.
     auto decode = [&](unsigned code) {
       double value = 0;
       for (unsigned t = 0; t < terms; ++t)
@@ -171,6 +170,12 @@ static void decodeRow(const QuantizedMatrix &matrix, int64_t row,
       return value + minimum;
     };
     int64_t begin = g * width, end = std::min(columns, begin + width);
+    if (format.isVector()) {
+      int64_t weights = format.weightsPerIndex;
+      for (int64_t k = begin; k < end; ++k)
+        finish(decode(codes[k / weights] * weights + k % weights), k);
+      continue;
+    }
     // Every code once, where a group has more columns than there are codes.
     int64_t count = format.getCodeCount();
     if (count <= end - begin) {

@@ -267,14 +267,15 @@ Value QuantizedEmitter::atUnit(Value record, int64_t unit) {
 
 QuantizedEmitter::Pieces QuantizedEmitter::loadPieces(Value unit) {
   Pieces pieces;
+  pieces.unit = unit;
   auto words = VectorType::get({lanes}, e.getI32Type());
-  // A unit has as many pieces as a code has bits.
-  for (unsigned p = 0; p < shape.format.indexBits; ++p) {
+  // A unit has as many pieces as a weight has bits.
+  for (unsigned p = 0; p < shape.format.getBitsOfWeight(); ++p) {
     Values values;
     for (int64_t c = 0; c < columns; ++c)
       values.push_back(
           e.load(words, atRow(unit, p * shape.layout.tileRows + c * lanes, 4)));
-    pieces.push_back(values);
+    pieces.words.push_back(values);
   }
   return pieces;
 }
@@ -285,8 +286,8 @@ Value QuantizedEmitter::emitCodes(const Pieces &pieces, int64_t step,
   unsigned before = 0;
   for (const Plane &plane : planes) {
     unsigned fields = 8 / plane.width;
-    Value piece = pieces[before + step / fields][column];
-    before += plane.width;
+    Value piece = pieces.words[before + step / fields][column];
+    before += plane.width / shape.format.weightsPerIndex;
     if (plane.width != 8) {
       unsigned field = step % fields * plane.width;
       if (field)
@@ -342,6 +343,8 @@ int64_t QuantizedEmitter::getLargestLevel(unsigned term) const {
 
 Value QuantizedEmitter::emitLevels(const Pieces &pieces, int64_t step,
                                    int64_t column, unsigned term) {
+  if (shape.format.isVector())
+    return lookUpVectors(pieces, step, column, term);
   Value codes = emitCodes(pieces, step, column);
   const Levels &levels = shape.format.terms[term].levels;
   int64_t shift = getOffsetShift(term),

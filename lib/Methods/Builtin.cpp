@@ -349,7 +349,8 @@ static constexpr llmc_method makeMethod(const char *name, const char *summary,
                                         const llmc_option (&options)[N],
                                         uint64_t uses,
                                         decltype(llmc_method::run) run) {
-  return {sizeof(llmc_method), name, summary, options, N, uses, run};
+  return {sizeof(llmc_method),       name, summary, options, N,
+          uses | LLMC_TAKES_VECTORS, run};
 }
 
 static constexpr llmc_method kMethods[] = {

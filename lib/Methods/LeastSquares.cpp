@@ -34,6 +34,8 @@ struct Sums {
 /// A group, and its sums that do not depend on levels.
 struct Group {
   SmallVector<float, 256> values, importance;
+  /// Whether all columns, a multiple of 16, have the same importance.
+  bool even = false;
   float w = 0, x = 0;
 };
 
@@ -115,6 +117,46 @@ static void addTable(const float *values, const float *importance,
   sums = {addLanes(l), addLanes(ll), addLanes(xl)};
 }
 
+/// The scaled numbers of a group.
+LLMC_VECTORIZED
+static void scale(const float *values, int64_t count, float inverse,
+                  float minimum, float *scaled) {
+  for (int64_t k = 0; k < count; ++k)
+    scaled[k] = (values[k] - minimum) * inverse;
+}
+
+/// Sums with given levels.
+LLMC_VECTORIZED
+static void addLevels(const float *values, const float *importance,
+                      const float *levels, int64_t count, Sums &sums) {
+  Lanes l = {}, ll = {}, xl = {};
+  for (int64_t k = 0; k < count; k += 16) {
+    Lanes x = *reinterpret_cast<const UnalignedLanes *>(values + k);
+    Lanes w = *reinterpret_cast<const UnalignedLanes *>(importance + k);
+    Lanes y = *reinterpret_cast<const UnalignedLanes *>(levels + k), wy = w * y;
+    l += wy;
+    ll += wy * y;
+    xl += wy * x;
+  }
+  sums = {addLanes(l), addLanes(ll), addLanes(xl)};
+}
+
+/// As addAffine for vectors: the nearest of the table to each.
+static void addVectors(const Group &group, const VectorSearch &search,
+                       float inverse, float minimum, Sums &sums) {
+  size_t count = group.values.size(), weights = search.getWeights();
+  SmallVector<float, 256> scaled(count);
+  SmallVector<uint8_t, 128> codes(count / weights);
+  scale(group.values.data(), static_cast<int64_t>(count), inverse, minimum,
+        scaled.data());
+  search.find(scaled.data(), group.even ? nullptr : group.importance.data(),
+              static_cast<int64_t>(codes.size()), codes.data());
+  for (auto [i, code] : enumerate(codes))
+    std::copy_n(search.getLevels(code), weights, scaled.begin() + i * weights);
+  addLevels(group.values.data(), group.importance.data(), scaled.data(),
+            static_cast<int64_t>(count), sums);
+}
+
 /// Copies a group less `shift`, without its sums.
 static void copy(Group &group, ArrayRef<float> values,
                  ArrayRef<float> importance, float shift) {
@@ -127,7 +169,9 @@ static void copy(Group &group, ArrayRef<float> values,
   for (float each : importance)
     total += each;
   // Inputs that are all 0 say nothing.
-  if (importance.empty() || !(total > 0))
+  bool unknown = importance.empty() || !(total > 0);
+  group.even = unknown && count == padded;
+  if (unknown)
     std::fill_n(group.importance.begin(), count, 1.0f);
   else
     // In units of their mean, which keeps the sums far from the limits of f32.
@@ -158,6 +202,10 @@ static Sums addUp(Group &group, const LevelGrid &grid, float inverse,
   if (grid.isAffine()) {
     addAffine(group.values.data(), group.importance.data(), count, inverse,
               minimum, grid.getLowest(), grid.getHighest(), sums);
+    return sums;
+  }
+  if (const VectorSearch *vectors = grid.getVectors()) {
+    addVectors(group, *vectors, inverse, minimum, sums);
     return sums;
   }
   addTable(group.values.data(), group.importance.data(), count, inverse,
@@ -236,8 +284,9 @@ void LeastSquares::solveSymmetric(Row &row, const TableSearch &search,
   SmallVector<float, 32> inverses, squares, products, gains;
   // Where levels are not symmetric, a negative scale is another set of levels.
   for (float sign : {1.0f, -1.0f}) {
-    if (sign < 0 &&
-        (!signedScale || row.grid.getLowest() == -row.grid.getHighest()))
+    bool symmetric = !row.grid.getVectors() &&
+                     row.grid.getLowest() == -row.grid.getHighest();
+    if (sign < 0 && (!signedScale || symmetric))
       continue;
     float scale = larger(larger(sign * high / row.grid.getHighest(),
                                 sign * low / row.grid.getHighest()),
@@ -331,7 +380,7 @@ void LeastSquares::solveAffine(Row &row, int64_t index) const {
   if (low == high)
     return;
   float bottom = row.grid.getLowest(), top = row.grid.getHighest();
-  float range = high - low, narrowest = getNarrowest(row.format.bits);
+  float range = high - low, narrowest = getNarrowest(row.grid.getBits());
   fill(group, values, row.getImportance(index), low);
   Line best;
   for (int64_t i = 0; i < candidates; ++i) {
@@ -374,7 +423,7 @@ void LeastSquares::propose(Row &row) const {
     return;
   }
   SmallVector<float, 32> parts;
-  float narrowest = getNarrowest(row.format.bits);
+  float narrowest = getNarrowest(row.grid.getBits());
   for (int64_t i = 0; i < candidates; ++i)
     parts.push_back(1 - (1 - narrowest) * static_cast<float>(i) /
                             static_cast<float>(candidates - 1));

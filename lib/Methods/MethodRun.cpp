@@ -22,6 +22,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <optional>
 #include <thread>
@@ -129,6 +130,7 @@ struct llmc_run {
       : request(request), format(*request.format), matrix(std::move(matrix)),
         memory(request.memory ? *request.memory : heap),
         columns(request.weight.columns), groups(this->matrix.getGroups()),
+        rowCodes(format.getCodesOfRow(columns)),
         width(format.isDense() ? 0 : format.getGroupColumns(columns)),
         largest(request.weight.rows), written(request.weight.rows) {
     if (!format.isDense())
@@ -145,6 +147,24 @@ struct llmc_run {
     matrix.columnScale = scale.vec();
     for (float each : scale)
       inverseScale.push_back(1 / each);
+  }
+
+  /// What is known of the inputs of what is stored. Before any row.
+  void setSquares(ArrayRef<float> squares) { meanSquare = squares; }
+
+  /// By how much squared errors of a vector count in each column; empty: the
+  /// same in all.
+  ArrayRef<float> getImportance() {
+    if (meanSquare.empty() || !format.isVector())
+      return {};
+    std::call_once(weighing, [&] {
+      for (int64_t k = 0; k < columns; ++k) {
+        float scale = matrix.columnScale.empty() ? 1 : matrix.columnScale[k];
+        importance.push_back(std::min(meanSquare[k] * scale * scale,
+                                      std::numeric_limits<float>::max()));
+      }
+    });
+    return importance;
   }
 
   /// Keeps the text of an error, one for each thread.
@@ -286,8 +306,10 @@ struct llmc_run {
   std::optional<LevelCoder> coder;
   Heap heap;
   MethodMemory &memory;
-  const int64_t columns, groups, width;
-  std::vector<float> inverseScale;
+  const int64_t columns, groups, rowCodes, width;
+  std::vector<float> inverseScale, importance;
+  ArrayRef<float> meanSquare;
+  std::once_flag weighing;
   /// By row: the largest scale that was wanted, and what is stored.
   std::vector<float> largest;
   std::vector<uint8_t> written;
@@ -483,7 +505,7 @@ static int encodeRow(llmc_run *run, int64_t row, const float *values,
   run->coder->encodeRow(
       ArrayRef(values, run->columns), run->width, ArrayRef(scales, run->groups),
       hasMinimum ? ArrayRef(minimums, run->groups) : ArrayRef<float>(),
-      run->matrix.codes.data() + row * run->columns);
+      run->matrix.codes.data() + row * run->rowCodes, run->getImportance());
   run->written[row] |= kCodes;
   return LLMC_METHOD_OK;
 }
@@ -495,14 +517,15 @@ static int writeCodes(llmc_run *run, int64_t row, const uint8_t *codes) {
     return run->fail("a dense format has no codes; expected write_values");
   if (!codes)
     return run->fail("expected codes but got a null pointer");
-  for (int64_t k = 0; k < run->columns; ++k)
+  for (int64_t k = 0; k < run->rowCodes; ++k)
     if (codes[k] >= run->format.getCodeCount())
-      return run->fail("row " + Twine(row) + ", column " + Twine(k) +
+      return run->fail("row " + Twine(row) + ", column " +
+                       Twine(k * run->format.weightsPerIndex) +
                        ": expected a code below " +
                        Twine(run->format.getCodeCount()) + " but got " +
                        Twine(static_cast<unsigned>(codes[k])));
-  std::memcpy(run->matrix.codes.data() + row * run->columns, codes,
-              run->columns);
+  std::memcpy(run->matrix.codes.data() + row * run->rowCodes, codes,
+              run->rowCodes);
   run->written[row] |= kCodes;
   return LLMC_METHOD_OK;
 }
@@ -596,7 +619,8 @@ Expected<MethodResult> llmc::runTable(const Method &method,
   if (!format.isDense()) {
     described.bits = format.indexBits;
     described.level_count = format.getCodeCount();
-    for (unsigned code = 0; code < format.getCodeCount(); ++code)
+    described.weights = format.weightsPerIndex;
+    for (unsigned code = 0; code < format.getLevelCount(); ++code)
       levels.push_back(static_cast<int8_t>(format.terms[0].levels.get(code)));
     described.even = format.terms[0].levels.table.empty();
     described.levels = levels.data();
@@ -611,6 +635,7 @@ Expected<MethodResult> llmc::runTable(const Method &method,
   }
 
   StoredStatistics known(request);
+  run.setSquares(known.meanSquare);
   auto orNull = [](ArrayRef<float> values) {
     return values.empty() ? nullptr : values.data();
   };

@@ -146,7 +146,7 @@ static Expected<Method> readMethod(const Twine &what, const llmc_method &from,
     return std::move(error);
   // Bits that are not known here are of statistics that are not there.
   method.uses = from.uses & (LLMC_USES_MEAN_ABSOLUTE | LLMC_USES_MEAN_SQUARE |
-                             LLMC_USES_GRAM);
+                             LLMC_USES_GRAM | LLMC_TAKES_VECTORS);
   if (!from.run)
     return createStringError(what + ".run: expected a function but got a null "
                                     "pointer");

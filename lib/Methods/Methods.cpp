@@ -37,6 +37,13 @@ static Error checkRequest(const Method &method, const MethodRequest &request) {
                              "' has zero points: it is read from models but "
                              "not made; expected a format with minimums, such "
                              "as u4g32");
+  if (request.format->isVector() && !(method.uses & LLMC_TAKES_VECTORS))
+    return createStringError(
+        "method " + method.name + " makes no format of vectors, and '" +
+        request.format->name + "' has codes that stand for " +
+        Twine(request.format->weightsPerIndex) +
+        " weights; expected a format of single levels, such as i4g32, or "
+        "another method, such as mse");
   if (weight.rows < 1 || weight.columns < 1)
     return createStringError("expected a matrix of at least one row and one "
                              "column but got " +

@@ -12,9 +12,17 @@ using namespace llmc;
 
 LevelGrid::LevelGrid(const llmc_format &format)
     : affine(format.even), lowest(static_cast<float>(format.lowest)),
-      highest(static_cast<float>(format.highest)) {
+      highest(static_cast<float>(format.highest)), bits(format.bits) {
   if (affine)
     return;
+  if (LLMC_PLUGIN_HAS(&format, weights) && format.weights > 1) {
+    vectors.emplace(
+        ArrayRef(format.levels,
+                 static_cast<size_t>(format.level_count) * format.weights),
+        format.weights);
+    bits /= format.weights;
+    return;
+  }
   std::vector<float> ordered(format.levels, format.levels + format.level_count);
   std::sort(ordered.begin(), ordered.end());
   ordered.erase(std::unique(ordered.begin(), ordered.end()), ordered.end());

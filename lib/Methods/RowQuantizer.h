@@ -5,8 +5,9 @@
 // What the methods of llmc share: they differ in the scale and the minimum they
 // want for a group. A GroupSolver says what; the rest (reading, guards, storing
 // scales, codes, threads) are services of llmc_host, and the order of them is
-// here, once. These files know llmc by its plugin interface alone, so that they
-// are a plugin if they are compiled as one.
+// here, once. These files know llmc by its plugin interface alone, and a search
+// that needs nothing else of it, so that they are a plugin if they are compiled as
+// one.
 //
 // The order matters. Scales are stored first; with what they decode to, the
 // solver settles the minimums; those are stored; codes come last and are the
@@ -17,9 +18,11 @@
 #ifndef LLMC_LIB_METHODS_ROWQUANTIZER_H
 #define LLMC_LIB_METHODS_ROWQUANTIZER_H
 
+#include "llmc/Formats/VectorSearch.h"
 #include "llmc/Plugin/plugin.h"
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/SmallVector.h"
+#include <optional>
 #include <vector>
 
 namespace llmc {
@@ -33,7 +36,13 @@ public:
   float getHighest() const { return highest; }
   /// A level is its code plus a number.
   bool isAffine() const { return affine; }
-  /// Of levels that are not: the points half-way between neighboring levels, and
+  /// A code stands for several weights; null if it does not.
+  const VectorSearch *getVectors() const {
+    return vectors ? &*vectors : nullptr;
+  }
+  /// Bits of a code for each of its weights.
+  unsigned getBits() const { return bits; }
+  /// Of single levels that are not affine: the points half-way between neighboring levels, and
   /// how much higher the upper one is.
   llvm::ArrayRef<float> getBorders() const { return borders; }
   llvm::ArrayRef<float> getSteps() const { return steps; }
@@ -41,6 +50,8 @@ public:
 private:
   bool affine;
   float lowest, highest;
+  unsigned bits;
+  std::optional<VectorSearch> vectors;
   std::vector<float> borders, steps;
 };
 

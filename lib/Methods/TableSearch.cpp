@@ -14,7 +14,7 @@ using namespace llvm;
 using namespace llmc;
 
 TableSearch::TableSearch(const LevelGrid &grid, float narrowest) {
-  if (grid.isAffine())
+  if (grid.isAffine() || grid.getVectors())
     return;
   ArrayRef<float> all = grid.getBorders(), steps = grid.getSteps();
   // The level of 0, which is above negative borders only.

@@ -396,6 +396,8 @@ static constexpr Check kChecks[] = {
 /// Codes with and without minimums, a table, scales of two steps, no codes.
 static constexpr StringLiteral kFormats[] = {"u4g32", "i4g64", "t2g32",
                                              "nl4",   "q4_k",  "bf16"};
+/// For methods that have LLMC_TAKES_VECTORS, too.
+static constexpr StringLiteral kVectors = "v4b8";
 
 //===----------------------------------------------------------------------===//
 // The whole
@@ -527,8 +529,10 @@ static void checkCxx(Trials &trials, StringRef kind, StringRef name,
   trials.tellReports(name, kind, /*taken=*/true, add);
 }
 
-/// A line of each thing that can be checked: its kind and its name.
-static std::string listSubjects(const LoadedPlugin &plugin) {
+/// A line of each thing that can be checked: its kind, "vectors" for a method that
+/// takes formats of vectors, too, and its name.
+static std::string listSubjects(const PluginSet &set,
+                                const LoadedPlugin &plugin) {
   std::string text;
   auto list = [&](StringRef kind, StringRef name) {
     std::string line = ("\n" + kind + " " + name).str();
@@ -537,7 +541,9 @@ static std::string listSubjects(const LoadedPlugin &plugin) {
       text += line;
   };
   for (const std::string &method : plugin.methods)
-    list("method", method);
+    list(set.getMethods().find(method)->uses & LLMC_TAKES_VECTORS ? "vectors"
+                                                                  : "method",
+         method);
   for (const std::string &format : plugin.formats)
     list("format", format);
   for (const std::string &metric : plugin.metrics)
@@ -591,7 +597,7 @@ llmc::checkPlugin(StringRef file, int64_t seconds,
   Outcome loaded = trials.run([&](const PluginSet &set) {
     const LoadedPlugin &plugin = set.getPlugins().front();
     return Expected<std::string>(plugin.vendor + "\n" + plugin.version +
-                                 listSubjects(plugin));
+                                 listSubjects(set, plugin));
   });
   if (!loaded.good || !loaded.report.empty())
     return createStringError(
@@ -621,12 +627,15 @@ llmc::checkPlugin(StringRef file, int64_t seconds,
       checkMetric(trials, name, add);
       continue;
     }
-    if (kind != "method") {
+    if (kind != "method" && kind != "vectors") {
       checkCxx(trials, kind, name, add);
       continue;
     }
+    SmallVector<StringRef> formats(std::begin(kFormats), std::end(kFormats));
+    if (kind == "vectors")
+      formats.push_back(kVectors);
     bool taken = false, late = false;
-    for (StringRef format : kFormats) {
+    for (StringRef format : formats) {
       taken |= checkMethod(trials, name, format, late, add);
       // Others would take as long.
       if (late)

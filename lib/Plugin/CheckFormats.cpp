@@ -4,10 +4,10 @@
 //
 // What a format says of itself is checked when it is loaded. Here it is used: to
 // encode and decode, and in the kernels that come from it, compiled for this
-// processor. Encoder and decoder have one table of levels, and each number is
-// rounded for itself, so what is seen to here are scales that a method can make,
-// codes that survive the order of the bytes, and kernels that agree: where a text
-// of levels is spliced into vectors, nobody has tried that text before.
+// processor. Encoder and decoder have one table of levels, and each number, or
+// vector, is rounded for itself, so what is seen to here are scales that a method
+// can make, codes that survive the order of the bytes, and kernels that agree:
+// where a text of levels is spliced into vectors, nobody has tried that text before.
 //
 //===----------------------------------------------------------------------===//
 #include "CheckFormats.h"
@@ -78,7 +78,8 @@ static Expected<QuantizedMatrix> makeMatrix(const FormatDescription &format,
 // Values
 //===----------------------------------------------------------------------===//
 
-/// Every number to be stored is as near as the format has it, given the scales.
+/// Every number to be stored is as near as the format has it, given the scales; in
+/// formats of vectors, all of a code together.
 static Error checkNearest(ArrayRef<float> values, QuantizedMatrix matrix) {
   int64_t hadamard = matrix.format.hadamard;
   matrix.format = matrix.format.getStored();
@@ -89,22 +90,35 @@ static Error checkNearest(ArrayRef<float> values, QuantizedMatrix matrix) {
     std::vector<float> stored(values.slice(row * columns, columns));
     rotateColumns(hadamard, columns, 0, MutableArrayRef(stored));
     decodeRows(matrix, row, row + 1, MutableArrayRef(decoded));
-    for (int64_t k = 0; k < columns; ++k) {
+    int64_t weights = format.weightsPerIndex;
+    for (int64_t k = 0; k < columns; k += weights) {
+      int64_t used = std::min(weights, columns - k);
       double scale = matrix.getChainValue(0, row, k / width),
              minimum = format.hasMinimum
                            ? matrix.getChainValue(1, row, k / width)
                            : 0,
-             value = stored[k], best = INFINITY;
-      for (unsigned code = 0; code < format.getCodeCount(); ++code)
-        best =
-            std::min(best, std::abs(scale * format.terms[0].levels.get(code) +
-                                    minimum - value));
-      double error = std::abs(decoded[k] - value);
-      if (error > best + 1e-5 * (std::abs(value) + std::abs(scale)))
+             best = INFINITY;
+      for (unsigned code = 0; code < format.getCodeCount(); ++code) {
+        double distance = 0;
+        for (int64_t i = 0; i < used; ++i) {
+          int level = format.terms[0].levels.get(code * weights + i);
+          distance =
+              std::hypot(distance, scale * level + minimum - stored[k + i]);
+        }
+        best = std::min(best, distance);
+      }
+      double error = 0, size = 0;
+      for (int64_t i = 0; i < used; ++i) {
+        error = std::hypot(error, decoded[k + i] - stored[k + i]);
+        size = std::hypot(size, stored[k + i]);
+      }
+      // Sums of squares are compared in f32 where levels are vectors.
+      double rounding = weights > 1 ? 1e-3 : 1e-5;
+      if (error > best + rounding * (size + std::abs(scale)))
         return createStringError(
             formatv("row {0}, column {1}: expected {2} to be stored within "
                     "{3:E2} but got {4}",
-                    row, k, value, best, decoded[k])
+                    row, k, stored[k], best, decoded[k])
                 .str());
     }
   }
@@ -145,10 +159,10 @@ static Expected<std::string> checkRoundTrip(const FormatDescription &format) {
       relative = measureError(request.weight, result->matrix).getRelative();
     }
   }
-  return formatv("{0} shapes, each number at its nearest of levels from {1} to "
-                 "{2}; relative error of rtn {3:F4}",
-                 std::size(shapes), format.getLowestLevel(),
-                 format.getHighestLevel(), relative)
+  return formatv("{0} shapes, each {1} at its nearest of levels from {2} to "
+                 "{3}; relative error of rtn {4:F4}",
+                 std::size(shapes), format.isVector() ? "vector" : "number",
+                 format.getLowestLevel(), format.getHighestLevel(), relative)
       .str();
 }
 

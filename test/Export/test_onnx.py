@@ -247,6 +247,7 @@ class Formats(Folder):
     def test_refusals(self):
         for format_, why in {"u4g32": "has minimums", "i5g32": "codes of 5 bits", "nl4g32": "levels that are not even",
                              "t2g32": "levels that are not even",
+                             "v4b8": "codes that stand for 4 weights each, and ONNX has one for each weight; use i4g32",
                              "i4g32.f32.h64": "transforms columns, which no operator of ONNX undoes; use 'i4g32.f32'",
                              "i4g48.f32": "expected groups of 16, 32, 64, 128 or 256 columns",
                              "i4g32.f32r-u8": "expected a scale that f32 holds"}.items():

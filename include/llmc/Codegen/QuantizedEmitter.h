@@ -114,8 +114,13 @@ public:
   mlir::Value atUnit(mlir::Value record, mlir::Value unit);
   mlir::Value atUnit(mlir::Value record, int64_t unit);
 
-  /// The stored bytes of a unit: [piece over all planes][column], i32 lanes.
-  using Pieces = llvm::SmallVector<Emitter::Values, 8>;
+  /// The stored bytes of a unit.
+  struct Pieces {
+    /// [piece over all planes][column], i32 lanes.
+    llvm::SmallVector<Emitter::Values, 8> words;
+    /// Where they lie: codes of a whole byte are read one by one.
+    mlir::Value unit;
+  };
   Pieces loadPieces(mlir::Value unit);
 
   /// For a k-step: the levels of four columns in the bytes of each lane, less
@@ -158,8 +163,12 @@ public:
   }
 
 private:
-  /// The codes of a k-step in the bytes of each lane.
+  /// Four codes in the bytes of each lane: those of a k-step, or in formats of
+  /// vectors of so many as they stand for.
   mlir::Value emitCodes(const Pieces &pieces, int64_t step, int64_t column);
+  /// emitLevels of a format of vectors (QuantizedVectors.cpp).
+  mlir::Value lookUpVectors(const Pieces &pieces, int64_t step, int64_t column,
+                            unsigned term);
   mlir::Value loadReal(RealType type, mlir::Value from);
   mlir::Value loadCode(ScaleCode code, mlir::Value from, int64_t group,
                        int64_t groups, int64_t column);

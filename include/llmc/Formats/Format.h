@@ -12,6 +12,10 @@
 // this one description come the reference decoder, the encoder, the size and
 // the order of the bytes (Layout.h), and the kernels.
 //
+// In formats of vectors one code stands for several weights beside each other, 2,
+// 4 or 8 of them: L_t[code] is a vector, of which the weight in column k has
+// entry k mod n. Groups begin with a code, since n divides 16.
+//
 // Dense formats (f32, bf16, f16) have no terms: the code is the number itself.
 //
 // With a transform of columns (Hadamard.h) this is the stored matrix, and the
@@ -71,17 +75,18 @@ struct ScaleChain {
   bool operator==(const ScaleChain &other) const = default;
 };
 
-/// From a code to an integer of eight bits.
+/// From a code to an integer of eight bits, or to several.
 struct Levels {
-  /// One entry for each code. Empty: `code + offset`.
+  /// One entry for each code; in formats of vectors `weightsPerIndex` beside each
+  /// other, and never empty. Empty: `code + offset`.
   llvm::SmallVector<int8_t, 16> table;
   int offset = 0;
   /// How kernels compute it, as MLIR text (llmc/Codegen/LevelsFunction.h); empty:
   /// as they like. It says the same as the table for every code.
   std::string function;
 
-  /// A table, or an offset where levels are one apart.
-  static Levels make(llvm::ArrayRef<int8_t> levels);
+  /// A table, or an offset where levels are one apart, unless they are `vectors`.
+  static Levels make(llvm::ArrayRef<int8_t> levels, bool vectors = false);
   int get(unsigned code) const {
     return table.empty() ? static_cast<int>(code) + offset : table[code];
   }
@@ -103,8 +108,11 @@ struct Term {
 struct FormatDescription {
   /// A name that parseFormat understands.
   std::string name;
-  /// Bits of a code: 1 to 6, or 8; 16 and 32 for dense formats.
+  /// Bits of a code: 1 to 6, or 8; 16 and 32 for dense formats. Of vectors: a
+  /// multiple of the weights, so that each takes a whole number of bits.
   unsigned indexBits = 0;
+  /// Weights of a code: 1, or 2, 4 or 8 in formats of vectors.
+  unsigned weightsPerIndex = 1;
   /// What the number itself is in a dense format, else None.
   RealType dense = RealType::None;
   llvm::SmallVector<Term, 1> terms;
@@ -121,7 +129,16 @@ struct FormatDescription {
   bool fromPlugin = false;
 
   bool isDense() const { return dense != RealType::None; }
+  bool isVector() const { return weightsPerIndex != 1; }
   unsigned getCodeCount() const { return 1u << indexBits; }
+  /// Entries of a table of levels.
+  unsigned getLevelCount() const { return getCodeCount() * weightsPerIndex; }
+  /// Codes of a row. The last may have entries without a column.
+  int64_t getCodesOfRow(int64_t columns) const {
+    return (columns + weightsPerIndex - 1) / weightsPerIndex;
+  }
+  /// Bits that the codes take for each weight.
+  unsigned getBitsOfWeight() const { return indexBits / weightsPerIndex; }
   /// The smallest and the largest level of a term over all codes.
   int getLowestLevel(unsigned term = 0) const;
   int getHighestLevel(unsigned term = 0) const;
@@ -162,6 +179,8 @@ llvm::Error verify(const FormatDescription &format);
 ///             sl4           16 like nl4, in six bits for speed, without
 ///             nf4, nf3, e2m1  quantiles of a normal distribution, FP4, without
 ///             t2            -1, 0, 1, without
+///             v4b8          vectors of 4 weights in 8 bits, for normal numbers;
+///             v2b6          of 2 weights in 6 bits, both without
 ///     GROUP   a multiple of 16 (32 if not given); "row" is the whole row
 ///     CHAIN   f32 | bf16 | f16        one for each group (f16 if not given)
 ///             REAL "r-" CODE          a real for each row, a code for a group

@@ -34,6 +34,15 @@
 // that are no multiple of 32. For 4 bits: 4 pieces; low nibbles are k-step 2i,
 // high nibbles k-step 2i+1.
 //
+// *Codes of vectors*, of n weights each: a unit of 32 columns has 32 / n codes, and
+// a plane 1 / n of the pieces. With w bits it is
+//
+//     [w / n pieces][R rows][4 bytes]
+//
+// and field f of byte j of row r in piece i is *code* 4 * (i * (8 / w) + f) + j of
+// the unit, which is of the n columns from n times that on. n divides b, and so
+// every w.
+//
 // *Reals of a record*: span Group: [N groups][R]; span Block: [R].
 // *Scale codes of a record*: 8 bits: [N][R] bytes. 4 bits: [N / 2][R] bytes, the
 // low nibble for group 2i. 6 bits: the low four bits like that, then [N / 4][R]

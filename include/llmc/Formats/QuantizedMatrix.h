@@ -11,6 +11,8 @@
 #define LLMC_FORMATS_QUANTIZEDMATRIX_H
 
 #include "llmc/Formats/Format.h"
+#include "llmc/Formats/VectorSearch.h"
+#include <optional>
 #include <vector>
 
 namespace llmc {
@@ -38,7 +40,7 @@ struct LowRank {
 struct QuantizedMatrix {
   FormatDescription format;
   int64_t rows = 0, columns = 0;
-  /// [rows][columns]: a byte for each code. Dense formats: the bits of each
+  /// [rows][getCodesOfRow]: a byte for each code. Dense formats: the bits of each
   /// number, little-endian, in indexBits / 8 bytes.
   std::vector<uint8_t> codes;
   /// One for each term, then the minimum if there is one.
@@ -60,6 +62,10 @@ struct QuantizedMatrix {
   /// Bytes of one code in `codes`.
   int64_t getCodeBytes() const {
     return format.isDense() ? format.indexBits / 8 : 1;
+  }
+  /// Bytes of a row of `codes`.
+  int64_t getRowBytes() const {
+    return format.getCodesOfRow(columns) * getCodeBytes();
   }
   /// Number `chain` of the format for a group: the exact product.
   double getChainValue(unsigned chain, int64_t row, int64_t group) const;
@@ -97,8 +103,8 @@ float getLargestReal(RealType type);
 /// The smallest normal number of a real.
 float getSmallestReal(RealType type);
 
-/// Finds the nearest level of a format with one term: built once, used for
-/// every row.
+/// Finds the nearest level of a format with one term, or the nearest vector of
+/// levels: built once, used for every row.
 class LevelCoder {
 public:
   /// The format must have exactly one term.
@@ -108,14 +114,21 @@ public:
   /// nearest. `scales` and `minimums` have an entry for each group of
   /// `groupColumns`; no minimums are zeros. Where a scale is 0, or so small that
   /// it has no reciprocal, the code has the level nearest to 0.
+  ///
+  /// A code of a vector is the one of the smallest sum of squared errors, each
+  /// times the `importance` of its column, if that is given; single levels do not
+  /// depend on it. Where no column of a code has any, all count the same.
   void encodeRow(llvm::ArrayRef<float> values, int64_t groupColumns,
                  llvm::ArrayRef<float> scales, llvm::ArrayRef<float> minimums,
-                 uint8_t *codes) const;
+                 uint8_t *codes, llvm::ArrayRef<float> importance = {}) const;
 
-  /// The level of each of `count` values that are in units of the scale.
+  /// The level of each of `count` values that are in units of the scale. Not of
+  /// vectors.
   void roundToLevels(const float *values, int64_t count, float *levels) const;
 
 private:
+  /// Of vectors alone, which use nothing below.
+  std::optional<VectorSearch> vectors;
   bool affine;
   /// Affine formats: level = code + offset.
   float offset = 0;

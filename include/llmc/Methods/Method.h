@@ -73,7 +73,8 @@ public:
 struct Method {
   std::string name, summary;
   std::vector<MethodOption> options;
-  /// LLMC_USES_... bits: what makes results better where it is there.
+  /// LLMC_USES_... bits: what makes results better where it is there; and
+  /// LLMC_TAKES_VECTORS.
   uint64_t uses = 0;
   int (*run)(const llmc_host *host, llmc_run *run,
              const llmc_job *job) = nullptr;

@@ -68,8 +68,8 @@ extern "C" {
 #endif
 
 /* Counts what was appended to this header: 2 has formats of plugins, 3 metrics
- * and transforms of formats. */
-#define LLMC_PLUGIN_ABI 3
+ * and transforms of formats, 4 formats of vectors. */
+#define LLMC_PLUGIN_ABI 4
 
 #if defined(_WIN32)
 #define LLMC_PLUGIN_EXPORT __declspec(dllexport)
@@ -164,6 +164,14 @@ typedef struct llmc_chain {
  *
  *   scale[r][g] * levels[code] + minimum[r][g]
  *
+ * In a format of vectors a code stands for `weights` columns beside each other,
+ * and the value of column k is
+ *
+ *   scale[r][g] * levels[code * weights + k % weights] + minimum[r][g]
+ *
+ * with code k / weights of the row. Such formats are given to methods that have
+ * LLMC_TAKES_VECTORS.
+ *
  * In a dense format there are no codes: every number is stored by itself. Formats
  * that are sums of several products are not given to methods. */
 typedef struct llmc_format {
@@ -180,6 +188,10 @@ typedef struct llmc_format {
   int32_t lowest, highest; /* of the levels */
   const llmc_chain *scale;
   const llmc_chain *minimum; /* NULL: the format has none, it is 0 */
+  /* Since 4: weights of a code, 1, 2, 4 or 8. Of more than one, `levels` is
+   * [level_count][weights], and a row has columns / weights codes, rounded up. */
+  uint32_t weights;
+  uint32_t reserved; /* 0 */
 } llmc_format;
 
 /* ---- jobs -----------------------------------------------------------------*/
@@ -199,6 +211,11 @@ typedef struct llmc_statistics {
 #define LLMC_USES_MEAN_ABSOLUTE ((uint64_t)1)
 #define LLMC_USES_MEAN_SQUARE ((uint64_t)2)
 #define LLMC_USES_GRAM ((uint64_t)4)
+
+/* Since 4, another bit of llmc_method.uses: the method knows what a format of
+ * vectors is. One that chooses scales and minimums and leaves codes to encode_row
+ * does; one that writes codes must count them by llmc_format.weights. */
+#define LLMC_TAKES_VECTORS ((uint64_t)8)
 
 /* One matrix to compress. It and all that it points to belong to llmc, are not
  * written to, and live until `run` returns. */
@@ -308,11 +325,13 @@ typedef struct llmc_host {
   /* For each of values [columns] the code for which scale * level + minimum is
    * the nearest, with scales and minimums [groups] as they were written back;
    * minimums may be NULL where the format has none. In a group whose scale is 0
-   * it is the code of the level nearest to 0. */
+   * it is the code of the level nearest to 0. In a format of vectors, the code is
+   * that of the smallest sum of squared errors, which count by mean_square of
+   * their columns, times the square of the scale of columns, where it is known. */
   int (*encode_row)(llmc_run *run, int64_t row, const float *values,
                     const float *scales, const float *minimums);
   /* Instead of encode_row: codes [columns] that the method chose itself, each
-   * below format->level_count. */
+   * below format->level_count. Of vectors: [columns / weights, rounded up]. */
   int (*write_codes)(llmc_run *run, int64_t row, const uint8_t *codes);
   /* A row of a dense format, rounded to the nearest. Fails where a number is not
    * finite or too large. */
@@ -337,7 +356,7 @@ typedef struct llmc_method {
    * most 64. */
   const llmc_option *options;
   size_t option_count;
-  uint64_t uses; /* LLMC_USES_..., or 0 */
+  uint64_t uses; /* LLMC_USES_... and LLMC_TAKES_..., or 0 */
   /* Compresses one matrix. Returns when all of its work is done. */
   int (*run)(const llmc_host *host, llmc_run *run, const llmc_job *job);
 } llmc_method;
@@ -345,7 +364,7 @@ typedef struct llmc_method {
 /* The levels of one product of a format, and its scale. */
 typedef struct llmc_term {
   size_t size;
-  /* [2^bits]: the level of each code. Two codes may have the same; methods then
+  /* [2^bits]: the level of each code; of vectors [2^bits][weights]. Two codes may have the same; methods then
    * make the first of them. NULL: as `function` says. */
   const int8_t *levels;
   /* The range in which they lie, both bounds included. */
@@ -354,7 +373,7 @@ typedef struct llmc_term {
   const llmc_chain *scale;
   /* How kernels compute the level of a code, as text of MLIR, at most 8192 bytes;
    * NULL: llmc finds a way, which for more than 16 levels that are not one apart
-   * is slow. One function of one block,
+   * is slow. NULL in a format of vectors. One function of one block,
    *
    *   func.func @levels(%code: i8) -> i8 {
    *     %offset = arith.constant -8 : i8
@@ -382,7 +401,8 @@ typedef struct llmc_term {
  *
  *   W[r][k] = sum over terms t of scale_t[r][g] * levels_t[code] + minimum[r][g]
  *
- * for column k in group g of row r. From this come what methods see of it, the
+ * for column k in group g of row r; in a format of vectors the levels are those of
+ * a table of vectors, as in llmc_format. From this come what methods see of it, the
  * order and the number of the bytes, and the kernels for every processor. A
  * model that is compiled has its kernels in it, so it runs without the plugin.
  *
@@ -416,6 +436,11 @@ typedef struct llmc_format_definition {
    * blocks, down to 16. Recipes say vendor.nameg64.h64. */
   uint32_t hadamard;
   uint32_t reserved; /* 0 */
+  /* Since 4: weights of a code: 2, 4 or 8 in a format of vectors, with tables of
+   * levels and no functions, and bits that are a multiple of it; else 0 or 1. A
+   * plugin with such a format `needs` 4. */
+  uint32_t weights;
+  uint32_t reserved_too; /* 0 */
 } llmc_format_definition;
 
 /* ---- metrics, since 3 -----------------------------------------------------*/

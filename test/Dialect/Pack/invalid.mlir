@@ -74,6 +74,14 @@ func.func private @quantized_c3_more(!pack.tensor<8x4, #pack.quantized<"acme.two
 func.func private @quantized_c3_rank(!pack.tensor<8x4, #pack.quantized<"acme.two.lr300", {bits = 1 : i64, group = 32 : i64, rank = 300 : i64, terms = [{levels = array<i8: -1, 1>, scale = "f16"}]}>, #pack.rows<16>>)
 
 // -----
+// expected-error @+1 {{format 'acme.pairs': expected 8 levels but got 2}}
+func.func private @quantized_c3_levels_of_vectors(!pack.tensor<8x4, #pack.quantized<"acme.pairs", {bits = 2 : i64, group = 32 : i64, weights = 2 : i64, terms = [{levels = array<i8: -1, 1>, scale = "f16"}]}>, #pack.rows<16>>)
+
+// -----
+// expected-error @+1 {{format 'acme.pairs': expected 'weights' of 2, 4 or 8, a number of i64}}
+func.func private @quantized_c3_weights(!pack.tensor<8x4, #pack.quantized<"acme.pairs", {bits = 2 : i64, group = 32 : i64, weights = 1 : i64, terms = [{levels = array<i8: -1, 1, 1, -1>, scale = "f16"}]}>, #pack.rows<16>>)
+
+// -----
 // expected-error @+1 {{format 'acme.two': expected 1 to 3 terms but got 0}}
 func.func private @quantized_c3_terms(!pack.tensor<8x4, #pack.quantized<"acme.two", {bits = 1 : i64, group = 32 : i64, terms = []}>, #pack.rows<16>>)
 

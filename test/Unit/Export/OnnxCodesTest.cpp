@@ -98,6 +98,9 @@ TEST(OnnxCodes, RefusesWhatOnnxLacks) {
             std::string::npos);
   EXPECT_NE(refusal(make("i5g32", 1, 32)).find("codes of 5 bits"),
             std::string::npos);
+  for (llvm::StringRef name : {"v4b8", "v2b6"})
+    EXPECT_NE(refusal(make(name, 1, 32)).find("codes that stand for"),
+              std::string::npos);
   for (llvm::StringRef name : {"nl4g32", "t2g32"})
     EXPECT_NE(refusal(make(name, 1, 32)).find("levels that are not even"),
               std::string::npos);

@@ -38,6 +38,13 @@ TEST(FormatNames, Defaults) {
   EXPECT_FALSE(getFormat("i4.lr8") == getFormat("i4"));
   EXPECT_NE(describe(getFormat("i4.lr8")).find("of rank 8, in bf16"),
             std::string::npos);
+  EXPECT_EQ(getCanonicalName(getFormat("v4b8")), "v4b8g32");
+  EXPECT_EQ(getFormat("v4b8").getCodesOfRow(9), 3);
+  EXPECT_EQ(getFormat("v4b8").getBitsOfWeight(), 2u);
+  EXPECT_NE(describe(getFormat("v2b6"))
+                .find("6 bits for 2 weights\nlevels:   "
+                      "a table of 64 vectors of 2"),
+            std::string::npos);
   EXPECT_FALSE(getFormat("i4g32").hasMinimum);
   EXPECT_TRUE(getFormat("u4g32").hasMinimum);
   EXPECT_EQ(getFormat("u8g32").getLowestLevel(), -128);
@@ -130,6 +137,24 @@ TEST(FormatDescription, VerifierRefuses) {
           "to have a code");
   refuses([](F &f) { f.dense = RealType::F32; }, "32 bits");
   refuses([](F &f) { f.rank = 257; }, "a rank of at most 256 but got 257");
+  refuses([](F &f) { f.weightsPerIndex = 3; }, "2, 4 or 8 weights but got 3");
+  refuses([](F &f) { f.weightsPerIndex = 8; },
+          "a multiple of its 8 weights but got 4");
+  refuses([](F &f) { f.weightsPerIndex = 2; },
+          "a table of levels under codes of 2 weights");
+  refuses(
+      [](F &f) {
+        f.weightsPerIndex = 2;
+        f.terms[0].levels.table.assign(16, 0);
+      },
+      "a table of 32 levels but got 16");
+  refuses(
+      [](F &f) {
+        f.weightsPerIndex = 2;
+        f.terms[0].levels.table.assign(32, 0);
+        f.terms[0].levels.function = "levels";
+      },
+      "no function of levels");
   refuses([](F &f) { f.rank = -1; }, "a rank of at most 256 but got -1");
 }
 
@@ -213,23 +238,26 @@ TEST(LevelCoder, EncodeAfterDecodeIsIdentity) {
     for (int64_t columns : {1, 16, 31, 100, 513}) {
       int64_t width = format.getGroupColumns(columns),
               groups = format.getGroups(columns);
+      int64_t weights = format.weightsPerIndex,
+              count = format.getCodesOfRow(columns);
       std::vector<float> scales(groups), minimums(groups), values(columns);
-      std::vector<uint8_t> codes(columns), again(columns);
+      std::vector<uint8_t> codes(count), again(count);
       std::uniform_real_distribution<float> size(0.5f, 2.0f);
       for (int64_t g = 0; g < groups; ++g) {
         scales[g] = (g % 3 == 1 ? -1.0f : 1.0f) * size(random);
         minimums[g] = format.hasMinimum ? -size(random) : 0.0f;
       }
-      for (int64_t k = 0; k < columns; ++k) {
-        codes[k] = random() % format.getCodeCount();
-        values[k] = scales[k / width] * format.terms[0].levels.get(codes[k]) +
-                    minimums[k / width];
-      }
+      for (uint8_t &code : codes)
+        code = random() % format.getCodeCount();
+      auto level = [&](const std::vector<uint8_t> &from, int64_t k) {
+        return format.terms[0].levels.get(from[k / weights] * weights +
+                                          k % weights);
+      };
+      for (int64_t k = 0; k < columns; ++k)
+        values[k] = scales[k / width] * level(codes, k) + minimums[k / width];
       coder.encodeRow(values, width, scales, minimums, again.data());
-      for (int64_t k = 0; k < columns; ++k) {
-        const Levels &levels = format.terms[0].levels;
-        ASSERT_EQ(levels.get(codes[k]), levels.get(again[k])) << name.str();
-      }
+      for (int64_t k = 0; k < columns; ++k)
+        ASSERT_EQ(level(codes, k), level(again, k)) << name.str();
     }
   }
 }
@@ -257,6 +285,86 @@ TEST(LevelCoder, FindsTheNearest) {
       EXPECT_EQ(std::abs(values[i] - levels.get(codes[i])), best)
           << name.str() << " " << values[i];
       EXPECT_EQ(rounded[i], levels.get(codes[i])) << name.str();
+    }
+  }
+}
+
+/// By a search of its own in double precision: the sum of squares is the least
+/// there is, each counted by its importance, and what lies behind the last column
+/// does not count.
+TEST(LevelCoder, FindsTheNearestVector) {
+  std::mt19937 random(8);
+  std::normal_distribution<float> normal(0, 20);
+  std::uniform_real_distribution<float> weight(0.01f, 3);
+  for (StringRef name : {"v4b8", "v2b6", "eights"}) {
+    FormatDescription format = getFormat(name == "eights" ? "v4b8" : name);
+    if (name == "eights") {
+      format.weightsPerIndex = 8;
+      format.terms[0].levels.table.resize(2048);
+      for (int8_t &level : format.terms[0].levels.table)
+        level = static_cast<int8_t>(random() % 64) - 32;
+    }
+    ASSERT_FALSE(static_cast<bool>(verify(format)));
+    LevelCoder coder(format);
+    int64_t weights = format.weightsPerIndex;
+    const Levels &levels = format.terms[0].levels;
+    for (bool known : {false, true})
+      for (int64_t columns : {64, 203, 1}) {
+        std::vector<float> values(columns), importance(known ? columns : 0),
+            scale = {0.5f}, minimum = {3};
+        for (float &value : values)
+          value = normal(random);
+        for (float &each : importance)
+          each = weight(random);
+        // A vector of which nothing counts is as any other.
+        if (known && columns > 8)
+          std::fill_n(importance.begin(), weights, 0.0f);
+        std::vector<uint8_t> codes(format.getCodesOfRow(columns));
+        coder.encodeRow(values, columns, scale, minimum, codes.data(),
+                        importance);
+        for (int64_t first = 0; first < columns; first += weights) {
+          auto measure = [&](unsigned code) {
+            double sum = 0;
+            for (int64_t i = 0; i < weights && first + i < columns; ++i) {
+              double level = levels.get(code * weights + i),
+                     error = 0.5 * level + 3 - values[first + i];
+              bool counts = known && importance[first + i] > 0;
+              sum += error * error * (counts ? importance[first + i] : 1);
+            }
+            return sum;
+          };
+          double best = INFINITY;
+          for (unsigned code = 0; code < format.getCodeCount(); ++code)
+            best = std::min(best, measure(code));
+          EXPECT_LE(measure(codes[first / weights]), best * 1.0001 + 1e-3)
+              << name.str() << " " << columns << " at " << first;
+        }
+      }
+  }
+}
+
+TEST(LevelCoder, FlatGroupsGetTheVectorNearestZero) {
+  for (StringRef name : {"v4b8", "v2b6"}) {
+    FormatDescription format = getFormat(name);
+    LevelCoder coder(format);
+    int64_t weights = format.weightsPerIndex;
+    auto measure = [&](unsigned code) {
+      int sum = 0;
+      for (int64_t i = 0; i < weights; ++i) {
+        int level = format.terms[0].levels.get(code * weights + i);
+        sum += level * level;
+      }
+      return sum;
+    };
+    int least = measure(0);
+    for (unsigned code = 0; code < format.getCodeCount(); ++code)
+      least = std::min(least, measure(code));
+    std::vector<float> values = {5, -5, 0, 1e-42f};
+    std::vector<uint8_t> codes(4 / weights, 255);
+    for (float scale : {0.0f, -0.0f, 1e-45f}) {
+      coder.encodeRow(values, 4, scale, {}, codes.data());
+      for (uint8_t code : codes)
+        EXPECT_EQ(measure(code), least) << name.str();
     }
   }
 }

@@ -59,6 +59,11 @@ inline std::vector<llvm::StringRef> getTestFormats() {
           "nf4g32.f32r-u8.zu8",
           "nl4g32.f16.mf16",
           "i4g32.bf16r-e8m0",
+          "v4b8",
+          "v2b6g16.f32r-u8",
+          "v2b6row.bf16",
+          "v4b8g48.f16.mf16",
+          "v2b6g64.lr8",
           "i4g64.lr8",
           "u4g16.f16b-u6.lr16",
           "nl4.lr32"};

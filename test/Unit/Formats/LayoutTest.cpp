@@ -96,7 +96,9 @@ struct PackedReader {
     int64_t at = start + layout.getRecordOffset(record);
     int64_t inside = column - record * layout.groupsPerRecord * width;
     int64_t unit = at + inside / 32 * layout.unitBytes;
-    int64_t step = inside % 32 / 4, j = inside % 4;
+    // Of vectors, codes lie as columns would.
+    int64_t n = format.weightsPerIndex, which = inside % 32 / n;
+    int64_t step = which / 4, j = which % 4;
     unsigned bits = 0;
     for (Plane plane : getPlanes(format.indexBits)) {
       int64_t fields = 8 / plane.width;
@@ -104,7 +106,7 @@ struct PackedReader {
                            (step % fields * plane.width) &
                        ((1u << plane.width) - 1);
       bits |= field << plane.shift;
-      unit += plane.width * rows * 4;
+      unit += plane.width / n * rows * 4;
     }
     int64_t local = group - record * layout.groupsPerRecord;
     double sum = 0, first = 0;
@@ -127,7 +129,7 @@ struct PackedReader {
       if (chain.ofScale)
         number *= first;
       if (index < format.terms.size())
-        number *= format.terms[index].levels.get(bits);
+        number *= format.terms[index].levels.get(bits * n + column % n);
       sum += number;
     }
     return static_cast<float>(format.rank ? sum + added(row, column) : sum);
@@ -184,6 +186,50 @@ TEST(Layout, RandomBytesDecodeAndPackAgain) {
   }
 }
 
+/// Other vectors than those of the formats of llmc: of every number of weights and
+/// of every number of bits that they may have.
+TEST(Layout, VectorsOfEverySize) {
+  uint32_t seed = 100;
+  for (auto [weights, bits] : {std::pair(2u, 2u),
+                               {2u, 4u},
+                               {2u, 6u},
+                               {2u, 8u},
+                               {4u, 4u},
+                               {4u, 8u},
+                               {8u, 8u}}) {
+    FormatDescription format = getFormat("i8g48");
+    format.indexBits = bits;
+    format.weightsPerIndex = weights;
+    std::mt19937 random(weights + bits);
+    format.terms[0].levels.table.resize(format.getLevelCount());
+    for (int8_t &level : format.terms[0].levels.table)
+      level = static_cast<int8_t>(random());
+    for (auto [rows, columns] :
+         {std::pair<int64_t, int64_t>{1, 1}, {5, 47}, {33, 200}}) {
+      PackedLayout layout = createLayout(format, rows, columns);
+      std::vector<char> bytes = randomBytes(layout.bytes, ++seed);
+      auto matrix = unpackMatrix(format, layout, bytes);
+      ASSERT_TRUE(static_cast<bool>(matrix));
+      ASSERT_FALSE(static_cast<bool>(verify(*matrix)));
+      PackedReader reader{format, layout, bytes};
+      std::vector<float> values(rows * columns);
+      decodeRows(*matrix, 0, rows, values);
+      for (int64_t i = 0; i < rows * columns; ++i) {
+        float expected = reader.value(i / columns, i % columns);
+        if (!std::isnan(expected))
+          ASSERT_EQ(bit_cast<uint32_t>(expected), bit_cast<uint32_t>(values[i]))
+              << weights << " weights in " << bits << " bits, " << columns
+              << " columns at " << i;
+      }
+      auto packed = packMatrix(*matrix);
+      ASSERT_TRUE(static_cast<bool>(packed));
+      auto again = unpackMatrix(format, layout, *packed);
+      ASSERT_TRUE(static_cast<bool>(again));
+      EXPECT_TRUE(sameComponents(*matrix, *again));
+    }
+  }
+}
+
 TEST(Layout, WithoutFillingUpEveryByteIsKept) {
   // Rows and columns for which nothing fills up.
   for (StringRef name : getTestFormats()) {
@@ -227,6 +273,9 @@ TEST(Layout, Sizes) {
   EXPECT_EQ(bits("q8_0"), 8.5);
   EXPECT_EQ(bits("bf16"), 16);
   EXPECT_EQ(bits("ternary"), 2.5);
+  EXPECT_EQ(bits("v4b8"), 2.5);
+  EXPECT_EQ(bits("v4b8g64"), 2.25);
+  EXPECT_EQ(bits("v2b6"), 3.5);
   // A head of one f32 for each row.
   EXPECT_EQ(bits("nl4"), 4.25 + 32.0 / 4096);
   // Odd shapes pay for what fills up: two tiles of one record of two groups,

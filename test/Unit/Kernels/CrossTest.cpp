@@ -208,6 +208,9 @@ std::vector<Case> makeCases(size_t count) {
       [] { return quantizedCase("u6g32", 2, 31, 64); },
       [] { return quantizedCase("i4g32.bf16", 1, 17, 40); },
       [] { return quantizedCase("text.nf4", 3, 19, 70); },
+      [] { return quantizedCase("v4b8", 3, 19, 70); },
+      [] { return quantizedCase("v2b6", 2, 18, 64, kern::Activations::I16); },
+      [] { return quantizedCase("text.v8b8", 1, 17, 40); },
       [] { return quantizedCase("text.e2m1", 2, 16, 64); }};
   std::vector<Case> cases;
   for (size_t i = 0; i < std::min(count, all.size()); ++i)

@@ -163,32 +163,63 @@ TEST_P(QuantizedTest, ProductsAgreeWithTheReference) {
     const char *format;
     int64_t n, k;
   };
-  for (auto [format, n, k] :
-       {Case{"u4g32", 70, 261},     {"u4g64", 33, 600},
-        {"i4g32", 16, 2100},        {"u2g32", 5, 96},
-        {"u3g32", 40, 200},         {"u5g32", 17, 161},
-        {"u6g32", 31, 64},          {"i8g32", 50, 261},
-        {"u8g32", 20, 100},         {"i3g128", 24, 700},
-        {"u4g16", 30, 300},         {"u4row", 20, 1300},
-        {"u4g48", 20, 333},         {"nl4", 70, 600},
-        {"nf4g64", 21, 130},        {"nf3g32", 18, 97},
-        {"ternary", 40, 300},       {"q4_0", 33, 96},
-        {"q4_k", 20, 768},          {"q5_k", 18, 512},
-        {"q6_k", 35, 512},          {"q8_0", 16, 64},
-        {"iq4_nl", 19, 320},        {"i4g32.bf16", 5, 40},
-        {"i4g32.f32", 5, 40},       {"u4g32.f16r-u8.mf16r-i8", 37, 500},
-        {"u4g32.f16.zu4", 37, 500}, {"u8g64.f32.zi8", 20, 300},
-        {"i4g32.e8m0", 20, 70},     {"i4g16.f32r-ue4m3", 20, 90},
-        {"mxfp4", 33, 170},         {"nl3", 33, 170},
-        {"sl4", 70, 600},           {"text.int4", 33, 300},
-        {"text.nf4", 40, 170},      {"text.q6_k", 35, 512},
-        {"text.e2m1", 20, 100},     {"text.square", 20, 100},
-        {"text.table32", 17, 96},   {"text.byte", 33, 170},
-        {"text.sum", 33, 170}}) {
+  for (auto [format, n, k] : {Case{"u4g32", 70, 261},
+                              {"u4g64", 33, 600},
+                              {"i4g32", 16, 2100},
+                              {"u2g32", 5, 96},
+                              {"u3g32", 40, 200},
+                              {"u5g32", 17, 161},
+                              {"u6g32", 31, 64},
+                              {"i8g32", 50, 261},
+                              {"u8g32", 20, 100},
+                              {"i3g128", 24, 700},
+                              {"u4g16", 30, 300},
+                              {"u4row", 20, 1300},
+                              {"u4g48", 20, 333},
+                              {"nl4", 70, 600},
+                              {"nf4g64", 21, 130},
+                              {"nf3g32", 18, 97},
+                              {"ternary", 40, 300},
+                              {"q4_0", 33, 96},
+                              {"q4_k", 20, 768},
+                              {"q5_k", 18, 512},
+                              {"q6_k", 35, 512},
+                              {"q8_0", 16, 64},
+                              {"iq4_nl", 19, 320},
+                              {"i4g32.bf16", 5, 40},
+                              {"i4g32.f32", 5, 40},
+                              {"u4g32.f16r-u8.mf16r-i8", 37, 500},
+                              {"u4g32.f16.zu4", 37, 500},
+                              {"u8g64.f32.zi8", 20, 300},
+                              {"i4g32.e8m0", 20, 70},
+                              {"i4g16.f32r-ue4m3", 20, 90},
+                              {"mxfp4", 33, 170},
+                              {"nl3", 33, 170},
+                              {"sl4", 70, 600},
+                              {"text.int4", 33, 300},
+                              {"text.nf4", 40, 170},
+                              {"text.q6_k", 35, 512},
+                              {"text.e2m1", 20, 100},
+                              {"text.square", 20, 100},
+                              {"text.table32", 17, 96},
+                              {"text.byte", 33, 170},
+                              {"text.sum", 33, 170},
+                              {"v4b8", 70, 600},
+                              {"v4b8g48.f16.mf16", 20, 333},
+                              {"v2b6g16", 30, 300},
+                              {"v2b6row", 20, 1301},
+                              {"text.v2b2", 21, 131},
+                              {"text.v2b4", 33, 203},
+                              {"text.v2b6", 33, 170},
+                              {"text.v2b8", 17, 97},
+                              {"text.v4b4", 18, 99},
+                              {"text.v4b8", 20, 261},
+                              {"text.v8b8", 33, 203}}) {
     // Every format on one processor, one of each kind on the others and with
     // wider inputs.
     bool common = llvm::is_contained({"u4g32", "i8g32", "nl4", "sl4", "u4row",
-                                      "q6_k", "u4g16", "text.nf4", "text.sum"},
+                                      "q6_k", "u4g16", "text.nf4", "text.sum",
+                                      "v4b8", "text.v2b4", "text.v8b8"},
                                      llvm::StringRef(format));
     if (GetParam() != quantizedProcessors().back() && !common)
       continue;
@@ -263,11 +294,13 @@ TEST_P(QuantizedTest, ProductsAgreeWithTheReference) {
 TEST_P(QuantizedTest, ExtremesAreExact) {
   constexpr int64_t n = 21, k = 192, most = 21;
   for (const char *format :
-       {"u1g32.f32", "u2g32.f32",   "u3g32.f32",  "u4g32.f32",  "u5g32.f32",
-        "u6g32.f32", "u8g32.f32",   "i2g32.f32",  "i3g32.f32",  "i4g32.f32",
-        "i5g32.f32", "i6g32.f32",   "i8g32.f32",  "u4g16.f32",  "i5g16.f32",
-        "u6g48.f32", "u4row.f32",   "nl4g32.f32", "nf4g64.f32", "nf3g32.f32",
-        "t2g32.f32", "text.square", "text.byte"}) {
+       {"u1g32.f32", "u2g32.f32",   "u3g32.f32",  "u4g32.f32",   "u5g32.f32",
+        "u6g32.f32", "u8g32.f32",   "i2g32.f32",  "i3g32.f32",   "i4g32.f32",
+        "i5g32.f32", "i6g32.f32",   "i8g32.f32",  "u4g16.f32",   "i5g16.f32",
+        "u6g48.f32", "u4row.f32",   "nl4g32.f32", "nf4g64.f32",  "nf3g32.f32",
+        "t2g32.f32", "text.square", "text.byte",  "v4b8g32.f32", "v2b6g32.f32",
+        "text.v2b2", "text.v2b4",   "text.v2b6",  "text.v2b8",   "text.v4b4",
+        "text.v4b8", "text.v8b8"}) {
     // Every format where products are added in fewer bits.
     if (GetParam() != "x86-64-v3" &&
         !llvm::is_contained({"u4g32.f32", "i8g32.f32", "nl4g32.f32"},
@@ -278,11 +311,20 @@ TEST_P(QuantizedTest, ExtremesAreExact) {
     QuantizedMatrix matrix =
         test::makeMatrix(format, n, k, random, [] { return 1.f; });
     const Levels &levels = matrix.format.terms[0].levels;
+    int64_t weights = matrix.format.weightsPerIndex,
+            codes = matrix.format.getCodesOfRow(k);
+    // Of a vector the sum of its levels.
+    auto sumOf = [&](unsigned code) {
+      int sum = 0;
+      for (int64_t i = 0; i < weights; ++i)
+        sum += levels.get(code * weights + i);
+      return sum;
+    };
     uint8_t lowest = 0, highest = 0;
     for (unsigned code = 0; code < matrix.format.getCodeCount(); ++code) {
-      if (levels.get(code) < levels.get(lowest))
+      if (sumOf(code) < sumOf(lowest))
         lowest = code;
-      if (levels.get(code) > levels.get(highest))
+      if (sumOf(code) > sumOf(highest))
         highest = code;
     }
     // All high, all low, in turns, and at random; inputs likewise, so that all
@@ -300,8 +342,9 @@ TEST_P(QuantizedTest, ExtremesAreExact) {
       }
       return random() % 2 == 0;
     };
-    for (int64_t i = 0; i < n * k; ++i)
-      matrix.codes[i] = isHigh(i / k, i % k) ? highest : lowest;
+    for (int64_t i = 0; i < n * codes; ++i)
+      matrix.codes[i] =
+          isHigh(i / codes, i % codes * weights) ? highest : lowest;
     auto bytes = llvm::cantFail(packMatrix(matrix, 16));
     Aligned<char> weight(bytes.size());
     std::copy(bytes.begin(), bytes.end(), weight.data());

@@ -11,6 +11,7 @@
 
 #include "llmc/Codegen/LevelsFunction.h"
 #include "llmc/Dialect/Pack/PackFormats.h"
+#include "llmc/Support/SplitMix.h"
 
 namespace llmc::test {
 
@@ -68,6 +69,20 @@ inline const TextFormat kTextFormats[] = {
   %l = arith.xori %code, %k : i8)"},
 };
 
+/// Vectors of all sizes, of numbers that make sums large: codes 0 and 1 are all of
+/// the lowest and the highest levels.
+struct VectorFormat {
+  const char *name;
+  unsigned weights, bits;
+  int lowest, highest;
+};
+
+inline const VectorFormat kVectorFormats[] = {
+    {"text.v2b2", 2, 2, -128, 127}, {"text.v2b4", 2, 4, -32, 31},
+    {"text.v2b6", 2, 6, -64, 63},   {"text.v2b8", 2, 8, -128, 127},
+    {"text.v4b4", 4, 4, 0, 127},    {"text.v4b8", 4, 8, -128, 127},
+    {"text.v8b8", 8, 8, -16, 15}};
+
 /// A format of llmc, one of the above by name, or "text.sum", two products of one
 /// code, the second without a function.
 inline FormatDescription findFormat(llvm::StringRef name) {
@@ -85,6 +100,29 @@ inline FormatDescription findFormat(llvm::StringRef name) {
   for (const TextFormat &text : kTextFormats)
     if (name == text.name)
       return make(text);
+  for (const VectorFormat &vectors : kVectorFormats) {
+    if (name != vectors.name)
+      continue;
+    FormatDescription format = llvm::cantFail(parseFormat("i8g32"));
+    format.name = name.str();
+    format.fromPlugin = true;
+    format.indexBits = vectors.bits;
+    format.weightsPerIndex = vectors.weights;
+    unsigned count =
+        static_cast<unsigned>(vectors.highest - vectors.lowest + 1);
+    llvm::SmallVector<int8_t> levels;
+    SplitMix random{vectors.bits};
+    for (unsigned i = 0; i < format.getLevelCount(); ++i) {
+      unsigned code = i / vectors.weights;
+      levels.push_back(static_cast<int8_t>(
+          code == 0 ? vectors.lowest
+          : code == 1
+              ? vectors.highest
+              : vectors.lowest + static_cast<int>(random.below(count))));
+    }
+    format.terms[0].levels = Levels::make(levels, /*vectors=*/true);
+    return format;
+  }
   if (name != "text.sum")
     return llvm::cantFail(parseFormat(name));
   FormatDescription sum = make(kTextFormats[0]),

@@ -90,8 +90,8 @@ TEST(Methods, BetterMethodsAreBetter) {
     EXPECT_LT(mse, 0.97 * rtn) << format.str();
     EXPECT_LT(both, sinq) << format.str();
   }
-  for (StringRef format :
-       {"i4g32", "nl4", "nl3", "q4_k", "ternary", "nf4g32", "mxfp4"}) {
+  for (StringRef format : {"i4g32", "nl4", "nl3", "q4_k", "ternary", "nf4g32",
+                           "mxfp4", "v4b8", "v2b6", "v2b6g64.f16.mf16"}) {
     double rtn = relativeError(matrix, run("rtn", format, matrix.view()));
     double mse = relativeError(matrix, run("mse", format, matrix.view()));
     EXPECT_LT(mse, rtn) << format.str();
@@ -116,6 +116,60 @@ TEST(Methods, HqqIsNotWorseInItsNorm) {
               "even levels");
 }
 
+/// With normal numbers, where nothing is known beside them: vectors are nearer than
+/// single levels of the same number of bits.
+TEST(Methods, VectorsAreBetterThanSingleLevels) {
+  TestMatrix matrix = makeMatrix(64, 512, 3, /*spread=*/0);
+  auto error = [&](StringRef format) {
+    return relativeError(matrix, run("mse", format, matrix.view()));
+  };
+  EXPECT_LT(error("v4b8g32"), 0.9 * error("i2g32"));
+  EXPECT_LT(error("v4b8g128"), 0.85 * error("i2g128"));
+  EXPECT_LT(error("v2b6g128"), 0.97 * error("nl3g128.f16"));
+}
+
+/// Codes that no method makes of them alone: each is the best of its vector, given
+/// the scales, in the measure that the inputs and the scale of columns make.
+TEST(Methods, VectorsAreChosenByWhatIsKnownOfInputs) {
+  TestMatrix matrix = makeMatrix(16, 70);
+  std::vector<float> square(70), scale(70);
+  for (int64_t k = 0; k < 70; ++k) {
+    square[k] = k % 3 ? 0.01f : 4;
+    scale[k] = k % 5 ? 0.5f : 2;
+  }
+  for (StringRef method : {"rtn", "mse"})
+    for (bool scaled : {false, true}) {
+      QuantizedMatrix result =
+          run(method, "v4b8g32.f32", matrix.view(), {}, [&](MethodRequest &r) {
+            r.statistics.meanSquare = square;
+            if (scaled)
+              r.columnScale = scale;
+          });
+      const Levels &levels = result.format.terms[0].levels;
+      for (int64_t row = 0; row < 16; ++row)
+        for (int64_t first = 0; first < 70; first += 4) {
+          double real = result.getChainValue(0, row, first / 32);
+          auto measure = [&](unsigned code) {
+            double sum = 0;
+            for (int64_t k = first; k < std::min<int64_t>(first + 4, 70); ++k) {
+              double column = scaled ? scale[k] : 1,
+                     error = real * levels.get(code * 4 + k % 4) * column -
+                             matrix.at(row, k);
+              sum += error * error * square[k];
+            }
+            return sum;
+          };
+          double best = INFINITY;
+          for (unsigned code = 0; code < 256; ++code)
+            best = std::min(best, measure(code));
+          unsigned got = result.codes[row * 18 + first / 4];
+          EXPECT_LE(measure(got), best * 1.001) << row << "," << first;
+        }
+    }
+  expectError(tryMethod("hqq", "v4b8g32.f16.mf16", matrix.view()),
+              "even levels");
+}
+
 TEST(Methods, StatisticsWeighErrors) {
   TestMatrix matrix = makeMatrix(64, 128);
   std::vector<float> square(128, 0.01f);
@@ -129,7 +183,7 @@ TEST(Methods, StatisticsWeighErrors) {
       sum += std::pow(decoded[i] - matrix.values[i], 2) * square[i % 128];
     return sum;
   };
-  for (StringRef format : {"u3g32", "nl4"}) {
+  for (StringRef format : {"u3g32", "nl4", "v4b8"}) {
     double plain = weighted(run("mse", format, matrix.view()));
     double known =
         weighted(run("mse", format, matrix.view(), {}, [&](MethodRequest &r) {
@@ -151,6 +205,8 @@ TEST(Methods, ThreadsDoNotMatter) {
                                 {"sinq", "u4g64"},
                                 {"hqq", "u3g32"},
                                 {"mse", "nl4"},
+                                {"mse", "v4b8"},
+                                {"sinq", "v2b6g48"},
                                 {"sinq", "bf16"}}) {
     QuantizedMatrix alone = run(method, format, matrix.view());
     for (unsigned threads : {1, 2, 5}) {

@@ -77,6 +77,10 @@ TEST(PluginAbi, WhatWasAppendedStaysWhereItIs) {
   LLMC_NEW_AT(llmc_format_definition, minimum, 48);
   LLMC_NEW_AT(llmc_format_definition, hadamard, 56);
   LLMC_NEW_AT(llmc_format_definition, reserved, 60);
+  LLMC_NEW_AT(llmc_format_definition, weights, 64);
+  LLMC_NEW_AT(llmc_format_definition, reserved_too, 68);
+  LLMC_NEW_AT(llmc_format, weights, 64);
+  LLMC_NEW_AT(llmc_format, reserved, 68);
   LLMC_NEW_AT(llmc_host, read_plain, 136);
 
   LLMC_NEW_AT(llmc_plugin, metrics, 64);
@@ -102,7 +106,8 @@ TEST(PluginAbi, WhatWasAppendedStaysWhereItIs) {
   EXPECT_GE(sizeof(llmc_position), 40u);
   EXPECT_GE(sizeof(llmc_metric), 72u);
   EXPECT_GE(sizeof(llmc_term), 40u);
-  EXPECT_GE(sizeof(llmc_format_definition), 64u);
+  EXPECT_GE(sizeof(llmc_format_definition), 72u);
+  EXPECT_GE(sizeof(llmc_format), 72u);
   EXPECT_GE(sizeof(llmc_host), 144u);
 }
 
@@ -196,6 +201,7 @@ TEST(PluginAbi, NumbersKeepTheirMeaning) {
   EXPECT_EQ(LLMC_USES_MEAN_ABSOLUTE, 1u);
   EXPECT_EQ(LLMC_USES_MEAN_SQUARE, 2u);
   EXPECT_EQ(LLMC_USES_GRAM, 4u);
+  EXPECT_EQ(LLMC_TAKES_VECTORS, 8u);
   EXPECT_EQ(LLMC_AGGREGATE_MEAN, 1);
   EXPECT_EQ(LLMC_AGGREGATE_EXP_MEAN, 2);
   EXPECT_EQ(LLMC_AGGREGATE_ROOT_MEAN, 3);

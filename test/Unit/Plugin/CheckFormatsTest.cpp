@@ -40,6 +40,7 @@ static const std::set<std::string> kOfKernels = {"int8", "int16", "float",
 
 TEST(CheckFormats, PassesWhatIsRight) {
   EXPECT_TRUE(findFailures(cantFail(parseFormat("u4g32"))).empty());
+  EXPECT_TRUE(findFailures(cantFail(parseFormat("v4b8"))).empty());
 }
 
 /// The decoder has one level of sixteen that is one more than that of the kernels,
@@ -53,6 +54,13 @@ TEST(CheckFormats, FindsOneWrongLevel) {
     EXPECT_EQ(text.find(name == "rows" ? "row 20, column " : "row 0, output 0"),
               0u)
         << name << ": " << text;
+}
+
+/// The same with one level of a vector: no vector that is made is near then.
+TEST(CheckFormats, FindsOneWrongLevelOfAVector) {
+  FormatDescription format = cantFail(parseFormat("v2b6"));
+  format.terms[0].levels.table[21] += 5;
+  EXPECT_EQ(namesOf(findFailures(format)), kOfKernels);
 }
 
 /// A text that is not what the table says.

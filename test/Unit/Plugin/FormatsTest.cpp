@@ -131,6 +131,31 @@ TEST(PluginFormats, MayTransformColumns) {
   expectRefused("reserved_format", "formats[0].reserved: expected 0 but got 1");
 }
 
+TEST(PluginFormats, MayBeOfVectors) {
+  PluginSet set;
+  ASSERT_EQ(loadError(set, "vector_formats"), "");
+  auto format = set.getFormats().parse("forms.four");
+  ASSERT_TRUE(bool(format)) << toString(format.takeError());
+  EXPECT_EQ(format->weightsPerIndex, 2u);
+  EXPECT_EQ(format->indexBits, 4u);
+  EXPECT_EQ(format->terms[0].levels.table.size(), 32u);
+  EXPECT_EQ(cantFail(set.getFormats().parse("forms.fourg32.bf16.h16")).name,
+            "forms.fourg32.bf16.h16");
+  expectRefused("old_vectors", "llmc_plugin.needs: expected at least 4, since "
+                               "llmc_plugin.formats[0] is of vectors, but got "
+                               "2");
+  expectRefused(
+      "vector_function",
+      "formats[0].terms[0].levels: expected a table of 32 levels, and "
+      "no function, as codes stand for 2 weights");
+  expectRefused("odd_vectors", "formats[0].bits: expected a multiple of the "
+                               "weights of a code, 8, but got 4");
+  expectRefused("bad_weights",
+                "formats[0].weights: expected 0, 1, 2, 4 or 8 but got 3");
+  expectRefused("reserved_weights",
+                "formats[0].reserved_too: expected 0 but got 1");
+}
+
 TEST(PluginFormats, AreCheckedBeforeTheirNamesAreKnown) {
   std::string formats = "llmc_plugin.formats";
   expectRefused("nothing",

@@ -239,7 +239,7 @@ TEST(PluginTable, IsCheckedBeforeItsNamesAreKnown) {
   expectRefused("small_plugin",
                 "llmc_plugin: expected a size of at least 48 bytes but got 8");
   expectRefused("huge_plugin", "llmc_plugin: expected a size of at least 48");
-  expectRefused("old_host", "this llmc has plugin interface 3, but the plugin "
+  expectRefused("old_host", "this llmc has plugin interface 4, but the plugin "
                             "needs 99; a newer llmc runs it");
   expectRefused("no_methods", "methods: expected 2 but got a null pointer");
   expectRefused("many_methods",
@@ -304,7 +304,8 @@ TEST(PluginRun, SameSourceSameBytes) {
   using Settings = std::vector<std::pair<StringRef, StringRef>>;
   unsigned compared = 0;
   for (const Method &method : builtin.getMethods())
-    for (StringRef format : {"u4g32", "i4g64", "nl4", "q4_k", "t2g32", "bf16"})
+    for (StringRef format :
+         {"u4g32", "i4g64", "nl4", "q4_k", "t2g32", "bf16", "v4b8", "v2b6g48"})
       for (const Settings &settings : std::initializer_list<Settings>{
                {},
                {{"quantizer", "mse"}},
@@ -366,6 +367,15 @@ TEST(PluginRun, ErrorsNameWeightMethodAndFile) {
   expectError("runs.stops", "returned 2 without saying why");
   expectError("runs.nested",
               "expected a loop to begin outside of the bodies of others");
+  // It does not say that it takes vectors.
+  MethodRequest request;
+  request.weight = matrix.view();
+  auto result = runMethod(set.getMethods(), "runs.right", "v4b8", {}, request);
+  ASSERT_FALSE(bool(result));
+  EXPECT_EQ(toString(result.takeError()),
+            "'layers.0.up': method runs.right makes no format of vectors, and "
+            "'v4b8' has codes that stand for 4 weights; expected a format of "
+            "single levels, such as i4g32, or another method, such as mse");
   expectError("runs.beyond", "expected a row from 0 to 5 but got 6");
   expectError("runs.bad_columns",
               "expected positive column scales but got -1.00 in column 95");

@@ -41,6 +41,29 @@ typedef llmc_format_definition format;
 #else
 #define TRANSFORM , 0, 0
 #endif
+#if defined(FORMATS_FROZEN)
+#define WEIGHTS
+#define NO_WEIGHTS
+#elif defined(VECTOR_FORMATS) || defined(OLD_VECTORS) ||                       \
+    defined(VECTOR_FUNCTION)
+#define WEIGHTS , 2, 0
+#elif defined(ODD_VECTORS)
+#define WEIGHTS , 8, 0
+#elif defined(BAD_WEIGHTS)
+#define WEIGHTS , 3, 0
+#elif defined(RESERVED_WEIGHTS)
+#define WEIGHTS , 1, 1
+#else
+#define WEIGHTS , 0, 0
+#endif
+#if !defined(NO_WEIGHTS)
+#define NO_WEIGHTS , 0, 0
+#endif
+#if defined(VECTOR_FORMATS) || defined(VECTOR_FUNCTION) || defined(ODD_VECTORS)
+#define NEEDS 4
+#else
+#define NEEDS 2
+#endif
 
 __attribute__((unused)) static const llmc_chain half = {
     sizeof(llmc_chain), LLMC_REAL_F16, LLMC_SPAN_GROUP, LLMC_SCALE_NONE, 0};
@@ -159,15 +182,17 @@ __attribute__((unused)) static const llmc_chain other = {
            MORE("a", "3") "  %l = arith.addi %code, %code : i8")
 #elif defined(CONTROL_FUNCTION)
 #define FUNCTION "func.func\033[31m"
-#elif defined(FORMATS_GOOD) || defined(FORMATS_EXTENDED)
+#elif defined(FORMATS_GOOD) || defined(FORMATS_EXTENDED) ||                    \
+    defined(VECTOR_FUNCTION)
 #define FUNCTION                                                               \
   BODY("  %k = arith.constant -8 : i8\n  %l = arith.addi %code, %k : i8")
 #else
 #define FUNCTION NULL
 #endif
 
-__attribute__((unused)) static const int8_t four[16] = {
-    -8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7};
+__attribute__((unused)) static const int8_t four[32] = {
+    -8, -7, -6, -5, -4, -3, -2, -1, 0,  1,  2,  3,  4,  5,  6,  7,
+    7,  6,  5,  4,  3,  2,  1,  0,  -1, -2, -3, -4, -5, -6, -7, -8};
 __attribute__((unused)) static const int8_t zeros[16] = {0};
 __attribute__((unused)) static const int8_t two[4] = {-3, -1, 1, 3};
 
@@ -268,7 +293,7 @@ __attribute__((unused)) static const format formats[] = {
 #else
         NULL
 #endif
-        TRANSFORM)},
+        TRANSFORM WEIGHTS)},
     {KNOWN(sizeof(format),
 #if defined(TWIN_FORMATS)
            "forms.four",
@@ -280,11 +305,11 @@ __attribute__((unused)) static const format formats[] = {
            "forms.sum",
 #endif
            "a sum of two products", 2, 32, TERMS(two_terms), 2,
-           &half TRANSFORM)}};
+           &half TRANSFORM NO_WEIGHTS)}};
 
 static const llmc_plugin plugin = {sizeof(llmc_plugin),
                                    LLMC_PLUGIN_ABI,
-                                   2,
+                                   NEEDS,
 #if defined(VENDOR_LIKE_FORMAT)
                                    "u4",
 #elif defined(LIKE_AN_ALIAS)
