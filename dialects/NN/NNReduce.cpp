@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "llmc/Dialect/NN/NNOps.h"
+#include "llmc/Dialect/NN/NNTap.h"
 
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/OpImplementation.h"
@@ -19,6 +19,9 @@ void NNDialect::registerReduceOps() {
   addOperations<
 #define GET_OP_LIST
 #include "llmc/Dialect/NN/NNReduce.cpp.inc"
+      ,
+#define GET_OP_LIST
+#include "llmc/Dialect/NN/NNTap.cpp.inc"
       >();
 }
 

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "ElementRules.h"
+#include "llmc/Dialect/NN/NNTap.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -58,6 +59,9 @@ MaybeShape rules::shapeOfReduction(Asker &ask, Operation *op) {
       })
       .Case([&](nn::CumSumOp op) -> R {
         return SymIndex(ask.shape(op.getInput()));
+      })
+      .Case([&](nn::TapOp op) -> R {
+        return SymIndex{ask.n(3), ask.shape(op.getInput()).back()};
       })
       .Default([](Operation *) -> R { return std::nullopt; });
 }

@@ -97,6 +97,14 @@ llvm::Error BundleFolder::begin(llvm::StringRef place, llvm::StringRef key) {
   return openJournal(key);
 }
 
+llvm::Error BundleFolder::beginInside(const BundleFolder &outer,
+                                      llvm::StringRef name) {
+  partial = outer.path(name);
+  if (std::error_code code = fs::create_directory(partial))
+    return fileError("cannot create", partial, code);
+  return llvm::Error::success();
+}
+
 /// What an unfinished bundle keeps.
 static constexpr llvm::StringLiteral kJournal = "journal",
                                      kWeights = "weights.safetensors";

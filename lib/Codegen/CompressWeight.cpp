@@ -26,7 +26,7 @@ static double lap(Clock::time_point &start) {
 static llvm::Expected<QuantizedMatrix>
 compress(StringRef name, Attribute source, int64_t rows, int64_t columns,
          pack::MethodAttr method, const MethodSet &methods,
-         const WeightStore &store, ParallelFor parallel,
+         const WeightStore &store, ParallelFor parallel, Attribute statistics,
          CompressionOutcome &outcome, WorkSeconds &seconds) {
   auto clock = Clock::now();
   auto values = readMatrix(store, source, parallel);
@@ -39,6 +39,13 @@ compress(StringRef name, Attribute source, int64_t rows, int64_t columns,
   request.parallelFor = parallel;
   std::vector<float> ones(columns, 1.0f);
   request.columnScale = ones;
+  SmallVector<float> known;
+  if (auto means = dyn_cast_or_null<DenseElementsAttr>(statistics)) {
+    known = llvm::to_vector(means.getValues<float>());
+    ArrayRef<float> all(known);
+    request.statistics.meanAbsolute = all.take_front(columns);
+    request.statistics.meanSquare = all.drop_front(columns);
+  }
   auto result = runMethod(methods, method.getName(), pack::getFormat(method),
                           pack::getSettings(method), request);
   if (!result)
@@ -75,14 +82,14 @@ llmc::compressWeight(StringRef name, Attribute source, int64_t rows,
                      int64_t columns, pack::MethodAttr method,
                      const MethodSet &methods, const WeightStore &store,
                      ParallelFor parallelFor, CompressionOutcome &outcome,
-                     WorkSeconds *seconds) {
+                     WorkSeconds *seconds, Attribute statistics) {
   auto started = Clock::now();
   WorkSeconds unasked;
-  auto matrix =
-      method.getName() == kKeepMethod
-          ? readKept(name, source, method, store, outcome)
-          : compress(name, source, rows, columns, method, methods, store,
-                     parallelFor, outcome, seconds ? *seconds : unasked);
+  auto matrix = method.getName() == kKeepMethod
+                    ? readKept(name, source, method, store, outcome)
+                    : compress(name, source, rows, columns, method, methods,
+                               store, parallelFor, statistics, outcome,
+                               seconds ? *seconds : unasked);
   outcome.seconds = lap(started);
   return matrix;
 }

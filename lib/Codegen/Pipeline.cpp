@@ -15,6 +15,8 @@
 #include "llmc/Codegen/Pipeline.h"
 #include "llmc/Passes/CodegenPasses.h"
 #include "llmc/Passes/KernelPasses.h"
+#include "llmc/Passes/LowerPasses.h"
+#include "llmc/Passes/RestructurePasses.h"
 
 #include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
 #include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
@@ -29,6 +31,27 @@
 
 using namespace mlir;
 using namespace llmc;
+
+void llmc::buildPackPipeline(OpPassManager &pm, const Target &target,
+                             bool specialize) {
+  PackWeightsPassOptions options;
+  options.cpu = target.cpu;
+  options.features = target.features;
+  options.triple = target.triple;
+  pm.addPass(createPackWeightsPass(options));
+  if (specialize) {
+    pm.addPass(createSpecializeSeq());
+    pm.addNestedPass<func::FuncOp>(createNarrowRowsPass());
+  }
+  pm.addPass(createOutlineSegments());
+  pm.addPass(createAddSymbolArgs());
+}
+
+void llmc::buildLowerPipeline(OpPassManager &pm) {
+  pm.addNestedPass<func::FuncOp>(createLowerToKernPass());
+  pm.addNestedPass<func::FuncOp>(createJoinProductsPass());
+  pm.addNestedPass<func::FuncOp>(createLowerNNToLinalg());
+}
 
 void llmc::buildBufferizePipeline(OpPassManager &pm) {
   pm.addPass(createCanonicalizerPass());

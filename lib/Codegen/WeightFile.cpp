@@ -7,6 +7,7 @@
 #include "llmc/Codegen/CompressWeight.h"
 #include "llmc/Codegen/Conventions.h"
 #include "llmc/Dialect/NN/NNOps.h"
+#include "llmc/Dialect/Pack/Measured.h"
 #include "llmc/Dialect/Pack/PackFormats.h"
 #include "llmc/Formats/Layout.h"
 #include "llmc/Runtime/Safetensors.h"
@@ -60,6 +61,13 @@ static llvm::Expected<PlacedWeight> describeWeight(nn::WeightOp op) {
   if (auto inputs =
           op->getAttrOfType<TypeAttr>(pack::PackDialect::kActivations))
     llvm::raw_string_ostream(weight.activations) << inputs.getValue();
+  weight.statistics = op->getAttr(pack::kStatistics);
+  if (auto rounding = op->getAttrOfType<FloatAttr>(pack::kRounding);
+      rounding && op->hasAttr(pack::kMeasured))
+    weight.activations =
+        llvm::formatv("{0}; i8 is {1:F2} % off",
+                      weight.activations.empty() ? "i8" : weight.activations,
+                      100 * rounding.getValueAsDouble());
   if (auto kept = op->getAttrOfType<StringAttr>(pack::PackDialect::kKept))
     weight.kept = kept.getValue().str();
   if (auto note = op->getAttrOfType<StringAttr>(pack::PackDialect::kNote))

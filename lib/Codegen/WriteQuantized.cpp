@@ -26,9 +26,9 @@ llvm::Error llmc::writeQuantized(PlacedWeight &weight, const MethodSet &methods,
   if (!method)
     return llvm::createStringError("weight '" + weight.name +
                                    "' has a compressed type but no method");
-  auto matrix = compressWeight(weight.name, weight.source, type.getRows(),
-                               type.getColumns(), method, methods, store,
-                               parallel, weight.outcome, &seconds);
+  auto matrix = compressWeight(
+      weight.name, weight.source, type.getRows(), type.getColumns(), method,
+      methods, store, parallel, weight.outcome, &seconds, weight.statistics);
   if (!matrix)
     return matrix.takeError();
   auto layout =

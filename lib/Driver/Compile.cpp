@@ -9,6 +9,7 @@
 // Steps are timed and named; `--emit` stops after one of them.
 //
 //===----------------------------------------------------------------------===//
+#include "CalibrateModel.h"
 #include "CompilePlan.h"
 #include "ExitCode.h"
 #include "Progress.h"
@@ -97,6 +98,9 @@ private:
     if (!loaded)
       return fail(UsageAtFault, llvm::toString(loaded.takeError()));
     recipe = std::move(*loaded);
+    if (Fault fault = readCalibration(request, hasWeights() || isExport(),
+                                      recipe, calibrationKey))
+      return fail(fault);
     context.appendDialectRegistry(registry);
     context.loadAllAvailableDialects();
     if (request.verbose && !request.quiet)
@@ -125,6 +129,11 @@ private:
         return fail(ModelAtFault, llvm::toString(std::move(error)));
     if (int code = step("fuse", [&] { return fuse(); }))
       return code;
+    if (recipe.calibration)
+      if (Fault fault =
+              checkCalibration(*recipe.calibration, request, hasFunction("lm"),
+                               folder, getContextLength()))
+        return fail(fault);
     if (int code = visitSlot(Slot::AfterFuse))
       return code;
     if (request.emit == "nn")
@@ -134,13 +143,16 @@ private:
     // Before it is known which work of an earlier run may be used.
     if (int code = visitSlot(Slot::Compress))
       return code;
-    if (hasWeights()) {
+    if (hasWeights() || isExport())
       if (int code = beginFolder())
         return code;
+    if (hasWeights())
       shareContext();
-    }
     if (int code = step("even out columns", [&] { return scaleColumns(); }))
       return code;
+    if (recipe.calibration && (hasWeights() || isExport()))
+      if (int code = step("calibrate", [&] { return calibrate(); }))
+        return code;
     if (isExport())
       return step("write " + request.emit, [&] { return exportModel(); });
     if (int code = step("pack", [&] { return packAndOutline(); }))
@@ -289,6 +301,8 @@ private:
   PluginSet plugins;
   std::unique_ptr<Sandbox> sandbox;
   Recipe recipe;
+  /// What its calibration depends on.
+  std::string calibrationKey;
   /// What keys and values are stored in.
   std::string kv = request.kv;
   ImportedModel model;
@@ -314,6 +328,10 @@ private:
     progress.clear();
     llvm::errs() << "llmc: error: " << message << "\n";
     return code;
+  }
+
+  int fail(const Fault &fault) {
+    return fail(static_cast<ExitCode>(fault.blame), fault.text);
   }
 
   /// The machine is to blame where an error carries a code of the system, as
@@ -503,9 +521,6 @@ private:
   }
 
   int exportModel() {
-    // A folder of that name is never made: its files are renamed out of it.
-    if (llvm::Error error = place.begin(request.output + ".parts", ""))
-      return fail(MachineAtFault, llvm::toString(std::move(error)));
     auto expect = [&](int64_t bytes) { progress.expect(bytes); };
     auto done = [&](int64_t bytes) { progress.add(bytes); };
     std::optional<OnnxStyle> style;
@@ -530,13 +545,47 @@ private:
     return Done;
   }
 
+  int calibrate() {
+    CalibrationRun run;
+    CalibrationJob job{model,
+                       folder,
+                       place,
+                       *recipe.calibration,
+                       getContextLength(),
+                       countThreads(),
+                       request.calibrate,
+                       [&](int64_t done, int64_t all) {
+                         if (!done)
+                           progress.expect(all);
+                         else
+                           progress.add(1);
+                       }};
+    if (Fault fault = calibrateModel(job, run))
+      return fail(fault);
+    progress.clear();
+    if (!request.quiet)
+      llvm::errs() << llvm::formatv(
+          "llmc: calibrated on {0:N} tokens of '{1}', in {2} window{3}\n",
+          run.tokens, recipe.calibration->data, run.windows,
+          run.windows == 1 ? "" : "s");
+    return runPasses(
+        [](OpPassManager &pm) { pm.addPass(createChooseActivationsPass()); },
+        "choose the activations of");
+  }
+
   /// From here on there is work that may be kept.
   int beginFolder() {
+    if (isExport()) {
+      // A folder of that name is never made: its files are renamed out of it.
+      if (llvm::Error error = place.begin(request.output + ".parts", ""))
+        return fail(MachineAtFault, llvm::toString(std::move(error)));
+      return Done;
+    }
     std::string output = request.emit == "bundle"
                              ? request.output
                              : getBundleOfProgram(request.output);
     std::string key = computeRunKey(*model.module, *model.weights, target,
-                                    plugins.describeFiles());
+                                    plugins.describeFiles() + calibrationKey);
     if (llvm::Error error = place.begin(output, key))
       return fail(ModelAtFault, llvm::toString(std::move(error)));
     return Done;
@@ -573,15 +622,7 @@ private:
   int packAndOutline() {
     return runPasses(
         [&](OpPassManager &pm) {
-          PackWeightsPassOptions options;
-          options.cpu = target.cpu;
-          options.features = target.features;
-          options.triple = target.triple;
-          pm.addPass(createPackWeightsPass(options));
-          pm.addPass(createSpecializeSeq());
-          pm.addNestedPass<func::FuncOp>(createNarrowRowsPass());
-          pm.addPass(createOutlineSegments());
-          pm.addPass(createAddSymbolArgs());
+          buildPackPipeline(pm, target, /*specialize=*/true);
         },
         "pack");
   }
@@ -601,13 +642,7 @@ private:
     if (!placed)
       return fail(ModelAtFault, llvm::toString(placed.takeError()));
     weightFile = std::move(*placed);
-    return runPasses(
-        [&](OpPassManager &pm) {
-          pm.addNestedPass<func::FuncOp>(createLowerToKernPass());
-          pm.addNestedPass<func::FuncOp>(createJoinProductsPass());
-          pm.addNestedPass<func::FuncOp>(createLowerNNToLinalg());
-        },
-        "lower");
+    return runPasses(buildLowerPipeline, "lower");
   }
 
   void describeLanguageModel(func::FuncOp lm) {

@@ -27,10 +27,10 @@ static std::string hashCompiler() {
 }
 
 std::string llmc::computeRunKey(mlir::ModuleOp module, const WeightStore &store,
-                                const Target &target, llvm::StringRef plugins) {
+                                const Target &target, llvm::StringRef others) {
   std::string text = LLMC_VERSION " " + hashCompiler() + "\n";
   text += target.triple + " " + target.cpu + " " + target.features + "\n";
-  text += plugins;
+  text += others;
   text += store.describeFiles();
   llvm::raw_string_ostream stream(text);
   module.print(stream);

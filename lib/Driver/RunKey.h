@@ -15,10 +15,10 @@ namespace llmc {
 /// A hash of all that the stored weights of a compilation depend on: the module,
 /// which has a method at every weight that is to be compressed (so dimensions,
 /// entries, context and recipe count as far as they change anything); the files
-/// of the model, by size, time of change and number; the target; and the bytes
-/// of this compiler and of `plugins`, which says what files they are.
+/// of the model, by size, time of change and number; the target; the bytes of this
+/// compiler; and `others`, which says what plugins and what calibration there are.
 std::string computeRunKey(mlir::ModuleOp module, const WeightStore &store,
-                          const Target &target, llvm::StringRef plugins);
+                          const Target &target, llvm::StringRef others);
 
 } // namespace llmc
 

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Speech.h"
+#include "llmc/Runtime/MappedFile.h"
 #include <thread>
 
 using namespace llmc;
@@ -54,6 +55,29 @@ Fault Speech::encode(const std::string &text, const llmc_language_model &model,
   // Nothing at all is a text, too, when the model has a token to begin with.
   if (ids.empty() && model.bos >= 0)
     ids.push_back(model.bos);
+  return {};
+}
+
+/// Longest file of text, in bytes: while it is cut into tokens, it takes 80 times
+/// as much memory.
+static constexpr uint64_t kTextLimit = uint64_t(64) << 20;
+
+Fault Speech::encodeFile(const std::string &path,
+                         const llmc_language_model &model,
+                         std::vector<int64_t> &ids, bool &begins) const {
+  MappedFile file;
+  if (Fault fault = MappedFile::open(path, file))
+    return fault;
+  if (file.size() > kTextLimit)
+    return Fault::input("'" + path + "' has " + bytesText(file.size()) +
+                        " but at most " + bytesText(kTextLimit) +
+                        " are read; take a part of it");
+  if (Fault fault = collect(tokenizer->encode(file.text(), false), ids))
+    return {fault.blame, "'" + path + "': " + fault.text};
+  std::vector<int64_t> before;
+  if (Fault fault = collect(tokenizer->encode("", true), before))
+    return fault;
+  begins = model.bos >= 0 && !before.empty() && before.front() == model.bos;
   return {};
 }
 

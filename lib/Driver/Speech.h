@@ -33,6 +33,11 @@ public:
   Fault encodeChat(llvm::ArrayRef<ChatMessage> messages,
                    std::vector<int64_t> &ids) const;
 
+  /// Ids of a file of text of at most 64 MiB, without the tokens that a text
+  /// begins with; `begins`: whether these are the model's begin token.
+  Fault encodeFile(const std::string &path, const llmc_language_model &model,
+                   std::vector<int64_t> &ids, bool &begins) const;
+
   bool hasTemplate() const { return chat.has_value(); }
   const Tokenizer &tokens() const { return *tokenizer; }
   const std::vector<uint32_t> &endTokens() const { return assets.eosIds; }

@@ -54,6 +54,8 @@ Fault llmc::readRequest(const Arguments &arguments, const Terminal &terminal,
   if (Fault fault = arguments.number("plugin-memory-limit", 1, 1 << 24,
                                      request.pluginMegabytes))
     return fault;
+  request.calibration = arguments.text("calibration");
+  request.calibrate = runCalibration;
   request.quiet = arguments.has("quiet");
   request.verbose = arguments.has("verbose");
   request.timing = arguments.has("timing");

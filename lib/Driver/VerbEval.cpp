@@ -17,10 +17,6 @@
 
 using namespace llmc;
 
-/// Longest text, in bytes: while it is cut into tokens, it takes 80 times as
-/// much memory.
-static constexpr uint64_t kTextLimit = uint64_t(64) << 20;
-
 namespace {
 enum class BeginToken { Auto, Yes, No };
 
@@ -134,13 +130,6 @@ static Fault readText(const EvalOptions &options, const Subject &subject,
   begins = false;
   if (options.text.empty())
     return readIdsFile(options.idsFile, ids);
-  MappedFile file;
-  if (Fault fault = MappedFile::open(options.text, file))
-    return fault;
-  if (file.size() > kTextLimit)
-    return Fault::input("'" + options.text + "' has " + bytesText(file.size()) +
-                        " but at most " + bytesText(kTextLimit) +
-                        " are read; evaluate a part of it");
   Speech speech;
   if (Fault fault = Speech::open(subject.folder,
                                  "give token ids with --ids-file", speech))
@@ -148,18 +137,7 @@ static Fault readText(const EvalOptions &options, const Subject &subject,
   const llmc_language_model &spec = subject.generator->model();
   if (Fault fault = speech.checkFits(spec))
     return fault;
-  llvm::Expected<std::vector<uint32_t>> found =
-      speech.tokens().encode(file.text(), false);
-  if (!found)
-    return Fault::input("'" + options.text +
-                        "': " + llvm::toString(found.takeError()));
-  ids.assign(found->begin(), found->end());
-  llvm::Expected<std::vector<uint32_t>> before =
-      speech.tokens().encode("", true);
-  if (!before)
-    return Fault::input(llvm::toString(before.takeError()));
-  begins = spec.bos >= 0 && !before->empty() && before->front() == spec.bos;
-  return {};
+  return speech.encodeFile(options.text, spec, ids, begins);
 }
 
 /// The window that the command line leaves open.

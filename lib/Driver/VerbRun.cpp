@@ -18,13 +18,6 @@
 
 using namespace llmc;
 
-namespace {
-struct FreeSession {
-  void operator()(llmc_session *session) const { llmc_session_free(session); }
-};
-using SessionHandle = std::unique_ptr<llmc_session, FreeSession>;
-} // namespace
-
 /// "'x' f32 [batch, 784]" for every input.
 static std::string inputsText(const llmc_session *session) {
   std::string text;

@@ -35,6 +35,12 @@ static const char kSampling[] =
     "The same seed gives the same text. The filters apply in the order above.";
 static const OptionSpec kVerify = {
     "verify", nullptr, "compare the hash of every weight before the start"};
+static const OptionSpec kCalibration = {
+    "calibration", "FILE",
+    "run the language model on this text first, so that methods weigh errors "
+    "by "
+    "what matrices are multiplied with; in place of the text that the recipe "
+    "names [what the recipe says]"};
 static const OptionSpec kPlugin = {
     "plugin", "FILE",
     "load a plugin: methods and formats that recipes can name, passes, "
@@ -94,6 +100,7 @@ const std::vector<VerbSpec> &llmc::verbs() {
          "and lm where there is one [auto]",
          "auto main lm all"},
         {"recipe", "NAME", "how weights are stored [f32]"},
+        kCalibration,
         kPlugin,
         kPluginSandbox,
         kPluginTime,
@@ -137,6 +144,7 @@ const std::vector<VerbSpec> &llmc::verbs() {
          "what to make: FILE.onnx, with its tensors in FILE.onnx.data beside "
          "it, or FILE.gguf"},
         {"recipe", "NAME", "how weights are stored [w4-onnx or w4-gguf]"},
+        kCalibration,
         kPlugin,
         kPluginSandbox,
         kPluginTime,

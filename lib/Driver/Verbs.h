@@ -13,6 +13,7 @@
 
 namespace llmc {
 
+struct CalibrationRun;
 struct CompileRequest;
 
 int runCompile(const Arguments &arguments, Terminal &terminal);
@@ -31,6 +32,10 @@ struct FreeModel {
   void operator()(llmc_model *model) const { llmc_model_free(model); }
 };
 using ModelHandle = std::unique_ptr<llmc_model, FreeModel>;
+struct FreeSession {
+  void operator()(llmc_session *session) const { llmc_session_free(session); }
+};
+using SessionHandle = std::unique_ptr<llmc_session, FreeSession>;
 
 /// Takes the error of a C call.
 Fault takeError(llmc_error *error);
@@ -46,6 +51,8 @@ Fault readRequest(const Arguments &arguments, const Terminal &terminal,
                   CompileRequest &request);
 /// LLMC_PLUGIN_PATH: folders, separated by ':'.
 std::string pluginFolders();
+/// For CompileRequest.
+Fault runCalibration(CalibrationRun &run);
 /// Refuses what is there but no model, with the way on; else loads the compiler
 /// and lets it work. The exit code.
 int runCompiler(const CompileRequest &request, Terminal &terminal);

@@ -12,6 +12,7 @@
 #include "LeaveOut.h"
 #include "LlamaModel.h"
 #include "llmc/Codegen/CompressWeight.h"
+#include "llmc/Dialect/Pack/Measured.h"
 #include "llmc/Dialect/Pack/PackFormats.h"
 #include "llmc/Export/Export.h"
 #include "llmc/Formats/Ggml.h"
@@ -222,9 +223,10 @@ Expected<std::vector<char>> Writer::read(Item &item) {
   if (item.blocks) {
     pack::MethodAttr method = getMethod(item.weight);
     CompressionOutcome outcome;
-    auto matrix =
-        compressWeight(name, item.weight.getSource(), shape[0], shape[1],
-                       method, request.methods, store, workers, outcome);
+    auto matrix = compressWeight(
+        name, item.weight.getSource(), shape[0], shape[1], method,
+        request.methods, store, workers, outcome,
+        /*seconds=*/nullptr, item.weight->getAttr(pack::kStatistics));
     if (!matrix)
       return matrix.takeError();
     reorder(matrix->codes, order);

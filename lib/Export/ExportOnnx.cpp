@@ -620,7 +620,8 @@ Error Writer::write(Export &item) {
     CompressionOutcome outcome;
     auto matrix =
         compressWeight(part.name, part.source, part.rows, part.columns,
-                       part.method, request.methods, store, workers, outcome);
+                       part.method, request.methods, store, workers, outcome,
+                       /*seconds=*/nullptr, part.statistics);
     if (!matrix)
       return matrix.takeError();
     auto codes = toOnnxCodes(*matrix);

@@ -7,6 +7,7 @@
 
 #include "LeaveOut.h"
 #include "llmc/Dialect/NN/NNOps.h"
+#include "llmc/Dialect/Pack/Measured.h"
 #include "llmc/Recipes/Recipe.h"
 #include "llmc/Weights/ReadMatrix.h"
 #include "llvm/ADT/MapVector.h"
@@ -131,6 +132,7 @@ Error Planner::collect() {
                             op.getSource(),        Attribute(),
                             type.getDimSize(0),    type.getDimSize(1),
                             role->second};
+    weight.statistics = op->getAttr(pack::kStatistics);
     Attribute source = weight.source;
     if (auto scale = dyn_cast<nn::ScaleSourceAttr>(source);
         scale && scale.getAxis() == 1 && scale.getInverse()) {

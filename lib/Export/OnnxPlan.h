@@ -30,6 +30,8 @@ struct CompressedWeight {
   TensorRole role = TensorRole::Linear;
   /// Rows of the matrix that the tensor holds.
   int64_t firstRow = 0;
+  /// `pack.statistics`, or null.
+  mlir::Attribute statistics = nullptr;
 };
 
 /// A tensor of the file.

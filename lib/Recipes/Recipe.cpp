@@ -113,6 +113,10 @@ private:
           fail(entry.getValue(), "expected kv of " +
                                      join(ArrayRef(kCacheFormats), ", ") +
                                      " but got '" + recipe.kv + "'");
+      } else if (key == "calibration") {
+        readCalibration(entry.getValue());
+        if (!message.empty())
+          return;
       } else if (key == "plugins") {
         if (found)
           return fail(entry.getKey(),
@@ -134,7 +138,8 @@ private:
       } else {
         return fail(entry.getKey(),
                     "unknown key '" + key + "'" +
-                        suggest(key, {"summary", "plugins", "kv", "quantize"}));
+                        suggest(key, {"summary", "plugins", "kv", "calibration",
+                                      "quantize"}));
       }
     }
     if (!found)
@@ -146,19 +151,58 @@ private:
     if (!list)
       return fail(node, "expected a list of files after 'plugins'");
     for (yaml::Node &entry : *list) {
-      SmallString<128> file(getText(&entry, "plugins"));
+      std::string file = getText(&entry, "plugins");
       if (!message.empty())
         return;
       if (!scope.loadPlugin)
         return fail(&entry, "plugins cannot be loaded here");
-      if (sys::path::is_relative(file)) {
-        SmallString<128> path(sys::path::parent_path(recipe.name));
-        sys::path::append(path, file);
-        file = path;
-      }
-      if (Error error = scope.loadPlugin(file))
+      if (Error error = scope.loadPlugin(fromRecipe(file)))
         return fail(&entry, toString(std::move(error)));
     }
+  }
+
+  /// A path that the recipe names.
+  std::string fromRecipe(StringRef file) {
+    if (!sys::path::is_relative(file))
+      return file.str();
+    SmallString<128> path(sys::path::parent_path(recipe.name));
+    sys::path::append(path, file);
+    return path.str().str();
+  }
+
+  void readCalibration(yaml::Node *node) {
+    auto *map = dyn_cast_or_null<yaml::MappingNode>(node);
+    if (!map)
+      return fail(node, "expected {data: FILE, samples: N, length: N} after "
+                        "'calibration'");
+    CalibrationRule rule;
+    for (yaml::KeyValueNode &entry : *map) {
+      std::string key = getText(entry.getKey(), "key");
+      std::string value = getText(entry.getValue(), key);
+      if (!message.empty())
+        return;
+      if (key == "data")
+        rule.data = fromRecipe(value);
+      else if (key == "samples")
+        readCount(entry.getValue(), key, value, 1, rule.samples);
+      else if (key == "length")
+        readCount(entry.getValue(), key, value, 2, rule.length);
+      else
+        fail(entry.getKey(), "unknown key '" + key + "' of 'calibration'" +
+                                 suggest(key, {"data", "samples", "length"}));
+    }
+    if (rule.data.empty())
+      fail(node, "expected the key 'data' in 'calibration', a text");
+    recipe.calibration = std::move(rule);
+  }
+
+  void readCount(yaml::Node *node, StringRef key, StringRef value,
+                 int64_t least, int64_t &count) {
+    constexpr int64_t kMost = 1 << 20;
+    if (value.getAsInteger(10, count) || count < least || count > kMost)
+      fail(node, "expected a number from " + Twine(least) + " to " +
+                     Twine(kMost) + " after '" + key + "' but got '" + value +
+                     "'");
   }
 
   static std::string suggest(StringRef word, ArrayRef<StringRef> known) {

@@ -8,6 +8,7 @@
 // 3. Hand the new values to the ops that stay, erase the old ones.
 //
 //===----------------------------------------------------------------------===//
+#include "NNToLinalg/Tap.h"
 #include "llmc/Passes/LowerPasses.h"
 #include "llmc/Passes/NNLowering.h"
 
@@ -36,6 +37,7 @@ static const Handlers &getHandlers() {
     addPad(all);
     addGather(all);
     addReduce(all);
+    addTap(all);
     addLinear(all);
     addNorm(all);
     addAttention(all);

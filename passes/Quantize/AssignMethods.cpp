@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "FoldScale.h"
+#include "llmc/Dialect/Pack/Measured.h"
 #include "llmc/Dialect/Pack/PackFormats.h"
 #include "llmc/Passes/KernelPasses.h"
 #include "llmc/Passes/QuantizePasses.h"
@@ -122,16 +123,25 @@ struct AssignMethods : llmc::impl::AssignMethodsPassBase<AssignMethods> {
               builder.getContext(), rule->method, rule->format,
               buildSettings(builder, rule->settings),
               pack::buildDefinition(builder.getContext(), rule->description)));
-    if (Type inputs = getActivations(*rule, how, builder);
+    if (Type inputs = getActivations(*rule, how, rules, builder);
         inputs && weight->hasAttr(pack::PackDialect::kMethod))
       weight->setAttr(pack::PackDialect::kActivations, TypeAttr::get(inputs));
+    if (isMeasured(*rule, rules) &&
+        weight->hasAttr(pack::PackDialect::kMethod) &&
+        (how.uses & kReadByLinear))
+      weight->setAttr(pack::kMeasured, builder.getUnitAttr());
     return true;
+  }
+
+  /// Whether it is left to a calibration what inputs are rounded to.
+  static bool isMeasured(const QuantizeRule &rule, const Recipe &rules) {
+    return rules.calibration && rule.activations == ActivationRule::Auto;
   }
 
   /// What inputs are rounded to, where it is not i8.
   static Type getActivations(const QuantizeRule &rule, const Reads &how,
-                             Builder &builder) {
-    if (!(how.uses & kReadByLinear))
+                             const Recipe &rules, Builder &builder) {
+    if (!(how.uses & kReadByLinear) || isMeasured(rule, rules))
       return {};
     if (rule.activations == ActivationRule::F32)
       return builder.getF32Type();

@@ -48,6 +48,11 @@ public:
   /// signals.
   llvm::Error begin(llvm::StringRef place, llvm::StringRef key);
 
+  /// Makes a folder of that name inside of another one that is written, for a
+  /// bundle that only serves to make the other: it goes when this does, and with
+  /// the other one.
+  llvm::Error beginInside(const BundleFolder &outer, llvm::StringRef name);
+
   Journal &getJournal() { return journal; }
 
   /// Leaves the folder, if there is work in it: "" or where it is.

@@ -19,12 +19,12 @@ class WeightStore;
 /// scaled as they should be: the source says how, and the result has no column
 /// scale. Holds the matrix in f32 and its codes while it works. Errors name the
 /// weight. Fills in `outcome`, and adds to `seconds` if it is not null.
-llvm::Expected<QuantizedMatrix>
-compressWeight(llvm::StringRef name, mlir::Attribute source, int64_t rows,
-               int64_t columns, pack::MethodAttr method,
-               const MethodSet &methods, const WeightStore &store,
-               ParallelFor parallelFor, CompressionOutcome &outcome,
-               WorkSeconds *seconds = nullptr);
+/// `statistics` are the `pack.statistics` of its inputs, or null.
+llvm::Expected<QuantizedMatrix> compressWeight(
+    llvm::StringRef name, mlir::Attribute source, int64_t rows, int64_t columns,
+    pack::MethodAttr method, const MethodSet &methods, const WeightStore &store,
+    ParallelFor parallelFor, CompressionOutcome &outcome,
+    WorkSeconds *seconds = nullptr, mlir::Attribute statistics = nullptr);
 
 /// Writes into the line of a weight how it was compressed.
 void describe(LedgerLine &line, pack::MethodAttr method,

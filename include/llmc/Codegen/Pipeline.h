@@ -11,6 +11,14 @@
 
 namespace llmc {
 
+/// Weights into the order of kernels, one function for equal layers, symbols as
+/// arguments. `specialize`: a case of its own for one token.
+void buildPackPipeline(mlir::OpPassManager &pm, const Target &target,
+                       bool specialize);
+
+/// nn and pack -> linalg and kern. Expects weights that have offsets.
+void buildLowerPipeline(mlir::OpPassManager &pm);
+
 /// linalg and kern on tensors -> memory: buffers in one arena, plain pointers.
 /// Expects functions whose symbols are index arguments and whose weights have
 /// offsets.

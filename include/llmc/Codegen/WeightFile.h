@@ -38,8 +38,11 @@ struct PlacedWeight {
   TensorRole role = TensorRole::Other;
   /// `#pack.method` of a compressed weight, else null.
   mlir::Attribute method;
-  /// What inputs of products with a compressed weight are, "i16"; empty for i8.
+  /// What inputs of products with a compressed weight are, "i16"; empty for i8
+  /// that nobody asked about. With the reason where they were measured.
   std::string activations;
+  /// `pack.statistics` of these inputs, or null.
+  mlir::Attribute statistics;
   /// Why a matrix is not compressed; empty where nobody would ask.
   std::string kept;
   CompressionOutcome outcome;

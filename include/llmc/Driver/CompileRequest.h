@@ -12,7 +12,9 @@
 #define LLMC_DRIVER_COMPILEREQUEST_H
 
 #include "llmc/Eval/Metric.h"
+#include "llmc/Support/Fault.h"
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,6 +24,26 @@ namespace llmc {
 /// The words `--emit` takes, in the order of the pipeline.
 inline constexpr const char *kEmitKinds[] = {"nn",  "linalg", "llvm", "asm",
                                              "obj", "lib",    "exe",  "bundle"};
+
+/// One run of a language model over a text, in which it measures its inputs. Only
+/// the program can do that: it has the runtime and the tokenizer.
+struct CalibrationRun {
+  /// Folder of the bundle. Its outputs "tap0", "tap1", ... are sums over the
+  /// tokens that were given, [3][columns] in f64 (`nn.tap`).
+  std::string bundle;
+  int64_t taps = 0;
+  /// File of the text, and its windows: so many, of so many tokens.
+  std::string text;
+  int64_t samples = 0, length = 0;
+  unsigned threads = 0;
+  /// Called with windows done and windows in all.
+  std::function<void(int64_t, int64_t)> progress;
+
+  /// Filled in: tokens that the model read, and the sums over all of them, by
+  /// tap. They do not depend on threads.
+  int64_t windows = 0, tokens = 0;
+  std::vector<std::vector<double>> sums;
+};
 
 /// One `llmc compile`, or one `llmc compress`.
 struct CompileRequest {
@@ -56,6 +78,10 @@ struct CompileRequest {
   /// What keys and values are stored in: "f32", "bf16" or "i8"; empty: what the
   /// recipe says.
   std::string kv;
+  /// A text for the calibration; empty: what the recipe says.
+  std::string calibration;
+  /// Runs a calibration. Not null where weights are written.
+  Fault (*calibrate)(CalibrationRun &run) = nullptr;
   /// Default context of a session in tokens; 0: what the model names.
   int64_t context = 0;
   /// Longest piece of a prompt in tokens; 0: the compiler's choice.

@@ -6,6 +6,7 @@
 #ifndef LLMC_PASSES_QUANTIZEPASSES_H
 #define LLMC_PASSES_QUANTIZEPASSES_H
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
 
@@ -21,6 +22,18 @@ class WeightStore;
 /// weight is known to come compressed. Both must outlive the pass.
 std::unique_ptr<mlir::Pass> createAssignMethodsPass(const Recipe &recipe,
                                                     const WeightStore &store);
+
+/// A value that `llmc-insert-taps` measures, and the weights, once each, of the
+/// products that read it.
+struct TapPlace {
+  mlir::Value input;
+  llvm::SmallVector<llvm::StringRef> weights;
+};
+
+/// The taps of a function, in the order of their numbers. The same for a copy.
+llvm::SmallVector<TapPlace> findTapPlaces(mlir::func::FuncOp function);
+/// "tap3".
+std::string getTapName(size_t number);
 
 /// The scale that the columns of matrices with one input have together.
 struct ColumnScale {

@@ -17,7 +17,8 @@ def AssignMethodsPass : Pass<"llmc-assign-methods", "::mlir::ModuleOp"> {
     or by `nn.gather` along axis 0, and in no other way, gets the method of the
     first rule of the recipe that fits, and `pack.activations` where inputs of
     products with it are not to be rounded to i8: as the rule says, or, where it says
-    auto, i16 for inputs that are gated products. A weight that stays as it is gets the
+    auto, i16 for inputs that are gated products; of a recipe with a calibration, auto
+    is `pack.measured`, for `llmc-choose-activations`. A weight that stays as it is gets the
     reason, where a reader could wonder: `pack.kept`. No type changes here, and
     no byte is read. Fails where a recipe has rules and none fits any weight. A
     module pass, since weights are symbols of the module.
@@ -67,6 +68,54 @@ def ScaleColumnsPass : Pass<"llmc-scale-columns", "::mlir::ModuleOp"> {
   let options = [
     Option<"threads", "threads", "unsigned", "0", "threads to work with; 0 is as many as the machine has cores">,
     Option<"fold", "fold", "bool", "true", "let what makes the input take the scale up where it can">
+  ];
+  let dependentDialects = ["::llmc::nn::NNDialect", "::llmc::pack::PackDialect"];
+}
+
+def InsertTapsPass : Pass<"llmc-insert-taps", "::mlir::func::FuncOp"> {
+  let summary = "Measure the inputs of products with weights";
+  let description = [{
+    Every value that is the input of an `nn.linear` with a weight gets an `nn.tap`,
+    one for all that read it, whose sums the function returns behind its other
+    results under the names tap0, tap1, ... Nothing else changes: a function that
+    is compiled and run so tells what calibration wants to know.
+
+    Preconditions: inputs of f32 whose last extent is known. Refuses nothing: other
+    products have no tap.
+
+    ```mlir
+    %w = nn.get @w : tensor<8x32xf32>
+    %0 = nn.linear %x, %w : (tensor<?x32xf32>, tensor<8x32xf32>) -> tensor<?x8xf32>
+    // becomes
+    %t = nn.tap %x : (tensor<?x32xf32>) -> tensor<3x32xf64>
+    %0 = nn.linear %x, %w : (tensor<?x32xf32>, tensor<8x32xf32>) -> tensor<?x8xf32>
+    ```
+  }];
+  let dependentDialects = ["::llmc::nn::NNDialect"];
+}
+
+def ChooseActivationsPass : Pass<"llmc-choose-activations", "::mlir::ModuleOp"> {
+  let summary = "Choose what inputs are rounded to by what was measured";
+  let description = [{
+    A weight with `pack.measured` has inputs that a recipe leaves to measurement.
+    It gets `pack.activations` of i16 where `pack.rounding`, the relative error
+    that rounding to i8 makes of the inputs (the root of squared errors by squares,
+    over all tokens of the calibration), is larger than `bound`. Weights that read
+    the same values were measured together, so their choice is the same.
+
+    Preconditions: a weight that the calibration did not reach keeps i8. Refuses
+    nothing. A module pass, since weights are symbols of the module.
+
+    ```mlir
+    nn.weight @w : tensor<8x32xf32> from #nn.key<"w" : tensor<8x32xf32>> {pack.measured, pack.method = #pack.method<"mse", "u4g32">, pack.rounding = 0.0125 : f64}
+    %w = nn.get @w : tensor<8x32xf32>
+    %0 = nn.linear %x, %w : (tensor<?x32xf32>, tensor<8x32xf32>) -> tensor<?x8xf32>
+    // becomes
+    nn.weight @w : tensor<8x32xf32> from #nn.key<"w" : tensor<8x32xf32>> {pack.activations = i16, pack.measured, pack.method = #pack.method<"mse", "u4g32">, pack.rounding = 1.250000e-02 : f64}
+    ```
+  }];
+  let options = [
+    Option<"bound", "bound", "double", "0.008", "the largest relative error that i8 may make">
   ];
   let dependentDialects = ["::llmc::nn::NNDialect", "::llmc::pack::PackDialect"];
 }

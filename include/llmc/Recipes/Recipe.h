@@ -26,6 +26,11 @@
 // `activations` says to what kernels round the input of a product with the matrix:
 // i8 (the default) or i16, in groups of 32 with a scale each, f32 for not, or auto.
 //
+// `calibration: {data: FILE, samples: 32, length: 256}` runs a language model on
+// so many windows of that many tokens of a text before it is compressed. Methods
+// that can, weigh errors by what the inputs of a matrix were, and auto goes by what
+// rounding did to them. A path is relative to the recipe.
+//
 // Rules are tried in order; the first that fits a weight decides. A weight that
 // no rule fits stays as it is. What a recipe says is checked when it is read:
 // names of methods and formats, and options of methods with their ranges.
@@ -37,6 +42,7 @@
 #include "llmc/Formats/FormatSet.h"
 #include "llmc/Methods/Method.h"
 #include "llvm/Support/Error.h"
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,8 +54,10 @@ enum WeightUse : unsigned { kReadByLinear = 1, kReadByGather = 2 };
 
 /// What the input of a product with a compressed matrix is rounded to.
 enum class ActivationRule {
-  /// i16 where it is a gated product, which can have outliers of hundreds of
-  /// times its deviation; else i8.
+  /// With a calibration, i16 where rounding to i8 was measured to be off by more
+  /// than the bound of `llmc-choose-activations`. Without one, i16 where it is a
+  /// gated product, which can have outliers of hundreds of times its deviation.
+  /// Else i8.
   Auto,
   I8,
   I16,
@@ -79,6 +87,15 @@ struct QuantizeRule {
   bool fits(llvm::StringRef name, unsigned weightUses) const;
 };
 
+/// What a model is run on to see what the inputs of its matrices are like.
+struct CalibrationRule {
+  /// A text, UTF-8.
+  std::string data;
+  /// Windows that are spread over the text, and tokens of each, the begin token
+  /// counted; a text that has fewer is used whole.
+  int64_t samples = 32, length = 256;
+};
+
 struct Recipe {
   /// The name of a built-in one, or the path of the file.
   std::string name;
@@ -86,6 +103,7 @@ struct Recipe {
   std::vector<QuantizeRule> quantize;
   /// What a language model stores keys and values in: "f32", "bf16" or "i8".
   std::string kv = "f32";
+  std::optional<CalibrationRule> calibration;
 
   /// The first rule that fits, or null.
   const QuantizeRule *find(llvm::StringRef weight, unsigned uses) const;

@@ -156,6 +156,14 @@ func.func @argmax_c1(%x: tensor<5x4xf32>) {
 }
 
 // -----
+func.func @tap_c1(%x: tensor<4x?xf32>) {
+  // expected-error @+2 {{'nn.tap' op expected an input of f32 with a known last extent but got tensor<4x?xf32>}}
+  // expected-error @+1 {{'nn.tap' op failed to infer returned types}}
+  %0 = nn.tap %x : (tensor<4x?xf32>) -> tensor<3x4xf64>
+  return
+}
+
+// -----
 func.func @cumsum_c1(%x: tensor<5x4xf32>) {
   // expected-error @+2 {{'nn.cumsum' op expected 'axis' from 0 to 1 but got -1}}
   // expected-error @+1 {{failed to infer returned types}}

@@ -19,6 +19,8 @@ func.func @mlp(%x: tensor<?x4xf32> {nn.name = "x", nn.dims = ["seq", 4]}) -> ten
   %c = nn.compare lt %0, %1 : (tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x8xi1>
   // CHECK: nn.where
   %2 = nn.where %c, %0, %1 : (tensor<?x8xi1>, tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x8xf32>
+  // CHECK: nn.tap %{{.*}} : (tensor<?x8xf32>) -> tensor<3x8xf64>
+  %3 = nn.tap %2 : (tensor<?x8xf32>) -> tensor<3x8xf64>
   return %2 : tensor<?x8xf32>
 }
 

@@ -152,6 +152,20 @@ func.func @scans(%x: tensor<?x4xf32> {nn.dims = ["n", 4]}) -> (tensor<?xi64>, te
   return %0, %1 : tensor<?xi64>, tensor<?x4xf32>
 }
 
+// Columns past a whole group of 32 are a group of their own.
+// CHECK-LABEL: func @taps(
+// CHECK: math.absf
+// CHECK: arith.addf %{{.*}} : f64
+// CHECK: arith.mulf %{{.*}} : f64
+// CHECK: tensor.insert_slice %{{.*}} into %{{.*}}[0, 0] [{{.*}}, 40] [1, 1] : tensor<{{.*}}x40xf32> into tensor<{{.*}}x64xf32>
+// CHECK: arith.maximumf
+// CHECK: math.roundeven
+// CHECK-COUNT-3: tensor.insert_slice %{{.*}} : tensor<1x40xf64> into tensor<3x40xf64>
+func.func @taps(%x: tensor<?x40xf32> {nn.dims = ["n", 40]}) -> tensor<3x40xf64> {
+  %0 = nn.tap %x : (tensor<?x40xf32>) -> tensor<3x40xf64>
+  return %0 : tensor<3x40xf64>
+}
+
 // CHECK-LABEL: func @products(
 // CHECK: iterator_types = ["parallel", "parallel", "reduction", "parallel"]
 // CHECK: iterator_types = ["parallel", "parallel", "parallel", "reduction"]

@@ -12,6 +12,8 @@
 // RUN: llmc-opt %s -split-input-file -llmc-assign-methods=recipe=%t.yaml | FileCheck %s --check-prefix=RULES
 // RUN: echo 'quantize: [{method: mse, bits: 4, group: 32, activations: auto}]' > %t.yaml
 // RUN: llmc-opt %s -split-input-file -llmc-assign-methods=recipe=%t.yaml | FileCheck %s --check-prefix=AUTO
+// RUN: echo 'calibration: {data: a.txt}' > %t.yaml && echo 'quantize: [{match: "^w$|embed|down", method: mse, bits: 4, group: 32, activations: auto}, {method: mse, bits: 4, group: 32}]' >> %t.yaml
+// RUN: llmc-opt %s -split-input-file -llmc-assign-methods=recipe=%t.yaml | FileCheck %s --check-prefix=MEASURED
 // UNKNOWN: error: unknown recipe 'w9'; expected one of f32,
 // NONE: fits none of the 7 matrices of this model, such as '{{[a-z0-9._]+}}', '{{[a-z0-9._]+}}', '{{[a-z0-9._]+}}'; '--recipe f32 --dry-run --json' lists all
 
@@ -37,6 +39,10 @@ nn.weight @codes : tensor<8x32xf32> from #nn.dequant<#nn.dense<dense<3> : tensor
 
 // A gated product is what it reads.
 // AUTO: nn.weight @w {{.*}} {pack.method = #pack.method<"mse", "u4g32">}
+// MEASURED: nn.weight @w {{.*}} {pack.measured, pack.method
+// MEASURED: nn.weight @embed {{.*}} {pack.method
+// MEASURED: nn.weight @down {{.*}} {pack.measured, pack.method
+// MEASURED: nn.weight @low {{.*}} {pack.method
 // AUTO: nn.weight @down {{.*}} {pack.activations = i16, pack.method = #pack.method<"mse", "u4g32">}
 // CHECK: nn.weight @down {{.*}} {pack.method = #pack.method<"mse", "i8g32">}
 // RULES: nn.weight @down {{.*}} {pack.activations = f32,

@@ -192,6 +192,23 @@ TEST(Recipe, ErrorsNameTheLineAndTheRemedy) {
             "'quantize'?"},
            {"quantize: 4", "recipe 'r', line 1: expected a list of rules after "
                            "'quantize'"},
+           {"calibration: c.txt", "recipe 'r', line 1: expected {data: FILE, "
+                                  "samples: N, length: N} after 'calibration'"},
+           {"calibration: {samples: 4}",
+            "recipe 'r', line 1: expected the key 'data' in 'calibration', a "
+            "text"},
+           {"calibration: {data: c.txt, sample: 4}",
+            "recipe 'r', line 1: unknown key 'sample' of 'calibration'; did "
+            "you mean 'samples'?"},
+           {"calibration: {data: c.txt, samples: 0}",
+            "recipe 'r', line 1: expected a number from 1 to 1048576 after "
+            "'samples' but got '0'"},
+           {"calibration: {data: c.txt, length: 1}",
+            "recipe 'r', line 1: expected a number from 2 to 1048576 after "
+            "'length' but got '1'"},
+           {"calibration: {data: c.txt, length: many}",
+            "recipe 'r', line 1: expected a number from 2 to 1048576 after "
+            "'length' but got 'many'"},
            {"quantize:\n  - sinq",
             "recipe 'r', line 2: expected a rule: {match: ..., method: ...}"},
            {"quantize:\n  - {bits: 4}",
@@ -254,6 +271,26 @@ TEST(Recipe, ErrorsNameTheLineAndTheRemedy) {
         << c.yaml.str() << "\n  expected " << c.error.str() << "\n  but got  "
         << error;
   }
+}
+
+TEST(Recipe, ACalibrationIsAText) {
+  auto read = [](StringRef name, StringRef map) {
+    auto recipe = parseRecipe(
+        name, ("calibration: " + map + "\nquantize: [{method: keep}]\n").str(),
+        {getBuiltin()});
+    EXPECT_TRUE(bool(recipe));
+    return *recipe->calibration;
+  };
+  EXPECT_FALSE(parse("quantize: [{method: keep}]\n").calibration);
+  CalibrationRule plain = read("a/b.yaml", "{data: c.txt}");
+  EXPECT_EQ(plain.data, "a/c.txt");
+  EXPECT_EQ(plain.samples, 32);
+  EXPECT_EQ(plain.length, 256);
+  CalibrationRule full =
+      read("b.yaml", "{data: /d/c.txt, samples: 1, length: 1048576}");
+  EXPECT_EQ(full.data, "/d/c.txt");
+  EXPECT_EQ(full.samples, 1);
+  EXPECT_EQ(full.length, 1 << 20);
 }
 
 TEST(Recipe, NamesThatAreNone) {
