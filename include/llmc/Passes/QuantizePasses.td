@@ -84,6 +84,7 @@ def InsertTapsPass : Pass<"llmc-insert-taps", "::mlir::func::FuncOp"> {
     products have no tap.
 
     ```mlir
+    nn.weight @w : tensor<8x32xf32> from #nn.key<"w" : tensor<8x32xf32>>
     %w = nn.get @w : tensor<8x32xf32>
     %0 = nn.linear %x, %w : (tensor<?x32xf32>, tensor<8x32xf32>) -> tensor<?x8xf32>
     // becomes
