@@ -130,6 +130,10 @@ static Fault readText(const EvalOptions &options, const Subject &subject,
   begins = false;
   if (options.text.empty())
     return readIdsFile(options.idsFile, ids);
+  // A wrong path is told before what the bundle lacks.
+  MappedFile text;
+  if (Fault fault = MappedFile::open(options.text, text))
+    return fault;
   Speech speech;
   if (Fault fault = Speech::open(subject.folder,
                                  "give token ids with --ids-file", speech))
