@@ -499,7 +499,7 @@ int main(int argc, char **argv) {
   bench.addLinear(512, 1536, 576, "f32");
   bench.addLinear(512, 576, 1536, "f32");
   for (llvm::StringRef format : {"u4g32", "u4g64", "i4g32", "nl4", "sl4",
-                                 "i8g32", "u3g32", "q6_k", "q4_k"}) {
+                                 "i8g32", "u3g32", "q6_k", "q4_k", "v4b8"}) {
     bench.addQuantized(1, 16384, 8192, format);
     bench.addQuantized(1, 1024, 1024, format);
     bench.addQuantized(512, 4096, 4096, format);
