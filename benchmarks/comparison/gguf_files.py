@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 FLOATS = {"f32": ("ALL_F32", "float32"), "f16": ("MOSTLY_F16", "float16")}
-TYPES = {"q4_0": 2, "q4_1": 3, "q8_0": 7, "q4_k_m": 15, "iq4_nl": 25}  # llama.h: enum llama_ftype
+TYPES = {"q4_0": 2, "q4_1": 3, "q8_0": 7, "q4_k_s": 14, "q4_k_m": 15, "iq4_nl": 25}  # llama.h: enum llama_ftype
 
 
 def write_floats(source: Path, kind: str, target: Path) -> None:

@@ -8,7 +8,8 @@ GGUF is made of the ONNX folder FOLDER where it is missing. KINDS, separated by 
 are types of gguf_files, made of GGUF, files *.gguf as they are, or peers: ort-int4 and
 ort-f32, of FOLDER, and openvino-TYPE, of GGUF. REFERENCE is one of them, and PROTOCOL the
 object that `llmc eval --json` gives.
-Prints a JSON object, from a kind to what `llmc eval` would print, without intervals.
+Prints a JSON object, from a kind to what `llmc eval` would print, without intervals,
+or to the reason why there is nothing: a peer that is not there costs its own line.
 Everything is computed by NumPy in f64, so its figure for f32 is also a check of
 llmc's. GREEDY, {"prompts": [ids, ...], "tokens": N}, asks for the N most probable
 tokens behind each prompt, too.
@@ -90,7 +91,6 @@ class Model:
         self.llama.eval(ids[:-1])
         return log_softmax(np.array(self.llama.scores[len(ids) - 1 - count:len(ids) - 1]))
 
-
     def continuation(self, prompt: list[int], count: int) -> list[int]:
         """The most probable tokens, one after the other."""
         self.llama.reset()
@@ -129,20 +129,39 @@ def main() -> int:
         Path(gguf).parent.mkdir(parents=True, exist_ok=True)
         onnx_to_gguf.write(Path(folder), Path(gguf))
     protocol, tokens = json.loads(protocol), np.load(ids).tolist()
-    names = list(dict.fromkeys([reference, *kinds.split(",")]))
-    peers = [name for name in names if name.startswith(("ort-", "openvino-"))]
-    paths = {name: Path(name) if name.endswith(".gguf") else gguf_files.ensure(Path(gguf), name, Path(work))
-             for name in names if name not in peers}
-    models = {name: Model(path, protocol["window"], int(threads)) for name, path in paths.items()}
-    models.update({name: peer_of(name, Path(gguf), Path(folder), int(threads), Path(work)) for name in peers})
-    sizes = {name: models[name].runner.bytes if name in peers else paths[name].stat().st_size for name in names}
+    models, sizes, reasons = {}, {}, {}
+
+    def load(name: str) -> tuple[Model | Peer, int]:
+        if name.startswith(("ort-", "openvino-")):
+            peer = peer_of(name, Path(gguf), Path(folder), int(threads), Path(work))
+            return peer, peer.runner.bytes
+        path = Path(name) if name.endswith(".gguf") else gguf_files.ensure(Path(gguf), name, Path(work))
+        return Model(path, protocol["window"], int(threads)), path.stat().st_size
+
+    def attempt(name: str, action):
+        """What the action returns, or nothing, and the reason is kept; without the reference there is nothing to say."""
+        try:
+            return action()
+        except Exception as error:  # whatever goes wrong in a peer
+            if name == reference:
+                raise
+            reasons[name] = f"{type(error).__name__}: {error}"[:300]
+
+    for name in dict.fromkeys([reference, *kinds.split(",")]):
+        if (loaded := attempt(name, lambda: load(name))) is not None:
+            models[name], sizes[name] = loaded
     figures = {name: Figures() for name in kinds.split(",")}
     for read, count in windows(protocol, tokens, models[reference].llama.token_bos()):
-        found = {name: model(read, count) for name, model in models.items()}
-        for name, figure in figures.items():
-            figure.add(found[name], found[reference], read[-count:])
-    json.dump({name: {"eval": figure.summary(), "bytes": sizes[name],
-                      "greedy": [models[name].continuation(prompt, greedy["tokens"]) for prompt in greedy["prompts"]]}
+        theirs = models[reference](read, count)
+        for name, model in models.items():
+            if name not in figures or name in reasons:
+                continue
+            mine = theirs if name == reference else attempt(name, lambda: model(read, count))
+            if mine is not None:
+                figures[name].add(mine, theirs, read[-count:])
+    json.dump({name: {"reason": reasons[name]} if name in reasons else
+               {"eval": figure.summary(), "bytes": sizes[name],
+                "greedy": [models[name].continuation(prompt, greedy["tokens"]) for prompt in greedy["prompts"]]}
                for name, figure in figures.items()}, answers)
     answers.close()
     return 0

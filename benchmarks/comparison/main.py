@@ -171,7 +171,7 @@ def own_costs(options, bundle: Path) -> dict:
     command = [options.llmc, "compile", options.model, "-o", bundle, "--force", "-q", "--entry=lm",
                f"--recipe={options.recipe}"]
     compiles = [cost_of(command) for _ in range(1 if options.quick else 3)]
-    start = [options.llmc, "generate", bundle, "-q", "--ids", "1,403,407", "--max-tokens", "1"]
+    start = [options.llmc, "generate", bundle, "-q", "--ids", ",".join(map(str, prompt_ids(3, 0, options.vocabulary))), "--max-tokens", "1"]
     firsts = [seconds_to_first_byte(start) for _ in range(options.repeat + 1)][1:]
     return {"compile": compiles, "first_token": firsts}
 

@@ -199,6 +199,7 @@ PEERS = {p.name: p for p in (
     Peer("llama-q4_0", "q4_0", LlamaCpp, _LLAMA, "4 bits", _LAST),
     Peer("llama-iq4_nl", "iq4_nl", LlamaCpp, _LLAMA, "4 bits", _LAST),
     Peer("llama-q4_1", "q4_1", LlamaCpp, _LLAMA, "4 bits", _LAST),
+    Peer("llama-q4_k_m", "q4_k_m", LlamaCpp, _LLAMA, "4 bits, some 5 to 8", _LAST),
     Peer("llama-q8_0", "q8_0", LlamaCpp, _LLAMA, "8 bits", _LAST),
     Peer("openvino-f16", "f16", OpenVinoGenAI, _OPENVINO, "f16, arithmetic f32", _LAST),
     Peer("openvino-q4_0", "q4_0", OpenVinoGenAI, _OPENVINO + _LLAMA, "4 bits", _LAST),

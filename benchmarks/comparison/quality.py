@@ -196,7 +196,8 @@ def peers(options, first: dict, work: Path, gguf: Path, kinds: list[str]) -> lis
         found = by_llama(options, first, work, gguf, kinds, "f32")
     except PeerError as error:
         return [{"recipe": names[kind], "reason": str(error)} for kind in kinds]
-    return [{"recipe": names[kind], "compile_seconds": None, "info": {"weight_bytes": found[kind]["bytes"]}, "eval": found[kind]["eval"]}
+    return [{"recipe": names[kind], **(found[kind] if "reason" in found[kind] else
+                                       {"compile_seconds": None, "info": {"weight_bytes": found[kind]["bytes"]}, "eval": found[kind]["eval"]})}
             for kind in kinds]
 
 
@@ -221,6 +222,8 @@ def as_gguf(options, recipe: str, own: dict, work: Path) -> dict:
               "tokens": min(32, window // 2)}
     say(f"evaluating {files[recipe].name} by llama.cpp")
     found = by_llama(options, first, work, files[recipe], [str(files[recipe])], str(files["f32"]), greedy)[str(files[recipe])]
+    if "reason" in found:
+        raise PeerError(found["reason"])
     pairs = [(a, b) for mine, theirs in zip(continuations(options, own["bundle"], greedy), found["greedy"]) for a, b in zip(mine, theirs)]
     return {"compile_seconds": None, "info": {"weight_bytes": found["bytes"]}, "eval": found["eval"],
             "own": {"perplexity": first["perplexity"]["value"], "greedy_tokens": len(pairs), "same": sum(a == b for a, b in pairs)}}
