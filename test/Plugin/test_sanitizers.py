@@ -182,6 +182,46 @@ class Sanitizers(Installed):
                 self.assertIn("expected SANITIZE to be address, undefined, address,undefined or thread but",
                               step("cmake", "-S", path.parent, "-B", build, "-DSANITIZE=adress"))
 
+    def test_passes(self):
+        """Projects of passes: their own tests run llmc-opt with the runtime, and a report ends it."""
+        planted = ('    if (const char *fault = getenv("FAULT")) {\n'
+                   '      int many = atoi(fault);\n'
+                   '      std::unique_ptr<int[]> more(new int[8]());\n'
+                   '      llvm::errs() << more[many & 15] + (2147483630 + many) << "\\n";\n'
+                   '    }\n')
+        for compiler, linker in (("clang-22", "clang++-22"), ("gcc", "g++")):
+            with self.subTest(compiler):
+                self.expect_runtime(compiler, "address")
+                name = "passes_" + compiler.replace("-", "_")
+                self.run_llmc("plugin", "new", name, "--kind", "pass", "--lang", "cpp")
+                folder, build = self.folder / name, self.folder / f"build-{name}"
+                path = folder / f"{name}.cpp"
+                text = path.read_text(encoding="utf-8")
+                self.assertEqual(text.count("  void runOnOperation() override {\n"), 1)
+                path.write_text("#include <cstdlib>\n#include <memory>\n"
+                                + text.replace("  void runOnOperation() override {\n", "  void runOnOperation() override {\n" + planted), encoding="utf-8")
+
+                def step(*command, **variables) -> str:
+                    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=500,
+                                          env=dict(os.environ, CXX=linker, **variables)).stdout
+
+                # CMake breaks lines where it likes.
+                self.assertIn("expected SANITIZE to be address, undefined or address,undefined but got 'thread': MLIR is not built with ThreadSanitizer", " ".join(step(
+                    "cmake", "-G", "Ninja", "-S", folder, "-B", build, f"-DCMAKE_PREFIX_PATH={self.prefix}", "-DSANITIZE=thread").split()))
+                step("cmake", "-G", "Ninja", "-S", folder, "-B", build, f"-DCMAKE_PREFIX_PATH={self.prefix}",
+                     "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Werror", "-DSANITIZE=address,undefined")
+                said = step("cmake", "--build", build)
+                test = ("ctest", "--test-dir", build, "--output-on-failure")
+                self.assertIn("100% tests passed", step(*test), said)
+                self.assertRegex(step(*test, FAULT="8"), r"(?s)AddressSanitizer: heap-buffer-overflow.*READ of size 4 .*\.cpp:\d+")
+                self.assertRegex(step(*test, FAULT="7"), "100% tests passed")
+                self.assertRegex(step(*test, FAULT="32"), r"\.cpp:\d+:\d+: runtime error: signed integer overflow")
+                # It is loaded with its runtime, and has nothing that a method has.
+                said = self.run_llmc("plugin", "check", build / f"{name}.so", code=2)
+                self.assertIn("has no methods, formats or metrics, which is what is checked; llmc_add_opt_test tests passes", said)
+                said = self.run_llmc("plugin", "list", "--plugin", build / f"{name}.so", code=2)
+                self.assertIn("it was built with AddressSanitizer and UndefinedBehaviorSanitizer, whose runtime must be there", said)
+
 
 if __name__ == "__main__":
     unittest.main()

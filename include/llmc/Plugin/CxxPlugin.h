@@ -116,10 +116,18 @@ using CxxPluginEntry = void (*)(PluginContent &plugin);
 
 } // namespace llmc
 
+/// Clang's AddressSanitizer puts bytes of its own behind variables, and the
+/// section is read as one text. That of gcc leaves named sections alone.
+#if defined(__clang__)
+#define LLMC_WITHOUT_REDZONE no_sanitize("address"),
+#else
+#define LLMC_WITHOUT_REDZONE
+#endif
+
 /// Begins the body of a function that fills in `NAME`, a PluginContent; once in
 /// a plugin. The fingerprint is read there, so that no linker drops it.
 #define LLMC_CXX_PLUGIN(VENDOR, VERSION, NAME)                                 \
-  __attribute__((section(LLMC_FINGERPRINT_SECTION), used,                      \
+  __attribute__((LLMC_WITHOUT_REDZONE section(LLMC_FINGERPRINT_SECTION), used, \
                  visibility("hidden"))) extern const char llmcFingerprint[] =  \
       LLMC_FINGERPRINT;                                                        \
   static void llmcDescribePlugin(::llmc::PluginContent &(NAME));               \
