@@ -422,7 +422,7 @@ Error Writer::replaceKept(const Kept &item, const KeptReader &reader) {
   if (!identity)
     return identity.takeError();
   std::vector<std::string> nodes;
-  auto append = [&](StringRef op, std::vector<std::string> inputs,
+  auto append = [&](StringRef op, const std::vector<std::string> &inputs,
                     const std::string &result, StringRef kept,
                     ArrayRef<std::pair<StringRef, int64_t>> attributes = {}) {
     nodes.push_back(
