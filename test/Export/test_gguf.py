@@ -127,7 +127,7 @@ class Gguf(Folder):
         self.assertIn("GGUF has no blocks of format 'i6g32", said)
         self.assertIn("q4_0", said)
         said = self.compress("quantize:\n  - {method: mse, format: v4b8}\n", code=1)
-        self.assertIn("GGUF has no blocks of format 'v4b8'; use one of q4_0", said)
+        self.assertIn("GGUF has no blocks of format 'v4b8g32'; use one of q4_0", said)
         said = self.compress("quantize:\n  - {method: mse, format: q4_0, hadamard: 32}\n", code=1)
         self.assertIn("transforms columns, which blocks of GGUF do not say; use 'i4g32'", said)
         self.assertIn("expected a multiple of 32 columns", self.compress("w4-gguf", code=1, model=MODELS / "llama/optimum"))
