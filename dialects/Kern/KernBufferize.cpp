@@ -62,6 +62,7 @@ struct KernelModel
 void KernDialect::registerBufferization() {
   MLIRContext *context = getContext();
   LinearOp::attachInterface<KernelModel<LinearOp>>(*context);
+  SparseLinearOp::attachInterface<KernelModel<SparseLinearOp>>(*context);
   QuantizeOp::attachInterface<KernelModel<QuantizeOp>>(*context);
   RotateOp::attachInterface<KernelModel<RotateOp>>(*context);
   QuantizedLinearOp::attachInterface<KernelModel<QuantizedLinearOp>>(*context);

@@ -27,15 +27,23 @@ void KernDialect::registerOps() {
       >();
 }
 
+/// Of a product with a matrix.
+static LogicalResult verifyShapes(Operation *op, ArrayRef<int64_t> x,
+                                  ArrayRef<int64_t> y, pack::TensorType w) {
+  if (!x.empty() && !y.empty() && agree(x.drop_back(), y.drop_back()) &&
+      agree(x.back(), w.getColumns()) && agree(y.back(), w.getRows()))
+    return success();
+  return op->emitOpError("expected 'input' [..., ")
+         << w.getColumns() << "] and 'init' [..., " << w.getRows()
+         << "] but got " << nn::shapeText(x) << " and " << nn::shapeText(y);
+}
+
 LogicalResult LinearOp::verify() {
   ArrayRef<int64_t> x = getInput().getType().getShape(),
                     y = getInit().getType().getShape();
   pack::TensorType w = getWeight().getType();
-  if (x.empty() || y.empty() || !agree(x.drop_back(), y.drop_back()) ||
-      !agree(x.back(), w.getColumns()) || !agree(y.back(), w.getRows())) // [C1]
-    return emitOpError("expected 'input' [..., ")
-           << w.getColumns() << "] and 'init' [..., " << w.getRows()
-           << "] but got " << nn::shapeText(x) << " and " << nn::shapeText(y);
+  if (failed(verifyShapes(*this, x, y, w))) // [C1]
+    return failure();
   if (Value bias = getBias()) {
     ArrayRef<int64_t> b = cast<ShapedType>(bias.getType()).getShape();
     if (b.size() != 1 || !agree(b[0], w.getRows())) // [C2]
@@ -98,20 +106,34 @@ int64_t SideOp::getOffset() {
   return getLeft() ? layout->left : layout->right;
 }
 
+LogicalResult SparseLinearOp::verify() {
+  ArrayRef<int64_t> x = getInput().getType().getShape(),
+                    y = getInit().getType().getShape();
+  pack::TensorType w = getWeight().getType();
+  auto format = dyn_cast<pack::QuantizedAttr>(Attribute(w.getFormat()));
+  if (!format || !pack::getFormat(format).sparse) // [C1]
+    return emitOpError(
+               "expected a quantized format with a sparse part but got ")
+           << w.getFormat();
+  return verifyShapes(*this, x, y, w); // [C2]
+}
+
 bool llmc::kern::isProduct(Operation *op) {
-  return isa<LinearOp, QuantizedLinearOp>(op);
+  return isa<LinearOp, SparseLinearOp, QuantizedLinearOp>(op);
 }
 
 bool llmc::kern::isJoined(Operation *op) {
   if (auto linear = dyn_cast<LinearOp>(op))
     return linear.getJoined();
+  if (auto sparse = dyn_cast<SparseLinearOp>(op))
+    return sparse.getJoined();
   auto linear = dyn_cast<QuantizedLinearOp>(op);
   return linear && linear.getJoined();
 }
 
 bool llmc::kern::isAdded(Operation *op) {
   auto linear = dyn_cast<LinearOp>(op);
-  return linear && linear.getAdds();
+  return isa<SparseLinearOp>(op) || (linear && linear.getAdds());
 }
 
 std::optional<Activations> llmc::kern::findActivations(int64_t columns,
@@ -309,6 +331,12 @@ void LinearOp::getEffects(
   if (getAdds() && isa<MemRefType>(getInit().getType()))
     effects.emplace_back(MemoryEffects::Read::get(), &getInitMutable());
 }
+void SparseLinearOp::getEffects(
+    SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
+  addEffects(*this, effects);
+  if (isa<MemRefType>(getInit().getType()))
+    effects.emplace_back(MemoryEffects::Read::get(), &getInitMutable());
+}
 void QuantizeOp::getEffects(
     SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
   addEffects(*this, effects);
@@ -345,6 +373,11 @@ void AttentionJoinOp::getEffects(
 
 LogicalResult LinearOp::reifyResultShapes(OpBuilder &builder,
                                           ReifiedRankedShapedTypeDims &shapes) {
+  return reify(*this, builder, shapes);
+}
+LogicalResult
+SparseLinearOp::reifyResultShapes(OpBuilder &builder,
+                                  ReifiedRankedShapedTypeDims &shapes) {
   return reify(*this, builder, shapes);
 }
 LogicalResult

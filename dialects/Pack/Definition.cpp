@@ -15,7 +15,8 @@ static constexpr StringLiteral kBits = "bits", kGroup = "group",
                                kTerms = "terms", kMinimum = "minimum",
                                kLevels = "levels", kScale = "scale",
                                kFunction = "function", kHadamard = "hadamard",
-                               kRank = "rank", kWeights = "weights";
+                               kRank = "rank", kWeights = "weights",
+                               kSparse = "sparse";
 
 //===----------------------------------------------------------------------===//
 // Writing
@@ -55,6 +56,8 @@ DictionaryAttr llmc::pack::buildDefinition(MLIRContext *context,
     entries.set(kWeights, builder.getI64IntegerAttr(format.weightsPerIndex));
   if (format.rank)
     entries.set(kRank, builder.getI64IntegerAttr(format.rank));
+  if (format.sparse)
+    entries.set(kSparse, builder.getI64IntegerAttr(format.sparse));
   return entries.getDictionary(context);
 }
 
@@ -144,6 +147,9 @@ static llvm::Error parseInto(FormatDescription &format,
   auto weights = reader.has(kWeights)
                      ? reader.take<IntegerAttr>(kWeights, "a number as")
                      : IntegerAttr();
+  auto sparse = reader.has(kSparse)
+                    ? reader.take<IntegerAttr>(kSparse, "a number as")
+                    : IntegerAttr();
   if (llvm::Error error = reader.finish())
     return error;
   // Before so many levels are asked for; `verify` knows better.
@@ -166,6 +172,9 @@ static llvm::Error parseInto(FormatDescription &format,
   if (rank && !rank.getType().isInteger(64))
     return llvm::createStringError("expected a rank of i64");
   format.rank = rank ? rank.getInt() : 0;
+  if (sparse && !sparse.getType().isInteger(64))
+    return llvm::createStringError("expected 'sparse' as a number of i64");
+  format.sparse = sparse ? sparse.getInt() : 0;
   for (Attribute each : terms) {
     auto term = parseTerm(each, format);
     if (!term)

@@ -97,10 +97,14 @@ static llvm::Expected<PlacedWeight> describeWeight(nn::WeightOp op) {
       weight.shape = {layout->tiles, layout->tileBytes};
       weight.layout = (getCanonicalName(format) + " rows" + Twine(rows)).str();
       weight.bytes = layout->tiles * layout->tileBytes;
-      if (format.rank) {
+      if (format.hasSides()) {
         weight.bytes = layout->bytes;
         weight.shape = {layout->bytes};
       }
+      if (format.sparse)
+        weight.indices = {layout->sparse,      layout->sparseTileBytes,
+                          layout->tiles,       layout->sparseCount * rows,
+                          layout->columnBytes, layout->columns};
       return weight;
     }
     auto dense = dyn_cast<pack::DenseAttr>(Attribute(packed.getFormat()));

@@ -28,7 +28,11 @@ std::optional<OnnxLack> llmc::findOnnxLack(const FormatDescription &format) {
   if (format.rank)
     return lack("adds a product of rank " + Twine(format.rank) +
                     " to its codes, which ONNX has no place for",
-                format.withoutRank().name);
+                format.withoutSides().name);
+  if (format.sparse)
+    return lack("adds numbers of their own to " + Twine(format.sparse) +
+                    " of 1,000 weights, which ONNX has no place for",
+                format.withoutSides().name);
   if (format.isVector())
     return lack("has codes that stand for " + Twine(format.weightsPerIndex) +
                     " weights each, and ONNX has one for each weight",

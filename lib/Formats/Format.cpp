@@ -109,10 +109,20 @@ SmallVector<ScaleChain, 2> FormatDescription::getChains() const {
   return chains;
 }
 
-FormatDescription FormatDescription::withoutRank() const {
+int64_t FormatDescription::getSparseCount(int64_t columns) const {
+  if (sparse == 0)
+    return 0;
+  // Thousands apart from the rest, so that nothing overflows.
+  int64_t rest = (columns % 1000 * sparse + 500) / 1000;
+  return std::max<int64_t>(1, columns / 1000 * sparse + rest);
+}
+
+FormatDescription FormatDescription::withoutSides() const {
   FormatDescription format = *this;
   if (std::exchange(format.rank, 0))
     format.name = StringRef(name).rsplit(".lr").first.str();
+  if (std::exchange(format.sparse, 0))
+    format.name = StringRef(name).rsplit(".sp").first.str();
   return format;
 }
 
@@ -122,7 +132,7 @@ bool FormatDescription::operator==(const FormatDescription &other) const {
          terms == other.terms && hasMinimum == other.hasMinimum &&
          (!hasMinimum || minimum == other.minimum) &&
          groupSize == other.groupSize && hadamard == other.hadamard &&
-         rank == other.rank;
+         rank == other.rank && sparse == other.sparse;
 }
 
 FormatDescription FormatDescription::getStored() const {
@@ -204,10 +214,9 @@ Error llmc::verify(const FormatDescription &format) {
           "expected " + Twine(8 * getRealBytes(format.dense)) +
           " bits of a dense format but got " + Twine(format.indexBits));
     if (!format.terms.empty() || format.hasMinimum || format.groupSize != 0 ||
-        format.rank != 0 || format.isVector())
-      return createStringError(
-          "expected a dense format without terms, minimum, "
-          "groups, rank and vectors");
+        format.hasSides() || format.isVector())
+      return createStringError("expected a dense format without terms, minimum, "
+                               "groups, rank, sparse part and vectors");
     return Error::success();
   }
   if (format.indexBits < 1 || format.indexBits > 8 || format.indexBits == 7)
@@ -217,12 +226,16 @@ Error llmc::verify(const FormatDescription &format) {
     return createStringError("expected groups of a multiple of 16 columns but "
                              "got " +
                              Twine(format.groupSize));
-  if (format.rank && format.hadamard)
-    return createStringError("expected a Hadamard transform or a rank, not "
-                             "both");
+  if ((format.rank != 0) + (format.hadamard != 0) + (format.sparse != 0) > 1)
+    return createStringError("expected a Hadamard transform, a rank or a "
+                             "sparse part, not several of them");
   if (format.rank < 0 || format.rank > kMaxRank)
     return createStringError("expected a rank of at most " + Twine(kMaxRank) +
                              " but got " + Twine(format.rank));
+  if (format.sparse < 0 || format.sparse > kMaxSparse)
+    return createStringError("expected a sparse part of at most " +
+                             Twine(kMaxSparse) + " of 1,000 weights but got " +
+                             Twine(format.sparse));
   if (format.terms.empty() || format.terms.size() > kMaxTerms)
     return createStringError("expected 1 to " + Twine(kMaxTerms) +
                              " terms but got " + Twine(format.terms.size()));
@@ -321,5 +334,8 @@ std::string llmc::describe(const FormatDescription &format) {
   if (format.rank)
     out << "added:    a product of two matrices of rank " << format.rank
         << ", in bf16\n";
+  if (format.sparse)
+    out << "added:    a number in bf16 to " << format.sparse
+        << " of 1,000 weights of each row\n";
   return text;
 }

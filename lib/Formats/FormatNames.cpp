@@ -125,19 +125,38 @@ static bool takeHadamard(StringRef &name, int64_t &columns) {
   return true;
 }
 
+/// Takes `mark` and a number off the end of a name; false if they are not there.
+/// A number that is none of 1 to `most` is -1.
+static bool takeSide(StringRef &name, StringRef mark, int64_t most,
+                     int64_t &number) {
+  auto [front, digits] = name.rsplit(mark);
+  if (digits.empty() || !all_of(digits, isDigit))
+    return false;
+  if (digits.getAsInteger(10, number) || number < 1 || number > most)
+    number = -1;
+  name = front;
+  return true;
+}
+
 Expected<FormatDescription> FormatSet::parse(StringRef name) const {
   FormatDescription format;
   format.name = name.str();
   StringRef text = name;
-  int64_t hadamard = 0, rank = 0;
-  bool transformed = takeHadamard(text, hadamard);
-  auto [codes, number] = text.rsplit(".lr");
-  bool adds = !number.empty() && all_of(number, isDigit);
-  if (adds) {
-    if (number.getAsInteger(10, rank) || rank < 1 || rank > kMaxRank)
+  int64_t hadamard = 0, rank = 0, sparse = 0;
+  bool transformed = takeHadamard(text, hadamard), adds = false;
+  for (StringRef before = text;
+       (rank == 0 && takeSide(text, ".lr", kMaxRank, rank)) ||
+       (sparse == 0 && takeSide(text, ".sp", kMaxSparse, sparse));
+       before = text) {
+    adds = true;
+    if (rank < 0)
       return unknown(name, "expected a rank of 1 to " + Twine(kMaxRank) +
-                               " after '.lr' but got '" + number + "'");
-    text = codes;
+                               " after '.lr' but got '" +
+                               before.rsplit(".lr").second + "'");
+    if (sparse < 0)
+      return unknown(name, "expected 1 to " + Twine(kMaxSparse) +
+                               " of 1,000 weights after '.sp' but got '" +
+                               before.rsplit(".sp").second + "'");
     transformed |= takeHadamard(text, hadamard);
   }
   if (transformed && !isHadamardSize(hadamard))
@@ -147,7 +166,7 @@ Expected<FormatDescription> FormatSet::parse(StringRef name) const {
     if (text == dense) {
       if (adds)
         return unknown(name, "a dense format has no error to add; expected "
-                             "codes before '.lr'");
+                             "codes before '.lr' or '.sp'");
       format.dense = real;
       format.indexBits = 8 * getRealBytes(real);
       format.hadamard = hadamard;
@@ -218,6 +237,7 @@ Expected<FormatDescription> FormatSet::parse(StringRef name) const {
     format.hasMinimum = true;
   }
   format.rank = rank;
+  format.sparse = sparse;
   if (Error error = verify(format))
     return unknown(name, toString(std::move(error)));
   if (format.fromPlugin)
@@ -261,7 +281,8 @@ std::string llmc::getHadamardName(int64_t hadamard) {
 /// What a name ends with.
 static std::string getEndOfName(const FormatDescription &format) {
   return getHadamardName(format.hadamard) +
-         (format.rank ? ".lr" + std::to_string(format.rank) : "");
+         (format.rank ? ".lr" + std::to_string(format.rank) : "") +
+         (format.sparse ? ".sp" + std::to_string(format.sparse) : "");
 }
 
 std::string FormatSet::getLongName(const FormatFamily &family,

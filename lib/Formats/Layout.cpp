@@ -172,6 +172,15 @@ Expected<PackedLayout> PackedLayout::create(const FormatDescription &format,
         layout.right + getDenseBytes(rank, columns, layout.rightTileRows);
     layout.bytes = layout.left + getDenseBytes(rows, rank, tileRows);
   }
+  if (format.sparse) {
+    layout.sparse = layout.bytes;
+    layout.sparseCount = format.getSparseCount(columns);
+    layout.columnBytes = columns > 1 << 16 ? 4 : 2;
+    layout.sparseTileBytes =
+        layout.sparseCount * tileRows * (layout.columnBytes + sizeof(uint16_t));
+    layout.bytes +=
+        alignTo(layout.tiles * layout.sparseTileBytes, kPackedAlignment);
+  }
   return layout;
 }
 
@@ -505,6 +514,22 @@ static void walkLowRank(Low &lowRank, const PackedLayout &layout, int64_t rank,
             });
 }
 
+/// Calls `visit(index in SparsePart, place of its column, place of its number)` for
+/// all that a sparse part has. Both places are in bytes.
+template <typename Visit>
+static void walkSparse(const PackedLayout &layout, Visit visit) {
+  int64_t count = layout.sparseCount, tileRows = layout.tileRows;
+  for (int64_t row = 0; row < layout.rows; ++row) {
+    int64_t tile = layout.sparse + row / tileRows * layout.sparseTileBytes,
+            numbers = tile + count * tileRows * layout.columnBytes;
+    for (int64_t i = 0; i < count; ++i) {
+      int64_t element = i * tileRows + row % tileRows;
+      visit(row * count + i, tile + element * layout.columnBytes,
+            numbers + element * static_cast<int64_t>(sizeof(uint16_t)));
+    }
+  }
+}
+
 Error llmc::packTiles(const QuantizedMatrix &matrix, const PackedLayout &layout,
                       int64_t begin, int64_t end, MutableArrayRef<char> out) {
   if (Error error = checkPlan(matrix.format, layout, out.size()))
@@ -533,6 +558,13 @@ Error llmc::packTiles(const QuantizedMatrix &matrix, const PackedLayout &layout,
                   [&](const uint16_t &number, int64_t at) {
                     std::memcpy(out.data() + at, &number, sizeof(number));
                   });
+    walkSparse(layout, [&](int64_t index, int64_t column, int64_t number) {
+      // Little-endian, so the low bytes come first.
+      std::memcpy(out.data() + column, &matrix.sparse.columns[index],
+                  layout.columnBytes);
+      std::memcpy(out.data() + number, &matrix.sparse.values[index],
+                  sizeof(uint16_t));
+    });
   }
   return Error::success();
 }
@@ -606,5 +638,15 @@ Expected<QuantizedMatrix> llmc::unpackMatrix(const FormatDescription &format,
                 [&](uint16_t &number, int64_t at) {
                   std::memcpy(&number, packed.data() + at, sizeof(number));
                 });
+  walkSparse(layout, [&](int64_t index, int64_t column, int64_t number) {
+    std::memcpy(&matrix->sparse.columns[index], packed.data() + column,
+                layout.columnBytes);
+    std::memcpy(&matrix->sparse.values[index], packed.data() + number,
+                sizeof(uint16_t));
+  });
+  // Of what was read, columns alone can be wrong.
+  if (format.sparse)
+    if (Error error = verify(*matrix))
+      return std::move(error);
   return matrix;
 }

@@ -51,6 +51,13 @@ Expected<QuantizedMatrix> QuantizedMatrix::create(FormatDescription format,
                              Twine(rows) + "x" + Twine(columns));
   matrix.lowRank.left.resize(rows * rank);
   matrix.lowRank.right.resize(columns * rank);
+  int64_t sparse = matrix.format.getSparseCount(columns);
+  if (sparse && columns > UINT32_MAX)
+    return createStringError("expected at most 2^32 columns of a matrix with a "
+                             "sparse part but got " +
+                             Twine(columns));
+  matrix.sparse.columns.resize(rows * sparse);
+  matrix.sparse.values.resize(rows * sparse);
   return matrix;
 }
 
@@ -112,17 +119,44 @@ Error llmc::verify(const QuantizedMatrix &matrix) {
   if (Error error = checkLength("numbers left of the rank",
                                 matrix.lowRank.left.size(), matrix.rows, rank))
     return error;
-  return checkLength("numbers right of the rank", matrix.lowRank.right.size(),
-                     rank, matrix.columns);
+  if (Error error =
+          checkLength("numbers right of the rank", matrix.lowRank.right.size(),
+                      rank, matrix.columns))
+    return error;
+  int64_t count = matrix.format.getSparseCount(matrix.columns);
+  if (Error error =
+          checkLength("columns of the sparse part",
+                      matrix.sparse.columns.size(), matrix.rows, count))
+    return error;
+  for (auto [index, column] : enumerate(matrix.sparse.columns))
+    if (column >= matrix.columns)
+      return createStringError("expected columns of the sparse part below " +
+                               Twine(matrix.columns) + " but got " +
+                               Twine(column) + " in row " +
+                               Twine(static_cast<int64_t>(index) / count));
+  return checkLength("numbers of the sparse part", matrix.sparse.values.size(),
+                     matrix.rows, count);
 }
 
 //===----------------------------------------------------------------------===//
 // The reference decoder
 //===----------------------------------------------------------------------===//
 
-/// Row `row` of the product that is added; empty where there is none.
+/// Row `row` of what the sparse part adds.
+static std::vector<double> decodeSparse(const QuantizedMatrix &matrix,
+                                        int64_t row) {
+  int64_t count = matrix.format.getSparseCount(matrix.columns);
+  std::vector<float> sums(matrix.columns);
+  for (int64_t i = row * count; i < (row + 1) * count; ++i)
+    sums[matrix.sparse.columns[i]] += bf16ToFloat(matrix.sparse.values[i]);
+  return std::vector<double>(sums.begin(), sums.end());
+}
+
+/// Row `row` of what is added to the codes; empty where nothing is.
 static std::vector<double> decodeAdded(const QuantizedMatrix &matrix,
                                        int64_t row) {
+  if (matrix.format.sparse)
+    return decodeSparse(matrix, row);
   int64_t rank = matrix.format.rank, columns = matrix.columns;
   std::vector<double> sums(rank ? columns : 0);
   for (int64_t j = 0; j < rank; ++j) {

@@ -64,3 +64,8 @@ Value llmc::emitLoadStored(Emitter &e, Type storage, int64_t lanes,
       e.vectorType(lanes),
       e.create<arith::ShLIOp>(wide, e.splatInt(lanes, 16)));
 }
+
+Value llmc::emitColumn(Emitter &e, int64_t bytes, Value pointer, Value last) {
+  Value stored = e.load(e.getIntegerType(8 * bytes), pointer, bytes);
+  return e.min(e.create<arith::IndexCastUIOp>(e.getIndexType(), stored), last);
+}

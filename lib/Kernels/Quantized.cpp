@@ -58,7 +58,7 @@ static constexpr int64_t kAhead = 1536;
 
 /// Products of codes are the same whatever is added to them.
 static std::string getFormatName(const QuantizedShape &shape) {
-  std::string codes = shape.format.withoutRank().name;
+  std::string codes = shape.format.withoutSides().name;
   // The vendor of a plugin keeps its dot: no other format then has this name.
   auto [vendor, rest] = shape.format.fromPlugin
                             ? StringRef(codes).split('.')

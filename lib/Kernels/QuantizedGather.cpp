@@ -14,27 +14,37 @@ using namespace llmc;
 
 namespace {
 
-/// What a rank adds to a row, behind the tiles of w: its numbers of the left
-/// matrix, and the right one.
+/// What is added to the codes of a row, from behind the tiles of w. Of a rank, its
+/// numbers of the left matrix, and the right one. The numbers of a sparse part go
+/// to where the row will be, in their columns of zeros.
 class AddedRow {
 public:
   AddedRow(Emitter &e, const QuantizedShape &shape, Value w, Value rows,
-           Value block, Value lane)
-      : e(e), shape(shape) {
+           Value block, Value lane, Value row, int64_t lanes)
+      : e(e), shape(shape), row(row) {
     const PackedLayout &layout = shape.layout;
     Value tiles =
         e.mul(e.ceilDiv(rows, e.index(layout.tileRows)), layout.tileBytes);
     Value behind =
         e.mul(e.ceilDiv(tiles, e.index(kPackedAlignment)), kPackedAlignment);
     right = e.at(w, behind, 1);
+    if (shape.format.sparse) {
+      e.copy(lanes, Value(), row, e.index(layout.columns));
+      scatter(e.at(right, e.mul(block, layout.sparseTileBytes), 1), lane);
+      return;
+    }
     left = e.at(e.at(right, layout.left - layout.right, 1),
                 e.add(e.mul(block, shape.format.rank * layout.tileRows), lane),
                 kWidth);
   }
 
-  /// value + the sum of a column, in f64 as the reference decoder has it.
+  /// value + what is added to a column, in f64 as the reference decoder has it.
   Value addTo(Value value, Value column) {
     auto wide = VectorType::get({1}, e.getF64Type());
+    if (shape.format.sparse)
+      return e.add(value,
+                   e.create<arith::ExtFOp>(
+                       wide, e.load(e.vectorType(1), e.at(row, column))));
     int64_t tile = shape.layout.rightTileRows, rank = shape.format.rank;
     auto number = [&](Value from, Value place) -> Value {
       return e.create<arith::ExtFOp>(
@@ -56,10 +66,25 @@ public:
   }
 
 private:
+  void scatter(Value tile, Value lane) {
+    const PackedLayout &layout = shape.layout;
+    int64_t width = layout.columnBytes;
+    Value numbers = e.at(tile, layout.sparseCount * layout.tileRows, width);
+    e.loop(e.index(0), e.index(layout.sparseCount), 1, [&](Value j) {
+      Value place = e.add(e.mul(j, layout.tileRows), lane);
+      Value column = emitColumn(e, width, e.at(tile, place, width),
+                                e.index(layout.columns - 1));
+      Value to = e.at(row, column);
+      Value number =
+          emitLoadStored(e, e.getBF16Type(), 1, e.at(numbers, place, kWidth));
+      e.store(e.add(e.load(e.vectorType(1), to), number), to);
+    });
+  }
+
   static constexpr int64_t kWidth = 2;
   Emitter &e;
   const QuantizedShape &shape;
-  Value right, left;
+  Value row, right, left;
 };
 
 } // namespace
@@ -69,11 +94,13 @@ func::FuncOp KernelLibrary::getQuantizedGather(const QuantizedShape &shape) {
   Type pointer = LLVM::LLVMPointerType::get(context),
        index = IndexType::get(context);
   const PackedLayout &layout = shape.layout;
-  int64_t rank = shape.format.rank;
+  std::string sides =
+      shape.format.rank     ? "_lr" + std::to_string(shape.format.rank)
+      : shape.format.sparse ? "_sp" + std::to_string(shape.format.sparse)
+                            : "";
   return getOrCreate(
       getQuantizedKernelName(shape) + "_gather_k" +
-          std::to_string(layout.columns) +
-          (rank ? "_lr" + std::to_string(rank) : ""),
+          std::to_string(layout.columns) + sides,
       {pointer, index, pointer, index}, [&](Emitter &e, ValueRange args) {
         Value w = args[0], id = args[1], y = args[2], rows = args[3];
         Value zero = e.index(0);
@@ -83,8 +110,8 @@ func::FuncOp KernelLibrary::getQuantizedGather(const QuantizedShape &shape) {
         Value lane = e.sub(row, e.mul(block, shape.layout.tileRows));
         QuantizedEmitter codes(e, target, shape, lane);
         std::optional<AddedRow> added;
-        if (rank)
-          added.emplace(e, shape, w, rows, block, lane);
+        if (shape.format.hasSides())
+          added.emplace(e, shape, w, rows, block, lane, y, target.lanes());
         Value records = e.at(head, layout.headBytes, 1);
 
         // `count` columns of a unit, which begins at column `place` of the row.

@@ -6,6 +6,7 @@
 #include "MethodRun.h"
 #include "Tasks.h"
 #include "llmc/Methods/LowRank.h"
+#include "llmc/Methods/Outliers.h"
 #include "llmc/Support/Vectorized.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/CheckedArithmetic.h"
@@ -101,7 +102,7 @@ static Error checkRequest(const Method &method, const MethodRequest &request) {
   return Error::success();
 }
 
-/// A request that has been checked, of a format without a rank.
+/// A request that has been checked, of a format with nothing beside the codes.
 static Expected<MethodResult> runOnCodes(const Method &method,
                                          const MethodRequest &request,
                                          std::string prefix) {
@@ -115,7 +116,13 @@ static Expected<MethodResult> runOnCodes(const Method &method,
   return createStringError(prefix + toString(result.takeError()));
 }
 
-/// Adds what `format` has beside the codes of `result`.
+static void addNote(MethodResult &result, const std::string &note) {
+  if (!result.note.empty())
+    result.note += "; ";
+  result.note += note;
+}
+
+/// Adds the product of low rank that `format` has beside the codes of `result`.
 static void addLowRank(MethodResult &result, const MethodRequest &request,
                        const FormatDescription &format) {
   auto start = std::chrono::steady_clock::now();
@@ -126,11 +133,10 @@ static void addLowRank(MethodResult &result, const MethodRequest &request,
       std::chrono::steady_clock::now() - start;
   result.matrix.format = format;
   result.matrix.lowRank = std::move(found.matrices);
-  if (!result.note.empty())
-    result.note += "; ";
-  result.note += formatv("error {0:F2} % before rank {1} was added in {2:F2} s",
-                         100 * found.relativeError, format.rank, taken.count())
-                     .str();
+  addNote(result,
+          formatv("error {0:F2} % before rank {1} was added in {2:F2} s",
+                  100 * found.relativeError, format.rank, taken.count())
+              .str());
   if (found.rank < format.rank)
     result.note +=
         formatv(", of which {0} are zeros", format.rank - found.rank).str();
@@ -141,12 +147,32 @@ Expected<MethodResult> llmc::runMethod(const Method &method,
   std::string prefix = ("'" + request.weight.name + "': ").str();
   if (Error error = checkRequest(method, request))
     return createStringError(prefix + toString(std::move(error)));
-  FormatDescription codes = request.format->withoutRank();
+  const FormatDescription &format = *request.format;
+  FormatDescription codes = format.withoutSides();
   MethodRequest onCodes = request;
   onCodes.format = &codes;
+  Outliers outliers;
+  if (format.sparse) {
+    outliers = takeOutliers(request.weight, format, request.columnScale,
+                            request.statistics.meanSquare, request.parallelFor);
+    onCodes.weight.data = outliers.rest.data();
+    onCodes.weight.type = RealType::F32;
+    onCodes.weight.stride = request.weight.columns;
+    onCodes.weight.transposed = false;
+  }
   auto result = runOnCodes(method, onCodes, std::move(prefix));
-  if (result && request.format->rank)
-    addLowRank(*result, request, *request.format);
+  if (!result)
+    return result;
+  if (format.rank)
+    addLowRank(*result, request, format);
+  if (format.sparse)
+    addNote(*result,
+            formatv("error {0:F2} % before {1} of 1,000 weights got "
+                    "numbers of their own",
+                    100 * addOutliers(result->matrix, request.weight, format,
+                                      std::move(outliers), request.parallelFor),
+                    format.sparse)
+                .str());
   return result;
 }
 

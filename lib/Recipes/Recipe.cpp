@@ -351,12 +351,17 @@ private:
                      QuantizeRule &rule) {
     if (auto hadamard = takeKey(rule, method, "hadamard"))
       rule.format += ".h" + *hadamard;
-    if (auto rank = takeKey(rule, method, "rank")) {
-      if (!all_of(*rank, isDigit)) {
-        fail(&node, "expected a number after 'rank' but got '" + *rank + "'");
+    for (auto [key, mark] : {std::pair(StringRef("rank"), StringRef(".lr")),
+                             {StringRef("sparse"), StringRef(".sp")}}) {
+      auto number = takeKey(rule, method, key);
+      if (!number)
+        continue;
+      if (!all_of(*number, isDigit)) {
+        fail(&node,
+             "expected a number after '" + key + "' but got '" + *number + "'");
         return false;
       }
-      rule.format += ".lr" + *rank;
+      rule.format += (mark + *number).str();
     }
     return true;
   }

@@ -7,9 +7,11 @@
 #include "llmc/Runtime/Team.h"
 #include "llmc/Support/Hash.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/Support/CheckedArithmetic.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
 #include <atomic>
+#include <cstring>
 #include <mutex>
 #include <unistd.h>
 
@@ -78,6 +80,48 @@ Fault llmc::openWeights(const std::string &folder, const Manifest &manifest,
                         " tensors, expected " +
                         std::to_string(manifest.tensors.size()) +
                         " as in the manifest");
+  return {};
+}
+
+template <typename Index>
+static int64_t getLargest(const uint8_t *from, int64_t count) {
+  Index largest = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    Index index;
+    memcpy(&index, from + i * sizeof(Index), sizeof(Index));
+    largest = std::max(largest, index);
+  }
+  return largest;
+}
+
+Fault llmc::checkIndices(const Manifest &manifest, const Weights &weights) {
+  const uint8_t *data = weights.file.data() + weights.dataOffset;
+  int64_t size = static_cast<int64_t>(weights.file.size() - weights.dataOffset);
+  for (const WeightSpec &weight : manifest.tensors) {
+    if (!weight.indices)
+      continue;
+    const IndexSpec &spec = *weight.indices;
+    auto bytes = llvm::checkedMul(spec.count, spec.bytes);
+    auto end = bytes
+                   ? llvm::checkedMulAdd(spec.blocks - 1, spec.distance, *bytes)
+                   : std::nullopt;
+    if (!end || spec.begin > size || *end > size - spec.begin)
+      return Fault::input("weight '" + weight.name +
+                          "' has indices outside of "
+                          "the " +
+                          std::to_string(size) + " bytes of data");
+    for (int64_t block = 0; block < spec.blocks; ++block) {
+      const uint8_t *from = data + spec.begin + block * spec.distance;
+      int64_t largest = spec.bytes == 2
+                            ? getLargest<uint16_t>(from, spec.count)
+                            : getLargest<uint32_t>(from, spec.count);
+      if (largest >= spec.limit)
+        return Fault::input(
+            "weight '" + weight.name + "' has a number for column " +
+            std::to_string(largest) + ", expected one below " +
+            std::to_string(spec.limit) + "; the bundle is damaged");
+    }
+  }
   return {};
 }
 

@@ -332,6 +332,22 @@ static EntrySpec readEntry(Reader &in, const json::Value &value,
   return entry;
 }
 
+static std::optional<IndexSpec>
+readIndices(Reader &in, const json::Value *value, const std::string &path) {
+  if (!value)
+    return std::nullopt;
+  std::string at = path + ".indices";
+  const json::Object &object = in.object(value, at);
+  auto number = [&](StringRef key, int64_t least) {
+    return in.number(object, key, at + ".", least);
+  };
+  IndexSpec spec{number("begin", 0), number("blocks", 1), number("distance", 1),
+                 number("count", 1), number("bytes", 2),  number("limit", 1)};
+  if (!in.fault && spec.bytes != 2 && spec.bytes != 4)
+    in.fail(at + ".bytes", "2 or 4", object.get("bytes"));
+  return spec;
+}
+
 static void readLanguageModel(Reader &in, const json::Value *value,
                               Manifest &out) {
   const std::string path = "language_model";
@@ -409,11 +425,11 @@ Fault llmc::parseManifest(StringRef text, Manifest &out) {
        in.object(weights.get("tensors"), "weights.tensors")) {
     std::string at = "weights.tensors." + name.str();
     const json::Object &tensor = in.object(&value, at);
-    out.tensors.push_back({name.str(), in.hash(tensor, at + "."),
-                           tensor.getString("layout").value_or("").str(),
-                           tensor.get("numbers")
-                               ? in.number(tensor, "numbers", at + ".", 1)
-                               : 0});
+    out.tensors.push_back(
+        {name.str(), in.hash(tensor, at + "."),
+         tensor.getString("layout").value_or("").str(),
+         tensor.get("numbers") ? in.number(tensor, "numbers", at + ".", 1) : 0,
+         readIndices(in, tensor.get("indices"), at)});
   }
   auto &entries = in.array(root.get("entries"), "entries");
   for (size_t i = 0; i != entries.size() && !in.fault; ++i) {

@@ -85,6 +85,8 @@ static Fault openModel(llmc_model &model, const char *folder,
   if (options.verify)
     if (Fault fault = verifyWeights(model.manifest, weights, *model.team))
       return fault;
+  if (Fault fault = checkIndices(model.manifest, weights))
+    return fault;
   model.weightsFile = std::move(weights.file);
   if (model.manifest.hasLanguageModel) {
     const EntrySpec *entry =

@@ -100,6 +100,8 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
         products.push_back(getWork(e, library, linear));
       else if (auto linear = dyn_cast<kern::QuantizedLinearOp>(op))
         products.push_back(getWork(e, library, linear));
+      else if (auto sparse = dyn_cast<kern::SparseLinearOp>(op))
+        products.push_back(getWork(e, library, sparse));
       else if (auto quantize = dyn_cast<kern::QuantizeOp>(op))
         expand(e, library, quantize);
       else if (auto rotate = dyn_cast<kern::RotateOp>(op))
@@ -136,8 +138,8 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
       SmallVector<int64_t> strides;
       int64_t offset;
       if (type.getRank() > 2 ||
-          !isa<kern::LinearOp, kern::QuantizeOp, kern::QuantizedLinearOp,
-               kern::RotateOp>(op) ||
+          !isa<kern::LinearOp, kern::SparseLinearOp, kern::QuantizeOp,
+               kern::QuantizedLinearOp, kern::RotateOp>(op) ||
           mlir::failed(type.getStridesAndOffset(strides, offset)) ||
           strides.back() != 1)
         return op->emitOpError("expected contiguous rows but got ") << type;
@@ -408,6 +410,29 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
     };
     return divide(e, rows, tile, kQuantizedProductRows, blocks, groups,
                   product);
+  }
+
+  Work getWork(Emitter &e, KernelLibrary &library, kern::SparseLinearOp op) {
+    const PackedLayout &layout = shapes.at(op.getWeight().getType()).layout;
+    func::FuncOp kernel =
+        library.getSparse(shapes.at(op.getWeight().getType()));
+    int64_t blocks = layout.tiles,
+            groups = llvm::divideCeil(blocks, kTilesPerItem);
+    Value rows = extents(e, op.getInput(), 1);
+    Value from = pointer(e, op.getInput()), to = pointer(e, op.getInit());
+    Value sparse = e.at(pointer(e, op.getWeight()), e.index(layout.sparse), 1);
+    Value between = rowDistance(e, op.getInput()),
+          distance = rowDistance(e, op.getInit());
+    int64_t count = layout.sparseCount, matrixRows = layout.rows,
+            columns = layout.columns;
+    auto product = [=, &e](Piece row, Piece block) mutable {
+      callProduct(e, kernel,
+                  {from, between, sparse, to, distance, e.index(count),
+                   e.index(matrixRows), e.index(columns), row.begin, row.end,
+                   block.begin, block.end});
+    };
+    return divide(e, rows, KernelLibrary::kSparseRows, kQuantizedProductRows,
+                  blocks, groups, product);
   }
 
   void expand(Emitter &e, KernelLibrary &library, kern::GatherOp op) {

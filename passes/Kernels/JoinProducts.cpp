@@ -20,6 +20,8 @@ namespace {
 void setJoined(Operation *product) {
   if (auto linear = dyn_cast<kern::LinearOp>(product))
     linear.setJoined(true);
+  else if (auto sparse = dyn_cast<kern::SparseLinearOp>(product))
+    sparse.setJoined(true);
   else
     cast<kern::QuantizedLinearOp>(product).setJoined(true);
 }

@@ -181,17 +181,26 @@ struct LowerToKern : llmc::impl::LowerToKernPassBase<LowerToKern> {
     return result;
   }
 
-  /// Adds to `product` what the format of the weight adds to its codes: the
-  /// input, not rounded, goes through both matrices one after the other.
+  /// Adds to `product` what the format of the weight adds to its codes.
+  Value addSides(OpBuilder &builder, pack::LinearOp linear, ValueRange extents,
+                 Value product) {
+    FormatDescription format = pack::getFormat(cast<pack::QuantizedAttr>(
+        Attribute(linear.getWeight().getType().getFormat())));
+    if (format.rank)
+      product = addLowRank(builder, linear, extents, product, format.rank);
+    if (format.sparse)
+      product = kern::SparseLinearOp::create(
+                    builder, linear.getLoc(), product.getType(),
+                    scaleInput(linear), linear.getWeight(), product)
+                    .getResult();
+    return product;
+  }
+
+  /// The input, not rounded, goes through both matrices one after the other.
   Value addLowRank(OpBuilder &builder, pack::LinearOp linear,
-                   ValueRange extents, Value product) {
+                   ValueRange extents, Value product, int64_t rank) {
     Location loc = linear.getLoc();
     Value weight = linear.getWeight();
-    auto format = cast<pack::QuantizedAttr>(
-        Attribute(linear.getWeight().getType().getFormat()));
-    int64_t rank = pack::getFormat(format).rank;
-    if (!rank)
-      return product;
     auto type = cast<RankedTensorType>(product.getType());
     SmallVector<int64_t> shape(type.getShape());
     shape.back() = rank;
@@ -225,11 +234,11 @@ struct LowerToKern : llmc::impl::LowerToKernPassBase<LowerToKern> {
       init = tensor::EmptyOp::create(builder, loc, type, extents);
     if (auto linear = dyn_cast<pack::LinearOp>(op)) {
       if (linear.getWeight().getType().isQuantized())
-        return addLowRank(builder, linear, extents,
-                          kern::QuantizedLinearOp::create(
-                              builder, loc, type, quantize(linear, extents),
-                              linear.getWeight(), linear.getBias(), init)
-                              .getResult());
+        return addSides(builder, linear, extents,
+                        kern::QuantizedLinearOp::create(
+                            builder, loc, type, quantize(linear, extents),
+                            linear.getWeight(), linear.getBias(), init)
+                            .getResult());
       return kern::LinearOp::create(builder, loc, type, linear.getInput(),
                                     linear.getWeight(), linear.getBias(), init)
           .getResult();

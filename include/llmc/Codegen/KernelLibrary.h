@@ -36,6 +36,7 @@ struct AttentionShape {
   mlir::Type storage; ///< element type of the cache: f32, bf16 or i8
 };
 
+struct PackedLayout;
 struct QuantizedShape;
 
 /// What the sums of a product begin with.
@@ -92,6 +93,13 @@ public:
   /// of quantized rows and a compressed matrix.
   mlir::func::FuncOp getQuantizedLinear(const QuantizedShape &shape, bool bias);
 
+  /// (x, ldx, s, y, ldy, numbers of a matrix row, N, K, row begin, row end, block
+  /// begin, block end): adds to y the products with the sparse part of a compressed
+  /// matrix, which begins at s, for a range of rows and of tiles.
+  mlir::func::FuncOp getSparse(const QuantizedShape &shape);
+  /// Most rows of x that it takes at once.
+  static constexpr int64_t kSparseRows = 4;
+
   /// (w, id, y, rows): as getGather, of a compressed matrix.
   mlir::func::FuncOp getQuantizedGather(const QuantizedShape &shape);
 
@@ -103,6 +111,7 @@ private:
                                    int64_t distance, int64_t tile);
   mlir::func::FuncOp getQuantizedTile(const QuantizedShape &shape,
                                       int64_t rows);
+  mlir::func::FuncOp getSparseTile(const PackedLayout &layout, int64_t rows);
   mlir::func::FuncOp getUnpackTile(const QuantizedShape &shape);
   mlir::func::FuncOp getUnpackedTile(const QuantizedShape &shape, int64_t rows);
   mlir::func::FuncOp getAttentionTile(const AttentionShape &shape,
@@ -122,6 +131,12 @@ int64_t getStoredBytes(mlir::Type storage);
 /// of the mask, if there is one.
 mlir::Value emitLoadStored(Emitter &e, mlir::Type storage, int64_t lanes,
                            mlir::Value pointer, mlir::Value mask = {});
+
+/// Reads the index of a column, of 2 or 4 bytes, from an address. One that is
+/// beyond `last` is `last`: the runtime opens no file with such a one, but a program
+/// may map what it likes, and kernels must not read elsewhere.
+mlir::Value emitColumn(Emitter &e, int64_t bytes, mlir::Value pointer,
+                       mlir::Value last);
 
 } // namespace llmc
 

@@ -13,6 +13,7 @@
 #include "llmc/Report/Ledger.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/Error.h"
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,17 @@ struct CompressionOutcome {
   std::string note;
   /// The method that made it, where it is another one than was asked.
   std::string method;
+};
+
+/// Columns that a sparse part has, by tile (llmc/Formats/Layout.h).
+struct PlacedIndices {
+  /// Bytes from the beginning of the weight, and of a tile to the next.
+  int64_t begin = 0, distance = 0;
+  int64_t tiles = 0;
+  /// In a tile, and the bytes of one.
+  int64_t count = 0, bytes = 0;
+  /// All are below.
+  int64_t columns = 0;
 };
 
 /// One weight and its place.
@@ -53,6 +65,8 @@ struct PlacedWeight {
   std::string layout;
   /// From the beginning of the data section, in bytes.
   int64_t offset = 0, bytes = 0;
+  /// Checked when the file is opened.
+  std::optional<PlacedIndices> indices;
   /// XXH3-128 of the stored bytes; known after writing.
   std::string hash;
 

@@ -25,7 +25,8 @@
 //
 //     + sum over j < rank of left[r,j] * right[j,k]
 //
-// which holds what codes cannot: the largest part of their error.
+// which holds what codes cannot: the largest part of their error. A format with a
+// sparse part adds, to that many weights of each row, a number in bf16 of their own.
 //
 //===----------------------------------------------------------------------===//
 #ifndef LLMC_FORMATS_FORMAT_H
@@ -46,6 +47,8 @@ constexpr int64_t kBlockColumns = 256;
 constexpr unsigned kMaxTerms = 3;
 /// The largest rank of what a format adds.
 constexpr int64_t kMaxRank = 256;
+/// The most weights of 1,000 that a format has a number of their own for.
+constexpr int64_t kMaxSparse = 100;
 
 /// Storage of a real number. None: the factor is 1 and nothing is stored.
 enum class RealType : uint8_t { None, F32, F16, BF16 };
@@ -124,6 +127,8 @@ struct FormatDescription {
   int64_t hadamard = 0;
   /// Rank of the two matrices whose product is added; 0: none is.
   int64_t rank = 0;
+  /// Weights of 1,000 in a row to which a number is added; 0: none are.
+  int64_t sparse = 0;
   /// Whether the format is that of a plugin: parseFormat does not know its name,
   /// which is then the long one.
   bool fromPlugin = false;
@@ -155,11 +160,16 @@ struct FormatDescription {
   int64_t getRealOfGroup(const ScaleChain &chain, int64_t group) const;
   /// All chains: those of the terms in order, then that of the minimum.
   llvm::SmallVector<ScaleChain, 2> getChains() const;
+  /// Numbers of the sparse part in a row of `columns`: `sparse` of 1,000, rounded,
+  /// but one at least.
+  int64_t getSparseCount(int64_t columns) const;
+  /// Whether anything is added to what codes say, behind which it lies.
+  bool hasSides() const { return rank || sparse; }
   /// The format of the stored matrix: this one without the transform.
   FormatDescription getStored() const;
 
   /// The same format with nothing added.
-  FormatDescription withoutRank() const;
+  FormatDescription withoutSides() const;
 
   /// Names do not count.
   bool operator==(const FormatDescription &other) const;
@@ -172,7 +182,7 @@ llvm::Error verify(const FormatDescription &format);
 ///
 ///     f32 | bf16 | f16
 ///     LEVELS [ "g" GROUP | "row" ] [ "." CHAIN [ ".m" CHAIN | ".z" CODE ] ]
-///            [ ".h" BLOCK | ".lr" RANK ]
+///            [ ".h" BLOCK | ".lr" RANK | ".sp" SPARSE ]
 ///     LEVELS  u1..u6, u8    codes from 0, with a minimum
 ///             i2..i6, i8    codes about 0, without one
 ///             nl4, nl3      the 16 levels of IQ4_NL, 8 made alike, without
@@ -190,6 +200,7 @@ llvm::Error verify(const FormatDescription &format);
 ///     BLOCK   16 | 32 | 64 | 128 | 256: columns of a Hadamard transform
 ///     RANK    1 to 256: a product of two matrices in bf16 is added; short names
 ///             take it, too
+///     SPARSE  1 to 100: to so many weights of 1,000 a number in bf16 is added
 ///
 /// The minimum of `u` formats has the chain of the scale unless ".m" names
 /// another; chains of unsigned codes are subtracted. Other levels get a minimum

@@ -59,6 +59,12 @@
 // as rows, in tiles of min(R, 8 or 16) rows (8 up to rank 8), then `left`, with its
 // rank as columns, in tiles of R rows. So they are operands of dense products.
 //
+// *Formats with a sparse part* have N numbers for each row behind the tiles, from a
+// multiple of 64 bytes on: for each tile
+//
+//     [N][R] columns, of 2 bytes, or 4 where the matrix has more than 2^16
+//     [N][R] numbers in bf16
+//
 //===----------------------------------------------------------------------===//
 #ifndef LLMC_FORMATS_LAYOUT_H
 #define LLMC_FORMATS_LAYOUT_H
@@ -115,6 +121,9 @@ struct PackedLayout {
   /// Of formats with a rank: where the two matrices begin, and rows of a tile of
   /// the right one.
   int64_t right = 0, left = 0, rightTileRows = 0;
+  /// Of formats with a sparse part: where it begins, its numbers in a row, bytes of
+  /// a column, and of all that belongs to a tile.
+  int64_t sparse = 0, sparseCount = 0, columnBytes = 0, sparseTileBytes = 0;
   /// All bytes of the matrix, a multiple of 64.
   int64_t bytes = 0;
 
@@ -147,8 +156,9 @@ llvm::Error packTiles(const QuantizedMatrix &matrix, const PackedLayout &layout,
 llvm::Expected<std::vector<char>> packMatrix(const QuantizedMatrix &matrix,
                                              int64_t tileRows = 16);
 
-/// The components of a packed matrix, which may be any bytes. The column scale
-/// is not among them.
+/// The components of a packed matrix, which may be any bytes; columns of a sparse
+/// part that the matrix does not have are refused. The column scale is not among
+/// them.
 llvm::Expected<QuantizedMatrix> unpackMatrix(const FormatDescription &format,
                                              const PackedLayout &layout,
                                              llvm::ArrayRef<char> packed);

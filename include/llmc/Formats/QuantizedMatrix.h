@@ -36,6 +36,17 @@ struct LowRank {
   bool operator==(const LowRank &other) const = default;
 };
 
+/// What a format with a sparse part adds: numbers to single weights, as many in
+/// every row (FormatDescription::getSparseCount).
+struct SparsePart {
+  /// [rows][count]: below the columns of the matrix.
+  std::vector<uint32_t> columns;
+  /// [rows][count], in bits of bf16.
+  std::vector<uint16_t> values;
+
+  bool operator==(const SparsePart &other) const = default;
+};
+
 /// A compressed matrix.
 struct QuantizedMatrix {
   FormatDescription format;
@@ -47,6 +58,8 @@ struct QuantizedMatrix {
   llvm::SmallVector<ChainValues, 2> chains;
   /// Empty where the format has no rank.
   LowRank lowRank;
+  /// Empty where the format has no sparse part.
+  SparsePart sparse;
   /// [columns], or empty: the matrix is what the format says, its transform done,
   /// with column k multiplied by columnScale[k]. It is no part of the packed
   /// bytes: it is folded into what comes before the product, or multiplies its
@@ -77,7 +90,8 @@ llvm::Error verify(const QuantizedMatrix &matrix);
 
 /// Decodes rows [begin, end), row-major. Each value is the sum in f64, in f32
 /// rounded once more; with `scaleColumns`, the column scale is multiplied in
-/// before that. What a rank adds is a sum of its own, in order, which comes last.
+/// before that. What a rank adds is a sum of its own, in order, which comes last;
+/// so is what a sparse part adds to one column, in f32.
 /// Under a transform, stored values are rounded so, then transformed and scaled
 /// in the type of `out` (Hadamard.h). The matrix must pass `verify`.
 void decodeRows(const QuantizedMatrix &matrix, int64_t begin, int64_t end,

@@ -115,9 +115,10 @@ private:
 };
 
 /// Checks a request, runs it, and checks what came of it: every row must be
-/// written. The method is asked for the codes; what a rank adds to them is found
-/// afterwards (llmc/Methods/LowRank.h), whatever the method. Errors begin with the name of the weight, and name the method and
-/// the file where it is that of a plugin.
+/// written. The method is asked for the codes, of what a sparse part leaves; what
+/// is added to them is found afterwards (llmc/Methods/LowRank.h, Outliers.h),
+/// whatever the method. Errors begin with the name of the weight, and name the
+/// method and the file where it is that of a plugin.
 llvm::Expected<MethodResult> runMethod(const Method &method,
                                        const MethodRequest &request);
 

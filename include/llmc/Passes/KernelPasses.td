@@ -56,7 +56,8 @@ def LowerToKernPass : Pass<"llmc-lower-to-kern", "::mlir::func::FuncOp"> {
     share it, and the rows that are gathered from it. What a format with a rank adds
     becomes two dense products more, of the input as it is (times the factors) with
     the matrices behind the codes (`kern.side`), the second of which adds to the first
-    product.
+    product; what one with a sparse part adds becomes `kern.sparse_linear` of the same
+    input.
 
     Preconditions: element type f32. Refuses an append that no attention of the
     function reads, or one reads as key and one as value: its order in memory

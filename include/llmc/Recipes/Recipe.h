@@ -15,7 +15,8 @@
 // formats the rules name; a path is relative to the recipe.
 //
 // `rank: 16`, beside `bits` or `format`, adds to the codes a product of two matrices
-// of that rank, as `.lr16` at the end of the format does.
+// of that rank, as `.lr16` at the end of the format does; `sparse: 5` leaves 5 of
+// 1,000 weights out of the codes, as `.sp5` does.
 //
 // `kv: i8` says in what a language model keeps keys and values: f32 (the default),
 // bf16 or i8.

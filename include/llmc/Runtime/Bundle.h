@@ -32,6 +32,10 @@ struct Weights {
 Fault openWeights(const std::string &folder, const Manifest &manifest,
                   Weights &out);
 
+/// Looks at all indices, as the manifest says where they are: none may name a
+/// column that its matrix has not.
+Fault checkIndices(const Manifest &manifest, const Weights &weights);
+
 /// Compares the hash of every tensor, on all threads of `team`.
 Fault verifyWeights(const Manifest &manifest, const Weights &weights,
                     Team &team);

@@ -81,11 +81,21 @@ struct FileSpec {
   std::string xxh3;
 };
 
+/// Where in the data section indices lie.
+struct IndexSpec {
+  /// `blocks` of `count` indices, each of `bytes` bytes, 2 or 4; the first begins at
+  /// `begin`, the others `distance` bytes apart.
+  int64_t begin = 0, blocks = 0, distance = 0, count = 0, bytes = 0;
+  /// All indices are below.
+  int64_t limit = 0;
+};
+
 struct WeightSpec {
   std::string name, xxh3, layout;
   /// Numbers that a compressed tensor stands for; 0 where the manifest does not
   /// say: then they are what is stored.
   int64_t numbers = 0;
+  std::optional<IndexSpec> indices;
 };
 
 struct LanguageModelSpec {

@@ -194,3 +194,19 @@ func.func @side_c2(%w: !w) {
   %0 = kern.side %w : (!w) -> !pack.tensor<4x70, #pack.dense<bf16>, #pack.rows<16>>
   return
 }
+
+// -----
+!w = !pack.tensor<8x70, #pack.quantized<"u4g32.lr4">, #pack.rows<16>>
+func.func @sparse_linear_c1(%x: tensor<3x70xf32>, %w: !w, %y: tensor<3x8xf32>) {
+  // expected-error @+1 {{'kern.sparse_linear' op expected a quantized format with a sparse part but got #pack.quantized<"u4g32.lr4">}}
+  %0 = kern.sparse_linear ins(%x, %w : tensor<3x70xf32>, !w) outs(%y : tensor<3x8xf32>) -> tensor<3x8xf32>
+  return
+}
+
+// -----
+!w = !pack.tensor<8x70, #pack.quantized<"u4g32.sp4">, #pack.rows<16>>
+func.func @sparse_linear_c2(%x: tensor<3x70xf32>, %w: !w, %y: tensor<3x9xf32>) {
+  // expected-error @+1 {{'kern.sparse_linear' op expected 'input' [..., 70] and 'init' [..., 8] but got 3x70 and 3x9}}
+  %0 = kern.sparse_linear ins(%x, %w : tensor<3x70xf32>, !w) outs(%y : tensor<3x9xf32>) -> tensor<3x9xf32>
+  return
+}

@@ -29,6 +29,17 @@ func.func @memrefs(%x: memref<?x4xf32>, %w: !w, %y: memref<?x8xf32, strided<[?, 
   return
 }
 
+!s = !pack.tensor<8x70, #pack.quantized<"u4g32.sp20">, #pack.rows<16>>
+
+// CHECK-LABEL: func.func @sparse
+func.func @sparse(%x: tensor<?x70xf32>, %w: !s, %y: tensor<?x8xf32>, %mx: memref<3x70xf32>, %my: memref<3x8xf32, strided<[?, 1], offset: ?>>) -> tensor<?x8xf32> {
+  // CHECK: kern.sparse_linear ins(%{{.*}}, %{{.*}} : tensor<?x70xf32>, !pack.tensor<8x70, #pack.quantized<"u4g32.sp20">, #pack.rows<16>>) outs(%{{.*}} : tensor<?x8xf32>) {joined} -> tensor<?x8xf32>
+  %0 = kern.sparse_linear ins(%x, %w : tensor<?x70xf32>, !s) outs(%y : tensor<?x8xf32>) {joined} -> tensor<?x8xf32>
+  // CHECK: kern.sparse_linear ins(%{{.*}}, %{{.*}} : memref<3x70xf32>, !pack.tensor<{{.*}}>) outs(%{{.*}} : memref<3x8xf32, strided<[?, 1], offset: ?>>)
+  kern.sparse_linear ins(%mx, %w : memref<3x70xf32>, !s) outs(%my : memref<3x8xf32, strided<[?, 1], offset: ?>>)
+  return %0 : tensor<?x8xf32>
+}
+
 !r = !pack.tensor<8x70, #pack.quantized<"u4g32.lr12">, #pack.rows<16>>
 !left = !pack.tensor<8x12, #pack.dense<bf16>, #pack.rows<16>>
 !right = !pack.tensor<12x70, #pack.dense<bf16>, #pack.rows<16>>

@@ -82,6 +82,10 @@ func.func private @quantized_c3_levels_of_vectors(!pack.tensor<8x4, #pack.quanti
 func.func private @quantized_c3_weights(!pack.tensor<8x4, #pack.quantized<"acme.pairs", {bits = 2 : i64, group = 32 : i64, weights = 1 : i64, terms = [{levels = array<i8: -1, 1, 1, -1>, scale = "f16"}]}>, #pack.rows<16>>)
 
 // -----
+// expected-error @+1 {{format 'acme.two.sp101': expected a sparse part of at most 100 of 1,000 weights but got 101}}
+func.func private @quantized_c3_sparse(!pack.tensor<8x4, #pack.quantized<"acme.two.sp101", {bits = 1 : i64, group = 32 : i64, sparse = 101 : i64, terms = [{levels = array<i8: -1, 1>, scale = "f16"}]}>, #pack.rows<16>>)
+
+// -----
 // expected-error @+1 {{format 'acme.two': expected 1 to 3 terms but got 0}}
 func.func private @quantized_c3_terms(!pack.tensor<8x4, #pack.quantized<"acme.two", {bits = 1 : i64, group = 32 : i64, terms = []}>, #pack.rows<16>>)
 

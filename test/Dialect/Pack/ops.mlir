@@ -40,3 +40,7 @@ func.func private @ranked(!pack.tensor<8x64, #pack.quantized<"acme.two.lr8", {bi
 // CHECK-LABEL: func.func private @vectors
 // CHECK-SAME: !pack.tensor<8x64, #pack.quantized<"acme.pairs", {bits = 2 : i64, group = 32 : i64, terms = [{levels = array<i8: -1, 1, 1, 1, 1, -1, -1, -1>, scale = "f32"}], weights = 2 : i64}>, #pack.rows<16>>
 func.func private @vectors(!pack.tensor<8x64, #pack.quantized<"acme.pairs", {bits = 2 : i64, group = 32 : i64, terms = [{levels = array<i8: -1, 1, 1, 1, 1, -1, -1, -1>, scale = "f32"}], weights = 2 : i64}>, #pack.rows<16>>)
+
+// CHECK-LABEL: func.func private @sparse
+// CHECK-SAME: !pack.tensor<8x64, #pack.quantized<"acme.two.sp8", {bits = 1 : i64, group = 32 : i64, sparse = 8 : i64, terms = [{levels = array<i8: -1, 1>, scale = "f32"}]}>, #pack.rows<16>>
+func.func private @sparse(!pack.tensor<8x64, #pack.quantized<"acme.two.sp8", {bits = 1 : i64, group = 32 : i64, sparse = 8 : i64, terms = [{levels = array<i8: -1, 1>, scale = "f32"}]}>, #pack.rows<16>>)

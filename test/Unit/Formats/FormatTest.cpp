@@ -33,9 +33,26 @@ TEST(FormatNames, Defaults) {
   EXPECT_EQ(getCanonicalName(getFormat("u8g32.f32.zi8")), "u8g32.f32.zi8");
   EXPECT_EQ(getFormat("q4_k.lr16").rank, 16);
   EXPECT_EQ(getCanonicalName(getFormat("q4_k.lr16")), "u4g32.f16b-u6.lr16");
-  EXPECT_TRUE(getFormat("q4_k.lr16").withoutRank() == getFormat("q4_k"));
-  EXPECT_EQ(getFormat("q4_k.lr16").withoutRank().name, "q4_k");
+  EXPECT_TRUE(getFormat("q4_k.lr16").withoutSides() == getFormat("q4_k"));
+  EXPECT_EQ(getFormat("q4_k.lr16").withoutSides().name, "q4_k");
   EXPECT_FALSE(getFormat("i4.lr8") == getFormat("i4"));
+  EXPECT_EQ(getFormat("q4_k.sp5").sparse, 5);
+  EXPECT_EQ(getCanonicalName(getFormat("q4_k.sp5")), "u4g32.f16b-u6.sp5");
+  EXPECT_TRUE(getFormat("q4_k.sp5").withoutSides() == getFormat("q4_k"));
+  EXPECT_EQ(getFormat("q4_k.sp5").withoutSides().name, "q4_k");
+  EXPECT_FALSE(getFormat("i4.sp5") == getFormat("i4"));
+  EXPECT_NE(describe(getFormat("i4.sp5")).find("to 5 of 1,000 weights"),
+            std::string::npos);
+  // Rounded, and one at least.
+  for (auto [columns, count] : {std::pair<int64_t, int64_t>(1, 1),
+                                {99, 1},
+                                {300, 2},
+                                {299, 1},
+                                {576, 3},
+                                {1100, 6},
+                                {4096, 20}})
+    EXPECT_EQ(getFormat("i4.sp5").getSparseCount(columns), count) << columns;
+  EXPECT_EQ(getFormat("i4").getSparseCount(1000), 0);
   EXPECT_NE(describe(getFormat("i4.lr8")).find("of rank 8, in bf16"),
             std::string::npos);
   EXPECT_EQ(getCanonicalName(getFormat("v4b8")), "v4b8g32");
@@ -87,8 +104,15 @@ TEST(FormatNames, ErrorsSayWhatIsWrong) {
   expectPart("i4g32.lr8.f16", "expected a scale chain");
   expectPart("bf16.lr8", "a dense format has no error");
   expectPart("q4_9.lr8", "expected levels");
-  expectPart("i4g32.h64.lr8", "a Hadamard transform or a rank, not both");
-  expectPart("i4g32.lr8.h64", "a Hadamard transform or a rank, not both");
+  expectPart("i4g32.sp0", "1 to 100 of 1,000 weights after '.sp' but got '0'");
+  expectPart("i4g32.sp101", "1 to 100 of 1,000 weights");
+  expectPart("i4g32.sp99999999999999999999", "1 to 100 of 1,000 weights");
+  expectPart("i4g32.sp", "expected a scale chain");
+  expectPart("bf16.sp5", "a dense format has no error");
+  for (StringRef name : {"i4g32.h64.lr8", "i4g32.lr8.h64", "i4g32.sp5.lr8",
+                         "i4g32.lr8.sp5", "i4g32.sp5.h64", "i4g32.h64.sp5"})
+    expectPart(name, "a Hadamard transform, a rank or a sparse part, not "
+                     "several of them");
 }
 
 /// By LLVM's own numbers of these types. A scale code of the standard is one
@@ -156,6 +180,8 @@ TEST(FormatDescription, VerifierRefuses) {
       },
       "no function of levels");
   refuses([](F &f) { f.rank = -1; }, "a rank of at most 256 but got -1");
+  refuses([](F &f) { f.sparse = 101; }, "100 of 1,000 weights but got 101");
+  refuses([](F &f) { f.sparse = -1; }, "100 of 1,000 weights but got -1");
 }
 
 TEST(ScaleChain, DecodesNearestAndStoresWhatItDecodes) {

@@ -66,7 +66,10 @@ inline std::vector<llvm::StringRef> getTestFormats() {
           "v2b6g64.lr8",
           "i4g64.lr8",
           "u4g16.f16b-u6.lr16",
-          "nl4.lr32"};
+          "nl4.lr32",
+          "i4g64.sp5",
+          "u4g16.f16b-u6.sp30",
+          "nl3.sp100"};
 }
 
 inline FormatDescription getFormat(llvm::StringRef name) {
@@ -98,6 +101,20 @@ inline PackedLayout createLayout(const FormatDescription &format, int64_t rows,
   return *layout;
 }
 
+/// Makes columns of a sparse part, which may be any bytes, columns of the matrix.
+inline void limitColumns(const PackedLayout &layout,
+                         llvm::MutableArrayRef<char> bytes) {
+  for (int64_t tile = 0; layout.sparseCount && tile < layout.tiles; ++tile)
+    for (int64_t i = 0; i < layout.sparseCount * layout.tileRows; ++i) {
+      char *at = bytes.data() + layout.sparse + tile * layout.sparseTileBytes +
+                 i * layout.columnBytes;
+      uint32_t column = 0;
+      std::memcpy(&column, at, layout.columnBytes);
+      column = static_cast<uint32_t>(column % layout.columns);
+      std::memcpy(at, &column, layout.columnBytes);
+    }
+}
+
 /// The bits, so that what is not a number compares, too.
 template <typename T>
 inline bool sameBits(const std::vector<T> &a, const std::vector<T> &b) {
@@ -108,8 +125,8 @@ inline bool sameBits(const std::vector<T> &a, const std::vector<T> &b) {
 
 inline bool sameComponents(const QuantizedMatrix &a, const QuantizedMatrix &b) {
   if (!(a.format == b.format) || a.rows != b.rows || a.columns != b.columns ||
-      !(a.lowRank == b.lowRank) || !sameBits(a.codes, b.codes) ||
-      a.chains.size() != b.chains.size())
+      !(a.lowRank == b.lowRank) || !(a.sparse == b.sparse) ||
+      !sameBits(a.codes, b.codes) || a.chains.size() != b.chains.size())
     return false;
   for (size_t i = 0; i < a.chains.size(); ++i)
     if (!sameBits(a.chains[i].reals, b.chains[i].reals) ||

@@ -83,6 +83,24 @@ struct PackedReader {
     return sum;
   }
 
+  /// What a sparse part adds.
+  double addedSparsely(int64_t row, int64_t column) const {
+    int64_t rows = layout.tileRows,
+            count = format.getSparseCount(layout.columns),
+            width = layout.columns > 65536 ? 4 : 2;
+    int64_t tile = layout.sparse + row / rows * count * rows * (width + 2);
+    float sum = 0;
+    for (int64_t j = 0; j < count; ++j) {
+      int64_t place = j * rows + row % rows, found = 0;
+      for (int64_t i = 0; i < width; ++i)
+        found |= int64_t(byte(tile + place * width + i)) << (8 * i);
+      if (found == column)
+        sum += static_cast<float>(
+            real(RealType::BF16, tile + count * rows * width + 2 * place));
+    }
+    return sum;
+  }
+
   float value(int64_t row, int64_t column) const {
     int64_t rows = layout.tileRows, tile = row / rows, r = row % rows;
     int64_t start = tile * layout.tileBytes;
@@ -132,7 +150,11 @@ struct PackedReader {
         number *= format.terms[index].levels.get(bits * n + column % n);
       sum += number;
     }
-    return static_cast<float>(format.rank ? sum + added(row, column) : sum);
+    if (format.rank)
+      sum += added(row, column);
+    if (format.sparse)
+      sum += addedSparsely(row, column);
+    return static_cast<float>(sum);
   }
 };
 
@@ -144,7 +166,8 @@ TEST(Layout, RandomBytesDecodeAndPackAgain) {
                                           {20, 300}, {2, 1000}, {40, 288}};
   uint32_t seed = 0;
   auto names = getTestFormats();
-  names.insert(names.end(), {"i3g32.lr3", "u4g32.lr20", "u5row.lr1"});
+  names.insert(names.end(), {"i3g32.lr3", "u4g32.lr20", "u5row.lr1",
+                             "u4g32.sp1", "u5row.sp77"});
   for (StringRef name : names) {
     FormatDescription format = getFormat(name);
     for (auto [rows, columns] : shapes) {
@@ -152,6 +175,7 @@ TEST(Layout, RandomBytesDecodeAndPackAgain) {
         PackedLayout layout = createLayout(format, rows, columns, tileRows);
         ASSERT_EQ(layout.bytes % 64, 0);
         std::vector<char> bytes = randomBytes(layout.bytes, ++seed);
+        limitColumns(layout, bytes);
         auto matrix = unpackMatrix(format, layout, bytes);
         ASSERT_TRUE(static_cast<bool>(matrix));
         Error error = verify(*matrix);
@@ -236,6 +260,7 @@ TEST(Layout, WithoutFillingUpEveryByteIsKept) {
     FormatDescription format = getFormat(name);
     PackedLayout layout = createLayout(format, 64, 3 * 4 * 256, 32);
     std::vector<char> bytes = randomBytes(layout.bytes, 7);
+    limitColumns(layout, bytes);
     auto matrix = unpackMatrix(format, layout, bytes);
     ASSERT_TRUE(static_cast<bool>(matrix));
     auto packed = packMatrix(*matrix, 32);
@@ -285,6 +310,48 @@ TEST(Layout, Sizes) {
   EXPECT_EQ(bits("i4g32.lr16"), 4.5 + 2 * 16 * 16.0 / 4096);
   EXPECT_EQ(bits("i4g32.lr8"), 4.5 + 2 * 8 * 16.0 / 4096);
   EXPECT_EQ(bits("i4g32.lr4"), 4.5 + (8 + 4) * 16.0 / 4096);
+  // A sparse part takes four bytes for each of its numbers, and six where columns
+  // need more than sixteen bits.
+  EXPECT_EQ(bits("i4g32.sp5"), 4.5 + 20 * 32.0 / 4096);
+  EXPECT_EQ(bits("i4g32.sp10", 64, 65536), 4.5 + 655 * 32.0 / 65536);
+  EXPECT_EQ(bits("i4g32.sp10", 64, 65600), 4.5 + 656 * 48.0 / 65600);
+}
+
+/// More columns than sixteen bits tell apart, and columns that are not there.
+TEST(Layout, ColumnsOfSparseParts) {
+  for (int64_t columns : {65535, 65536, 65537, 70000}) {
+    FormatDescription format = getFormat("i4g64.sp2");
+    PackedLayout layout = createLayout(format, 5, columns, 4);
+    EXPECT_EQ(layout.columnBytes, columns > 65536 ? 4 : 2);
+    std::vector<char> bytes = randomBytes(layout.bytes, 3);
+    limitColumns(layout, bytes);
+    auto place = [&](int64_t row, int64_t number) {
+      return bytes.data() + layout.sparse + row / 4 * layout.sparseTileBytes +
+             (number * 4 + row % 4) * layout.columnBytes;
+    };
+    auto store = [&](int64_t row, int64_t number, int64_t column) {
+      std::memcpy(place(row, number), &column, layout.columnBytes);
+    };
+    store(4, 7, columns - 1);
+    auto matrix = unpackMatrix(format, layout, bytes);
+    ASSERT_TRUE(static_cast<bool>(matrix));
+    PackedReader reader{format, layout, bytes};
+    std::vector<float> values(columns);
+    decodeRows(*matrix, 4, 5, MutableArrayRef(values));
+    for (int64_t k = 0; k < columns; k += k < 65000 ? 97 : 1)
+      if (!std::isnan(reader.value(4, k)))
+        ASSERT_EQ(reader.value(4, k), values[k]) << k;
+    EXPECT_EQ(matrix->sparse.columns[4 * layout.sparseCount + 7], columns - 1);
+    if (columns == 65536)
+      continue; // Every index is a column.
+    store(4, 7, columns);
+    auto refused = unpackMatrix(format, layout, bytes);
+    ASSERT_FALSE(static_cast<bool>(refused));
+    EXPECT_EQ(toString(refused.takeError()),
+              "expected columns of the sparse part below " +
+                  std::to_string(columns) + " but got " +
+                  std::to_string(columns) + " in row 4");
+  }
 }
 
 TEST(Layout, RefusesSizesThatDoNotFit) {
@@ -313,7 +380,7 @@ TEST(Layout, RefusesSizesThatDoNotFit) {
   ASSERT_FALSE(static_cast<bool>(cut));
   consumeError(cut.takeError());
   bytes.resize(layout.bytes);
-  for (StringRef name : {"i8g32", "u4g32.f32.lr8"}) {
+  for (StringRef name : {"i8g32", "u4g32.f32.lr8", "u4g32.f32.sp8"}) {
     auto other = unpackMatrix(getFormat(name), layout, bytes);
     ASSERT_FALSE(static_cast<bool>(other));
     consumeError(other.takeError());
@@ -350,6 +417,24 @@ TEST(QuantizedMatrix, VerifierRefuses) {
         m.lowRank.right.resize(39);
       },
       "numbers right of the rank of 1 rows of 40 but got 39");
+  refuses([](M &m) { m.sparse.columns.resize(4); },
+          "columns of the sparse part of 4 rows of 0 but got 4");
+  refuses([](M &m) { m.format.sparse = 50; },
+          "columns of the sparse part of 4 rows of 2 but got 0");
+  refuses(
+      [](M &m) {
+        m.format.sparse = 50;
+        m.sparse.columns = {0, 1, 2, 39, 40, 5, 6, 7};
+        m.sparse.values.resize(8);
+      },
+      "columns of the sparse part below 40 but got 40 in row 2");
+  refuses(
+      [](M &m) {
+        m.format.sparse = 50;
+        m.sparse.columns.resize(8);
+        m.sparse.values.resize(7);
+      },
+      "numbers of the sparse part of 4 rows of 2 but got 7");
 }
 
 /// An exact f32 codebook needs two terms: levels of the second refine the first.

@@ -84,7 +84,7 @@ TEST_P(LowRankTest, ProductsAndRowsAgreeWithTheReference) {
 
     // Of the codes alone, and of what is added.
     QuantizedMatrix codes = matrix;
-    codes.format = matrix.format.withoutRank();
+    codes.format = matrix.format.withoutSides();
     std::vector<double> decoded(n * k), whole(n * k);
     decodeRows(codes, 0, n, llvm::MutableArrayRef<double>(decoded));
     decodeRows(matrix, 0, n, llvm::MutableArrayRef<double>(whole));

@@ -130,6 +130,19 @@ TEST(Recipe, ARankIsAPartOfTheFormat) {
   EXPECT_NE(getReason("{method: rtn, bits: 4, rank: 300}")
                 .find("expected a rank of 1 to 256"),
             std::string::npos);
+  EXPECT_EQ(getFormat("{method: rtn, bits: 3, group: 64, sparse: 5}"),
+            "u3g64.sp5");
+  EXPECT_EQ(getFormat("{method: rtn, sparse: 5, format: nl3}"),
+            "nl3g32.f32r-i8.sp5");
+  EXPECT_EQ(
+      getReason("{method: rtn, bits: 4, sparse: few}"),
+      "recipe 'r', line 1: expected a number after 'sparse' but got 'few'");
+  EXPECT_NE(getReason("{method: rtn, bits: 4, sparse: 101}")
+                .find("expected 1 to 100 of 1,000 weights"),
+            std::string::npos);
+  EXPECT_NE(getReason("{method: rtn, bits: 4, sparse: 5, rank: 8}")
+                .find("not several of them"),
+            std::string::npos);
   EXPECT_NE(getReason("{method: rtn, format: bf16, rank: 8}")
                 .find("a dense format has no error"),
             std::string::npos);

@@ -100,6 +100,30 @@ def Kern_SideOp : Op<Kern_Dialect, "side", [Pure]> {
   }];
 }
 
+def Kern_SparseLinearOp : Kern_Op<"sparse_linear"> {
+  let summary = "Adds the product with the sparse part of a compressed matrix";
+  let description = [{
+    `init[..., n] += sum over j of input[..., column[n, j]] * value[n, j]`, of the
+    numbers that the format of `weight` has beside its codes
+    (llmc/Formats/Layout.h). Each output is one chain of fused multiply-adds in the
+    order of j, which begins with what `init` holds, so that a row does not depend
+    on the rows beside it. `joined` is that of `kern.linear`.
+
+    [C1] the format of `weight` is quantized and has a sparse part
+    [C2] `input` and `init` agree but for the last extent: the columns and rows of `weight`
+
+    ```mlir
+    %1 = kern.sparse_linear ins(%x, %w : tensor<?x64xf32>, !pack.tensor<172x64, #pack.quantized<"u4g32.f16.sp20">, #pack.rows<16>>)
+                            outs(%0 : tensor<?x172xf32>) -> tensor<?x172xf32>
+    ```
+  }];
+  let arguments = (ins Kern_F32:$input, Pack_TensorType:$weight, Kern_F32:$init, UnitAttr:$joined);
+  let assemblyFormat = [{
+    `ins` `(` $input `,` $weight `:` type($input) `,` qualified(type($weight)) `)`
+    `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($result)^)?
+  }];
+}
+
 def Kern_QuantizeOp : Kern_Op<"quantize"> {
   let summary = "Rows as the kernels of compressed matrices read them";
   let description = [{
