@@ -65,6 +65,7 @@ void KernDialect::registerBufferization() {
   SparseLinearOp::attachInterface<KernelModel<SparseLinearOp>>(*context);
   QuantizeOp::attachInterface<KernelModel<QuantizeOp>>(*context);
   RotateOp::attachInterface<KernelModel<RotateOp>>(*context);
+  PermuteOp::attachInterface<KernelModel<PermuteOp>>(*context);
   QuantizedLinearOp::attachInterface<KernelModel<QuantizedLinearOp>>(*context);
   GatherOp::attachInterface<KernelModel<GatherOp>>(*context);
   AppendOp::attachInterface<KernelModel<AppendOp>>(*context);

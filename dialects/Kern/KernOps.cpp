@@ -162,22 +162,45 @@ LogicalResult QuantizeOp::verify() {
   return success();
 }
 
+static LogicalResult verifyFactors(Operation *op, Value factors,
+                                   int64_t columns) {
+  if (!factors)
+    return success();
+  ArrayRef<int64_t> f = cast<ShapedType>(factors.getType()).getShape();
+  if (f.size() == 1 && agree(f[0], columns))
+    return success();
+  return op->emitOpError("expected 'factors' of shape ")
+         << nn::shapeText(columns) << " but got " << nn::shapeText(f);
+}
+
 LogicalResult RotateOp::verify() {
   ArrayRef<int64_t> x = getInput().getType().getShape(),
                     y = getInit().getType().getShape();
   if (x.empty() || !agree(x, y)) // [C1]
     return emitOpError("expected 'input' and 'init' of the same shape but got ")
            << nn::shapeText(x) << " and " << nn::shapeText(y);
-  if (Value factors = getFactors()) {
-    ArrayRef<int64_t> f = cast<ShapedType>(factors.getType()).getShape();
-    if (f.size() != 1 || !agree(f[0], x.back())) // [C2]
-      return emitOpError("expected 'factors' of shape ")
-             << nn::shapeText(x.back()) << " but got " << nn::shapeText(f);
-  }
+  if (failed(verifyFactors(*this, getFactors(), x.back()))) // [C2]
+    return failure();
   if (!isHadamardSize(getSize())) // [C3]
     return emitOpError("expected 'size' of 16, 32, 64, 128 or 256 but got ")
            << getSize();
   return success();
+}
+
+LogicalResult PermuteOp::verify() {
+  ArrayRef<int64_t> x = getInput().getType().getShape(),
+                    y = getInit().getType().getShape();
+  pack::TensorType w = getWeight().getType();
+  auto format = dyn_cast<pack::QuantizedAttr>(Attribute(w.getFormat()));
+  if (!format || !pack::getFormat(format).permuted) // [C1]
+    return emitOpError("expected a quantized format with an order of columns "
+                       "but got ")
+           << w.getFormat();
+  if (x.empty() || !agree(x, y) || !agree(x.back(), w.getColumns())) // [C2]
+    return emitOpError("expected 'input' and 'init' [..., ")
+           << w.getColumns() << "] of the same shape but got "
+           << nn::shapeText(x) << " and " << nn::shapeText(y);
+  return verifyFactors(*this, getFactors(), x.back()); // [C3]
 }
 
 LogicalResult QuantizedLinearOp::verify() {
@@ -345,6 +368,10 @@ void RotateOp::getEffects(
     SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
   addEffects(*this, effects);
 }
+void PermuteOp::getEffects(
+    SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
+  addEffects(*this, effects);
+}
 void QuantizedLinearOp::getEffects(
     SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
   addEffects(*this, effects);
@@ -387,6 +414,11 @@ QuantizeOp::reifyResultShapes(OpBuilder &builder,
 }
 LogicalResult RotateOp::reifyResultShapes(OpBuilder &builder,
                                           ReifiedRankedShapedTypeDims &shapes) {
+  return reify(*this, builder, shapes);
+}
+LogicalResult
+PermuteOp::reifyResultShapes(OpBuilder &builder,
+                             ReifiedRankedShapedTypeDims &shapes) {
   return reify(*this, builder, shapes);
 }
 LogicalResult

@@ -16,7 +16,7 @@ static constexpr StringLiteral kBits = "bits", kGroup = "group",
                                kLevels = "levels", kScale = "scale",
                                kFunction = "function", kHadamard = "hadamard",
                                kRank = "rank", kWeights = "weights",
-                               kSparse = "sparse";
+                               kSparse = "sparse", kPermuted = "permuted";
 
 //===----------------------------------------------------------------------===//
 // Writing
@@ -52,6 +52,8 @@ DictionaryAttr llmc::pack::buildDefinition(MLIRContext *context,
                 builder.getStringAttr(getMinimumName(format.minimum)));
   if (format.hadamard)
     entries.set(kHadamard, builder.getI64IntegerAttr(format.hadamard));
+  if (format.permuted)
+    entries.set(kPermuted, builder.getUnitAttr());
   if (format.isVector())
     entries.set(kWeights, builder.getI64IntegerAttr(format.weightsPerIndex));
   if (format.rank)
@@ -142,6 +144,9 @@ static llvm::Error parseInto(FormatDescription &format,
   auto hadamard = reader.has(kHadamard)
                       ? reader.take<IntegerAttr>(kHadamard, "a number as")
                       : IntegerAttr();
+  format.permuted = reader.has(kPermuted);
+  if (format.permuted)
+    reader.take<UnitAttr>(kPermuted, "a unit as");
   auto rank = reader.has(kRank) ? reader.take<IntegerAttr>(kRank, "a number as")
                                 : IntegerAttr();
   auto weights = reader.has(kWeights)

@@ -163,14 +163,17 @@ llvm::Error llmc::writeBundle(const BundleFolder &folder,
     json::Object tensor{{"xxh3", weight.hash}, {"layout", weight.layout}};
     if (weight.method)
       tensor["numbers"] = weight.countNumbers();
-    if (weight.indices)
-      tensor["indices"] =
-          json::Object{{"begin", weight.offset + weight.indices->begin},
-                       {"blocks", weight.indices->tiles},
-                       {"distance", weight.indices->distance},
-                       {"count", weight.indices->count},
-                       {"bytes", weight.indices->bytes},
-                       {"limit", weight.indices->columns}};
+    if (weight.indices) {
+      json::Object indices{{"begin", weight.offset + weight.indices->begin},
+                           {"blocks", weight.indices->tiles},
+                           {"distance", weight.indices->distance},
+                           {"count", weight.indices->count},
+                           {"bytes", weight.indices->bytes},
+                           {"limit", weight.indices->columns}};
+      if (weight.indices->once)
+        indices["once"] = true;
+      tensor["indices"] = std::move(indices);
+    }
     tensors[weight.name] = std::move(tensor);
   }
   json::Array features(contents.features);

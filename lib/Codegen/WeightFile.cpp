@@ -97,14 +97,21 @@ static llvm::Expected<PlacedWeight> describeWeight(nn::WeightOp op) {
       weight.shape = {layout->tiles, layout->tileBytes};
       weight.layout = (getCanonicalName(format) + " rows" + Twine(rows)).str();
       weight.bytes = layout->tiles * layout->tileBytes;
-      if (format.hasSides()) {
+      if (format.hasSides() || format.permuted) {
         weight.bytes = layout->bytes;
         weight.shape = {layout->bytes};
       }
       if (format.sparse)
         weight.indices = {layout->sparse,      layout->sparseTileBytes,
                           layout->tiles,       layout->sparseCount * rows,
-                          layout->columnBytes, layout->columns};
+                          layout->columnBytes, layout->columns,
+                          /*once=*/false};
+      if (format.permuted)
+        weight.indices = {
+            layout->order,       layout->columns * layout->columnBytes,
+            /*tiles=*/1,         layout->columns,
+            layout->columnBytes, layout->columns,
+            /*once=*/true};
       return weight;
     }
     auto dense = dyn_cast<pack::DenseAttr>(Attribute(packed.getFormat()));

@@ -88,10 +88,10 @@ Error Writer::add(const Twine &name, nn::WeightOp weight, TensorRole role,
   };
   if (pack::MethodAttr method = getMethod(weight)) {
     FormatDescription format = pack::getFormat(method);
-    if (format.hadamard)
-      return refuse("format '" + format.name +
-                    "' transforms columns, which blocks of GGUF do not say; "
-                    "use '" +
+    if (format.hadamard || format.permuted)
+      return refuse("format '" + format.name + "' " +
+                    (format.hadamard ? "transforms" : "orders") +
+                    " columns, which blocks of GGUF do not say; use '" +
                     format.getStored().name + "'");
     item.blocks = findBlocks(format);
     if (!item.blocks) {

@@ -25,6 +25,9 @@ std::optional<OnnxLack> llmc::findOnnxLack(const FormatDescription &format) {
   if (format.hadamard)
     return lack("transforms columns, which no operator of ONNX undoes",
                 "'" + format.getStored().name + "'");
+  if (format.permuted)
+    return lack("orders columns, which no operator of ONNX undoes",
+                "'" + format.getStored().name + "'");
   if (format.rank)
     return lack("adds a product of rank " + Twine(format.rank) +
                     " to its codes, which ONNX has no place for",

@@ -132,16 +132,19 @@ bool FormatDescription::operator==(const FormatDescription &other) const {
          terms == other.terms && hasMinimum == other.hasMinimum &&
          (!hasMinimum || minimum == other.minimum) &&
          groupSize == other.groupSize && hadamard == other.hadamard &&
-         rank == other.rank && sparse == other.sparse;
+         permuted == other.permuted && rank == other.rank &&
+         sparse == other.sparse;
 }
 
 FormatDescription FormatDescription::getStored() const {
   FormatDescription stored = *this;
-  if (!hadamard)
-    return stored;
   stored.hadamard = 0;
+  stored.permuted = false;
   StringRef name = this->name;
-  name.consume_back(getHadamardName(hadamard));
+  if (hadamard)
+    name.consume_back(getHadamardName(hadamard));
+  if (permuted)
+    name.consume_back(".p");
   stored.name = name.str();
   return stored;
 }
@@ -214,9 +217,10 @@ Error llmc::verify(const FormatDescription &format) {
           "expected " + Twine(8 * getRealBytes(format.dense)) +
           " bits of a dense format but got " + Twine(format.indexBits));
     if (!format.terms.empty() || format.hasMinimum || format.groupSize != 0 ||
-        format.hasSides() || format.isVector())
-      return createStringError("expected a dense format without terms, minimum, "
-                               "groups, rank, sparse part and vectors");
+        format.hasSides() || format.permuted || format.isVector())
+      return createStringError("expected a dense format without terms, "
+                               "minimum, groups, order of columns, rank, "
+                               "sparse part and vectors");
     return Error::success();
   }
   if (format.indexBits < 1 || format.indexBits > 8 || format.indexBits == 7)
@@ -226,9 +230,12 @@ Error llmc::verify(const FormatDescription &format) {
     return createStringError("expected groups of a multiple of 16 columns but "
                              "got " +
                              Twine(format.groupSize));
-  if ((format.rank != 0) + (format.hadamard != 0) + (format.sparse != 0) > 1)
-    return createStringError("expected a Hadamard transform, a rank or a "
-                             "sparse part, not several of them");
+  if ((format.rank != 0) + (format.hadamard != 0) + (format.sparse != 0) +
+          format.permuted >
+      1)
+    return createStringError("expected a Hadamard transform, an order of "
+                             "columns, a rank or a sparse part, not several "
+                             "of them");
   if (format.rank < 0 || format.rank > kMaxRank)
     return createStringError("expected a rank of at most " + Twine(kMaxRank) +
                              " but got " + Twine(format.rank));
@@ -331,6 +338,8 @@ std::string llmc::describe(const FormatDescription &format) {
   }
   if (format.hadamard)
     out << "columns:  Hadamard transform of each " << format.hadamard << '\n';
+  if (format.permuted)
+    out << "columns:  in an order of their own\n";
   if (format.rank)
     out << "added:    a product of two matrices of rank " << format.rank
         << ", in bf16\n";

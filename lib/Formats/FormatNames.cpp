@@ -144,6 +144,7 @@ Expected<FormatDescription> FormatSet::parse(StringRef name) const {
   StringRef text = name;
   int64_t hadamard = 0, rank = 0, sparse = 0;
   bool transformed = takeHadamard(text, hadamard), adds = false;
+  bool permuted = text.consume_back(".p");
   for (StringRef before = text;
        (rank == 0 && takeSide(text, ".lr", kMaxRank, rank)) ||
        (sparse == 0 && takeSide(text, ".sp", kMaxSparse, sparse));
@@ -158,6 +159,7 @@ Expected<FormatDescription> FormatSet::parse(StringRef name) const {
                                " of 1,000 weights after '.sp' but got '" +
                                before.rsplit(".sp").second + "'");
     transformed |= takeHadamard(text, hadamard);
+    permuted |= text.consume_back(".p");
   }
   if (transformed && !isHadamardSize(hadamard))
     return unknown(name, "expected a Hadamard transform of 16, 32, 64, 128 or "
@@ -170,6 +172,7 @@ Expected<FormatDescription> FormatSet::parse(StringRef name) const {
       format.dense = real;
       format.indexBits = 8 * getRealBytes(real);
       format.hadamard = hadamard;
+      format.permuted = permuted;
       if (Error error = verify(format))
         return unknown(name, toString(std::move(error)));
       return format;
@@ -236,6 +239,7 @@ Expected<FormatDescription> FormatSet::parse(StringRef name) const {
     }
     format.hasMinimum = true;
   }
+  format.permuted = permuted;
   format.rank = rank;
   format.sparse = sparse;
   if (Error error = verify(format))
@@ -280,7 +284,7 @@ std::string llmc::getHadamardName(int64_t hadamard) {
 
 /// What a name ends with.
 static std::string getEndOfName(const FormatDescription &format) {
-  return getHadamardName(format.hadamard) +
+  return getHadamardName(format.hadamard) + (format.permuted ? ".p" : "") +
          (format.rank ? ".lr" + std::to_string(format.rank) : "") +
          (format.sparse ? ".sp" + std::to_string(format.sparse) : "");
 }

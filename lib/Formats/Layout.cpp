@@ -172,10 +172,14 @@ Expected<PackedLayout> PackedLayout::create(const FormatDescription &format,
         layout.right + getDenseBytes(rank, columns, layout.rightTileRows);
     layout.bytes = layout.left + getDenseBytes(rows, rank, tileRows);
   }
+  layout.columnBytes = columns > 1 << 16 ? 4 : 2;
+  if (format.permuted) {
+    layout.order = layout.bytes;
+    layout.bytes += alignTo(columns * layout.columnBytes, kPackedAlignment);
+  }
   if (format.sparse) {
     layout.sparse = layout.bytes;
     layout.sparseCount = format.getSparseCount(columns);
-    layout.columnBytes = columns > 1 << 16 ? 4 : 2;
     layout.sparseTileBytes =
         layout.sparseCount * tileRows * (layout.columnBytes + sizeof(uint16_t));
     layout.bytes +=
@@ -530,6 +534,13 @@ static void walkSparse(const PackedLayout &layout, Visit visit) {
   }
 }
 
+/// Calls `visit(index in the order, place in bytes)` for all columns.
+template <typename Visit>
+static void walkOrder(const PackedLayout &layout, Visit visit) {
+  for (int64_t j = 0; layout.order && j < layout.columns; ++j)
+    visit(j, layout.order + j * layout.columnBytes);
+}
+
 Error llmc::packTiles(const QuantizedMatrix &matrix, const PackedLayout &layout,
                       int64_t begin, int64_t end, MutableArrayRef<char> out) {
   if (Error error = checkPlan(matrix.format, layout, out.size()))
@@ -558,6 +569,9 @@ Error llmc::packTiles(const QuantizedMatrix &matrix, const PackedLayout &layout,
                   [&](const uint16_t &number, int64_t at) {
                     std::memcpy(out.data() + at, &number, sizeof(number));
                   });
+    walkOrder(layout, [&](int64_t j, int64_t at) {
+      std::memcpy(out.data() + at, &matrix.order[j], layout.columnBytes);
+    });
     walkSparse(layout, [&](int64_t index, int64_t column, int64_t number) {
       // Little-endian, so the low bytes come first.
       std::memcpy(out.data() + column, &matrix.sparse.columns[index],
@@ -638,6 +652,10 @@ Expected<QuantizedMatrix> llmc::unpackMatrix(const FormatDescription &format,
                 [&](uint16_t &number, int64_t at) {
                   std::memcpy(&number, packed.data() + at, sizeof(number));
                 });
+  walkOrder(layout, [&](int64_t j, int64_t at) {
+    matrix->order[j] = 0;
+    std::memcpy(&matrix->order[j], packed.data() + at, layout.columnBytes);
+  });
   walkSparse(layout, [&](int64_t index, int64_t column, int64_t number) {
     std::memcpy(&matrix->sparse.columns[index], packed.data() + column,
                 layout.columnBytes);
@@ -645,7 +663,7 @@ Expected<QuantizedMatrix> llmc::unpackMatrix(const FormatDescription &format,
                 sizeof(uint16_t));
   });
   // Of what was read, columns alone can be wrong.
-  if (format.sparse)
+  if (format.sparse || format.permuted)
     if (Error error = verify(*matrix))
       return std::move(error);
   return matrix;

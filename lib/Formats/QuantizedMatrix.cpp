@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 using namespace llvm;
 using namespace llmc;
@@ -52,10 +53,14 @@ Expected<QuantizedMatrix> QuantizedMatrix::create(FormatDescription format,
   matrix.lowRank.left.resize(rows * rank);
   matrix.lowRank.right.resize(columns * rank);
   int64_t sparse = matrix.format.getSparseCount(columns);
-  if (sparse && columns > UINT32_MAX)
+  if ((sparse || matrix.format.permuted) && columns > UINT32_MAX)
     return createStringError("expected at most 2^32 columns of a matrix with a "
-                             "sparse part but got " +
+                             "sparse part or an order of columns but got " +
                              Twine(columns));
+  if (matrix.format.permuted) {
+    matrix.order.resize(columns);
+    std::iota(matrix.order.begin(), matrix.order.end(), 0);
+  }
   matrix.sparse.columns.resize(rows * sparse);
   matrix.sparse.values.resize(rows * sparse);
   return matrix;
@@ -67,6 +72,21 @@ static bool inRange(ArrayRef<uint8_t> codes, unsigned bits) {
   for (uint8_t code : codes)
     seen |= code;
   return bits >= 8 || seen >> bits == 0;
+}
+
+/// Every column must be there once.
+static Error verifyOrder(ArrayRef<uint32_t> order) {
+  std::vector<bool> seen(order.size());
+  for (auto [index, column] : enumerate(order)) {
+    if (column >= order.size() || seen[column])
+      return createStringError(
+          "expected an order in which every column below " +
+          Twine(order.size()) + " is once, but got column " + Twine(column) +
+          (column < order.size() ? " again" : "") + " at place " +
+          Twine(index));
+    seen[column] = true;
+  }
+  return Error::success();
 }
 
 Error llmc::verify(const QuantizedMatrix &matrix) {
@@ -115,6 +135,11 @@ Error llmc::verify(const QuantizedMatrix &matrix) {
       return createStringError("expected scale codes of " +
                                Twine(getCodeBits(chain.code)) + " bits");
   }
+  if (Error error = checkLength("columns of an order", matrix.order.size(),
+                                matrix.format.permuted ? 1 : 0, matrix.columns))
+    return error;
+  if (Error error = verifyOrder(matrix.order))
+    return error;
   int64_t rank = matrix.format.rank;
   if (Error error = checkLength("numbers left of the rank",
                                 matrix.lowRank.left.size(), matrix.rows, rank))
@@ -238,8 +263,19 @@ static void decodeAll(const QuantizedMatrix &matrix, int64_t begin, int64_t end,
                            ? matrix.columnScale.data()
                            : nullptr;
   int64_t hadamard = matrix.format.hadamard, columns = matrix.columns;
+  std::vector<Value> stored(matrix.order.size());
+  std::vector<float> storedScale;
+  for (int64_t j = 0; scale && j < std::ssize(matrix.order); ++j)
+    storedScale.push_back(scale[matrix.order[j]]);
   for (int64_t row = begin; row < end; ++row) {
     Value *values = out.data() + (row - begin) * columns;
+    if (!stored.empty()) {
+      decodeRow(matrix, row, scale ? storedScale.data() : nullptr,
+                stored.data());
+      for (int64_t j = 0; j < columns; ++j)
+        values[matrix.order[j]] = stored[j];
+      continue;
+    }
     decodeRow(matrix, row, hadamard ? nullptr : scale, values);
     if (!hadamard)
       continue;

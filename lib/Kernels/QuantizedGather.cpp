@@ -19,15 +19,10 @@ namespace {
 /// to where the row will be, in their columns of zeros.
 class AddedRow {
 public:
-  AddedRow(Emitter &e, const QuantizedShape &shape, Value w, Value rows,
-           Value block, Value lane, Value row, int64_t lanes)
-      : e(e), shape(shape), row(row) {
+  AddedRow(Emitter &e, const QuantizedShape &shape, Value behind, Value block,
+           Value lane, Value row, int64_t lanes)
+      : e(e), shape(shape), row(row), right(behind) {
     const PackedLayout &layout = shape.layout;
-    Value tiles =
-        e.mul(e.ceilDiv(rows, e.index(layout.tileRows)), layout.tileBytes);
-    Value behind =
-        e.mul(e.ceilDiv(tiles, e.index(kPackedAlignment)), kPackedAlignment);
-    right = e.at(w, behind, 1);
     if (shape.format.sparse) {
       e.copy(lanes, Value(), row, e.index(layout.columns));
       scatter(e.at(right, e.mul(block, layout.sparseTileBytes), 1), lane);
@@ -97,6 +92,7 @@ func::FuncOp KernelLibrary::getQuantizedGather(const QuantizedShape &shape) {
   std::string sides =
       shape.format.rank     ? "_lr" + std::to_string(shape.format.rank)
       : shape.format.sparse ? "_sp" + std::to_string(shape.format.sparse)
+      : layout.order        ? "_p"
                             : "";
   return getOrCreate(
       getQuantizedKernelName(shape) + "_gather_k" +
@@ -110,8 +106,19 @@ func::FuncOp KernelLibrary::getQuantizedGather(const QuantizedShape &shape) {
         Value lane = e.sub(row, e.mul(block, shape.layout.tileRows));
         QuantizedEmitter codes(e, target, shape, lane);
         std::optional<AddedRow> added;
-        if (shape.format.hasSides())
-          added.emplace(e, shape, w, rows, block, lane, y, target.lanes());
+        Value order;
+        if (shape.format.hasSides() || layout.order) {
+          Value tiles = e.mul(e.ceilDiv(rows, e.index(layout.tileRows)),
+                              layout.tileBytes);
+          Value behind = e.at(w,
+                              e.mul(e.ceilDiv(tiles, e.index(kPackedAlignment)),
+                                    kPackedAlignment),
+                              1);
+          if (layout.order)
+            order = behind;
+          else
+            added.emplace(e, shape, behind, block, lane, y, target.lanes());
+        }
         Value records = e.at(head, layout.headBytes, 1);
 
         // `count` columns of a unit, which begins at column `place` of the row.
@@ -139,8 +146,12 @@ func::FuncOp KernelLibrary::getQuantizedGather(const QuantizedShape &shape) {
                     value = added->addTo(value,
                                          e.add(place, step * kStepColumns + b));
                   value = e.create<arith::TruncFOp>(e.vectorType(1), value);
-                  e.store(value,
-                          e.at(y, e.add(place, step * kStepColumns + b)));
+                  Value column = e.add(place, step * kStepColumns + b);
+                  if (order)
+                    column = emitColumn(e, layout.columnBytes,
+                                        e.at(order, column, layout.columnBytes),
+                                        e.index(layout.columns - 1));
+                  e.store(value, e.at(y, column));
                 }
               }
             };

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "MethodRun.h"
 #include "Tasks.h"
+#include "llmc/Methods/ColumnOrder.h"
 #include "llmc/Methods/LowRank.h"
 #include "llmc/Methods/Outliers.h"
 #include "llmc/Support/Vectorized.h"
@@ -151,6 +152,16 @@ Expected<MethodResult> llmc::runMethod(const Method &method,
   FormatDescription codes = format.withoutSides();
   MethodRequest onCodes = request;
   onCodes.format = &codes;
+  if (format.permuted) {
+    OrderedRequest ordered(request);
+    FormatDescription stored = format.getStored();
+    MethodRequest inOrder = ordered.getRequest();
+    inOrder.format = &stored;
+    auto result = runOnCodes(method, inOrder, std::move(prefix));
+    if (result)
+      ordered.finish(*result, format);
+    return result;
+  }
   Outliers outliers;
   if (format.sparse) {
     outliers = takeOutliers(request.weight, format, request.columnScale,

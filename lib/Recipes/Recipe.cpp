@@ -351,6 +351,15 @@ private:
                      QuantizeRule &rule) {
     if (auto hadamard = takeKey(rule, method, "hadamard"))
       rule.format += ".h" + *hadamard;
+    if (auto permute = takeKey(rule, method, "permute")) {
+      if (*permute != "true" && *permute != "false") {
+        fail(&node, "expected true or false after 'permute' but got '" +
+                        *permute + "'");
+        return false;
+      }
+      if (*permute == "true")
+        rule.format += ".p";
+    }
     for (auto [key, mark] : {std::pair(StringRef("rank"), StringRef(".lr")),
                              {StringRef("sparse"), StringRef(".sp")}}) {
       auto number = takeKey(rule, method, key);

@@ -94,6 +94,20 @@ static int64_t getLargest(const uint8_t *from, int64_t count) {
   return largest;
 }
 
+/// The first of `count` indices below `count` that was there before, or -1.
+template <typename Index>
+static int64_t findRepeated(const uint8_t *from, int64_t count) {
+  std::vector<bool> seen(count);
+  for (int64_t i = 0; i < count; ++i) {
+    Index index;
+    memcpy(&index, from + i * sizeof(Index), sizeof(Index));
+    if (seen[index])
+      return index;
+    seen[index] = true;
+  }
+  return -1;
+}
+
 Fault llmc::checkIndices(const Manifest &manifest, const Weights &weights) {
   const uint8_t *data = weights.file.data() + weights.dataOffset;
   int64_t size = static_cast<int64_t>(weights.file.size() - weights.dataOffset);
@@ -120,6 +134,15 @@ Fault llmc::checkIndices(const Manifest &manifest, const Weights &weights) {
             "weight '" + weight.name + "' has a number for column " +
             std::to_string(largest) + ", expected one below " +
             std::to_string(spec.limit) + "; the bundle is damaged");
+      if (!spec.once)
+        continue;
+      int64_t repeated = spec.bytes == 2
+                             ? findRepeated<uint16_t>(from, spec.count)
+                             : findRepeated<uint32_t>(from, spec.count);
+      if (repeated >= 0)
+        return Fault::input("weight '" + weight.name + "' has column " +
+                            std::to_string(repeated) +
+                            " twice in its order; the bundle is damaged");
     }
   }
   return {};

@@ -343,8 +343,12 @@ readIndices(Reader &in, const json::Value *value, const std::string &path) {
   };
   IndexSpec spec{number("begin", 0), number("blocks", 1), number("distance", 1),
                  number("count", 1), number("bytes", 2),  number("limit", 1)};
+  spec.once = object.getBoolean("once").value_or(false);
   if (!in.fault && spec.bytes != 2 && spec.bytes != 4)
     in.fail(at + ".bytes", "2 or 4", object.get("bytes"));
+  if (!in.fault && spec.once && spec.count != spec.limit)
+    in.fail(at + ".count", "'limit' where each is there once",
+            object.get("count"));
   return spec;
 }
 

@@ -106,6 +106,8 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
         expand(e, library, quantize);
       else if (auto rotate = dyn_cast<kern::RotateOp>(op))
         expand(e, library, rotate);
+      else if (auto permute = dyn_cast<kern::PermuteOp>(op))
+        expand(e, library, permute);
       else if (auto gather = dyn_cast<kern::GatherOp>(op))
         expand(e, library, gather);
       else if (auto append = dyn_cast<kern::AppendOp>(op))
@@ -139,7 +141,7 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
       int64_t offset;
       if (type.getRank() > 2 ||
           !isa<kern::LinearOp, kern::SparseLinearOp, kern::QuantizeOp,
-               kern::QuantizedLinearOp, kern::RotateOp>(op) ||
+               kern::QuantizedLinearOp, kern::RotateOp, kern::PermuteOp>(op) ||
           mlir::failed(type.getStridesAndOffset(strides, offset)) ||
           strides.back() != 1)
         return op->emitOpError("expected contiguous rows but got ") << type;
@@ -338,9 +340,9 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
   }
 
   /// A kernel that turns rows of `input` into those of `init`, `distance`
-  /// elements of `width` bytes apart.
+  /// elements of `width` bytes apart; `order` is an address or null.
   static void expandRows(Emitter &e, func::FuncOp kernel, Value input,
-                         Value factors, Value init, Value distance,
+                         Value order, Value factors, Value init, Value distance,
                          int64_t width) {
     Value rows = extents(e, input, 1), columns = e.index(getColumns(input));
     Value items = e.ceilDiv(rows, e.index(kQuantizedRowsPerItem));
@@ -352,6 +354,8 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
       auto [begin, end] = piece(e, item, e.index(kQuantizedRowsPerItem), rows);
       e.loop(begin, end, 1, [&](Value row) {
         SmallVector<Value> operands{e.at(from, e.mul(row, between))};
+        if (order)
+          operands.push_back(order);
         if (factors)
           operands.push_back(factors);
         operands.push_back(e.at(to, e.mul(row, distance), width));
@@ -371,14 +375,23 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
     func::FuncOp kernel = library.getQuantizeRow(
         *kern::findActivations(getColumns(op.getInput()), bytes),
         bool(op.getFactors()));
-    expandRows(e, kernel, op.getInput(), op.getFactors(), op.getInit(),
-               e.index(bytes), /*width=*/1);
+    expandRows(e, kernel, op.getInput(), /*order=*/Value(), op.getFactors(),
+               op.getInit(), e.index(bytes), /*width=*/1);
   }
 
   void expand(Emitter &e, KernelLibrary &library, kern::RotateOp op) {
     func::FuncOp kernel =
         library.getRotateRow(op.getSize(), bool(op.getFactors()));
-    expandRows(e, kernel, op.getInput(), op.getFactors(), op.getInit(),
+    expandRows(e, kernel, op.getInput(), /*order=*/Value(), op.getFactors(),
+               op.getInit(), rowDistance(e, op.getInit()), /*width=*/4);
+  }
+
+  void expand(Emitter &e, KernelLibrary &library, kern::PermuteOp op) {
+    const PackedLayout &layout = shapes.at(op.getWeight().getType()).layout;
+    func::FuncOp kernel =
+        library.getPermuteRow(layout.columnBytes, bool(op.getFactors()));
+    Value order = e.at(pointer(e, op.getWeight()), e.index(layout.order), 1);
+    expandRows(e, kernel, op.getInput(), order, op.getFactors(), op.getInit(),
                rowDistance(e, op.getInit()), /*width=*/4);
   }
 

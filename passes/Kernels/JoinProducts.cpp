@@ -30,9 +30,9 @@ void setJoined(Operation *product) {
 /// elements, or they are the product's own input. (Memory of a moved op lives
 /// longer, and its work is no longer beside that of its neighbors.)
 bool canMove(Operation *op) {
-  return isa<kern::QuantizeOp, kern::RotateOp, kern::SideOp, tensor::EmptyOp,
-             tensor::DimOp, tensor::CollapseShapeOp, tensor::ExpandShapeOp,
-             nn::GetOp>(op) ||
+  return isa<kern::QuantizeOp, kern::RotateOp, kern::PermuteOp, kern::SideOp,
+             tensor::EmptyOp, tensor::DimOp, tensor::CollapseShapeOp,
+             tensor::ExpandShapeOp, nn::GetOp>(op) ||
          (op->getDialect() && isa<arith::ArithDialect>(op->getDialect()) &&
           llvm::all_of(op->getResultTypes(),
                        [](Type type) { return type.isIntOrIndex(); }));

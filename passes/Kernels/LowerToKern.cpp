@@ -120,6 +120,16 @@ struct LowerToKern : llmc::impl::LowerToKernPassBase<LowerToKern> {
       input = result;
       factors = {};
     }
+    if (isPermuted(linear.getWeight())) {
+      // Every matrix has its own order.
+      Value init =
+          tensor::EmptyOp::create(builder, linear.getLoc(),
+                                  getRowType(builder, input, columns), extents);
+      input = kern::PermuteOp::create(builder, linear.getLoc(), init.getType(),
+                                      input, linear.getWeight(), factors, init)
+                  .getResult();
+      factors = {};
+    }
     kern::Activations activations = getActivations(linear);
     Value &result =
         quantized[{input, factors, activations, linear->getBlock()}];
@@ -144,14 +154,28 @@ struct LowerToKern : llmc::impl::LowerToKernPassBase<LowerToKern> {
     return format ? pack::getFormat(format).hadamard : 0;
   }
 
+  /// Whether the format of a quantized weight has an order of columns.
+  static bool isPermuted(Value weight) {
+    auto type = cast<pack::TensorType>(weight.getType());
+    return pack::getFormat(
+               cast<pack::QuantizedAttr>(Attribute(type.getFormat())))
+        .permuted;
+  }
+
+  /// `input` in f32 with `columns` columns.
+  static RankedTensorType getRowType(OpBuilder &builder, Value input,
+                                     int64_t columns) {
+    SmallVector<int64_t> shape(
+        cast<RankedTensorType>(input.getType()).getShape());
+    shape.back() = columns;
+    return RankedTensorType::get(shape, builder.getF32Type());
+  }
+
   /// Rows times the transform.
   static Value rotate(OpBuilder &builder, Location loc, Value input,
                       Value factors, int64_t columns, int64_t size,
                       ValueRange extents) {
-    SmallVector<int64_t> shape(
-        cast<RankedTensorType>(input.getType()).getShape());
-    shape.back() = columns;
-    auto type = RankedTensorType::get(shape, builder.getF32Type());
+    RankedTensorType type = getRowType(builder, input, columns);
     Value init = tensor::EmptyOp::create(builder, loc, type, extents);
     return kern::RotateOp::create(builder, loc, type, input, factors, init,
                                   size)

@@ -88,6 +88,11 @@ public:
   /// each column before.
   mlir::func::FuncOp getRotateRow(int64_t size, bool scaled);
 
+  /// (x, order, [factors], y, columns): one row in the order of columns of a
+  /// compressed matrix, which is in `columnBytes` bytes each; with `scaled`, x times
+  /// a factor for each column before.
+  mlir::func::FuncOp getPermuteRow(int64_t columnBytes, bool scaled);
+
   /// (q, bytes between its rows, w, y, ldy, equal pieces of a matrix row, bytes
   /// of a tile, N, row begin, row end, block begin, block end): as getLinear,
   /// of quantized rows and a compressed matrix.

@@ -31,7 +31,8 @@ struct CompressionOutcome {
   std::string method;
 };
 
-/// Columns that a sparse part has, by tile (llmc/Formats/Layout.h).
+/// Columns that a sparse part has, by tile, or an order of columns
+/// (llmc/Formats/Layout.h).
 struct PlacedIndices {
   /// Bytes from the beginning of the weight, and of a tile to the next.
   int64_t begin = 0, distance = 0;
@@ -40,6 +41,8 @@ struct PlacedIndices {
   int64_t count = 0, bytes = 0;
   /// All are below.
   int64_t columns = 0;
+  /// Whether each column is there once.
+  bool once = false;
 };
 
 /// One weight and its place.

@@ -21,6 +21,9 @@
 // With a transform of columns (Hadamard.h) this is the stored matrix, and the
 // matrix that is meant is the stored one times the transform.
 //
+// Or columns are stored in an order of their own, which lies behind the codes, so
+// that groups have columns that are alike.
+//
 // A format with a rank adds a product of two small matrices in bf16,
 //
 //     + sum over j < rank of left[r,j] * right[j,k]
@@ -125,6 +128,8 @@ struct FormatDescription {
   int64_t groupSize = 0;
   /// Columns of a block of the Hadamard transform; 0: there is none.
   int64_t hadamard = 0;
+  /// Whether columns are stored in an order of their own.
+  bool permuted = false;
   /// Rank of the two matrices whose product is added; 0: none is.
   int64_t rank = 0;
   /// Weights of 1,000 in a row to which a number is added; 0: none are.
@@ -165,7 +170,7 @@ struct FormatDescription {
   int64_t getSparseCount(int64_t columns) const;
   /// Whether anything is added to what codes say, behind which it lies.
   bool hasSides() const { return rank || sparse; }
-  /// The format of the stored matrix: this one without the transform.
+  /// The format of the stored matrix: this one without transform and order.
   FormatDescription getStored() const;
 
   /// The same format with nothing added.
@@ -182,7 +187,7 @@ llvm::Error verify(const FormatDescription &format);
 ///
 ///     f32 | bf16 | f16
 ///     LEVELS [ "g" GROUP | "row" ] [ "." CHAIN [ ".m" CHAIN | ".z" CODE ] ]
-///            [ ".h" BLOCK | ".lr" RANK | ".sp" SPARSE ]
+///            [ ".h" BLOCK | ".p" | ".lr" RANK | ".sp" SPARSE ]
 ///     LEVELS  u1..u6, u8    codes from 0, with a minimum
 ///             i2..i6, i8    codes about 0, without one
 ///             nl4, nl3      the 16 levels of IQ4_NL, 8 made alike, without
@@ -197,6 +202,7 @@ llvm::Error verify(const FormatDescription &format);
 ///             REAL "b-" CODE          a real for each 256 columns
 ///             e8m0 | ue4m3            a code for each group
 ///     CODE    u4 | u6 | u8 | i8 | e8m0 | ue4m3
+///     p       columns are stored in an order that each matrix has for itself
 ///     BLOCK   16 | 32 | 64 | 128 | 256: columns of a Hadamard transform
 ///     RANK    1 to 256: a product of two matrices in bf16 is added; short names
 ///             take it, too

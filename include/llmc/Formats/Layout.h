@@ -65,6 +65,9 @@
 //     [N][R] columns, of 2 bytes, or 4 where the matrix has more than 2^16
 //     [N][R] numbers in bf16
 //
+// *Formats with an order of columns* have it behind the tiles, from a multiple of 64
+// bytes on: for each stored column which one of the matrix it is, in 2 or 4 bytes.
+//
 //===----------------------------------------------------------------------===//
 #ifndef LLMC_FORMATS_LAYOUT_H
 #define LLMC_FORMATS_LAYOUT_H
@@ -122,8 +125,10 @@ struct PackedLayout {
   /// the right one.
   int64_t right = 0, left = 0, rightTileRows = 0;
   /// Of formats with a sparse part: where it begins, its numbers in a row, bytes of
-  /// a column, and of all that belongs to a tile.
+  /// a column (those of an order, too), and of all that belongs to a tile.
   int64_t sparse = 0, sparseCount = 0, columnBytes = 0, sparseTileBytes = 0;
+  /// Of formats with an order of columns: where it begins; else 0.
+  int64_t order = 0;
   /// All bytes of the matrix, a multiple of 64.
   int64_t bytes = 0;
 
@@ -157,7 +162,8 @@ llvm::Expected<std::vector<char>> packMatrix(const QuantizedMatrix &matrix,
                                              int64_t tileRows = 16);
 
 /// The components of a packed matrix, which may be any bytes; columns of a sparse
-/// part that the matrix does not have are refused. The column scale is not among
+/// part that the matrix does not have are refused, and so is an order that leaves
+/// one out. The column scale is not among
 /// them.
 llvm::Expected<QuantizedMatrix> unpackMatrix(const FormatDescription &format,
                                              const PackedLayout &layout,

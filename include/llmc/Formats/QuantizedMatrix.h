@@ -56,6 +56,9 @@ struct QuantizedMatrix {
   std::vector<uint8_t> codes;
   /// One for each term, then the minimum if there is one.
   llvm::SmallVector<ChainValues, 2> chains;
+  /// [columns]: which column of the matrix each stored column is. Empty where the
+  /// format has no order of its own.
+  std::vector<uint32_t> order;
   /// Empty where the format has no rank.
   LowRank lowRank;
   /// Empty where the format has no sparse part.
@@ -66,7 +69,7 @@ struct QuantizedMatrix {
   /// input.
   std::vector<float> columnScale;
 
-  /// Allocates zeros. Refuses formats that `verify` refuses, matrices without
+  /// Allocates zeros; the order is that of the matrix. Refuses formats that `verify` refuses, matrices without
   /// rows or columns, and sizes that do not fit.
   static llvm::Expected<QuantizedMatrix> create(FormatDescription format,
                                                 int64_t rows, int64_t columns);
@@ -88,7 +91,7 @@ struct QuantizedMatrix {
 /// codes are in range. Whatever passes can be decoded and packed.
 llvm::Error verify(const QuantizedMatrix &matrix);
 
-/// Decodes rows [begin, end), row-major. Each value is the sum in f64, in f32
+/// Decodes rows [begin, end), row-major, columns in the order of the matrix. Each value is the sum in f64, in f32
 /// rounded once more; with `scaleColumns`, the column scale is multiplied in
 /// before that. What a rank adds is a sum of its own, in order, which comes last;
 /// so is what a sparse part adds to one column, in f32.

@@ -115,7 +115,8 @@ private:
 };
 
 /// Checks a request, runs it, and checks what came of it: every row must be
-/// written. The method is asked for the codes, of what a sparse part leaves; what
+/// written. The method is asked for the codes, of what a sparse part leaves, in the
+/// order of columns that the format stores (llmc/Methods/ColumnOrder.h); what
 /// is added to them is found afterwards (llmc/Methods/LowRank.h, Outliers.h),
 /// whatever the method. Errors begin with the name of the weight, and name the
 /// method and the file where it is that of a plugin.

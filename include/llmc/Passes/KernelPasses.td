@@ -53,7 +53,8 @@ def LowerToKernPass : Pass<"llmc-lower-to-kern", "::mlir::func::FuncOp"> {
     Attention of one row becomes two: over each chunk of the cache, which threads
     share, and then over the chunks. Where the format of a matrix has a Hadamard
     transform, `kern.rotate` makes the input of its products, once for all that
-    share it, and the rows that are gathered from it. What a format with a rank adds
+    share it, and the rows that are gathered from it. Where columns have an order of
+    their own, `kern.permute` makes the input of each product. What a format with a rank adds
     becomes two dense products more, of the input as it is (times the factors) with
     the matrices behind the codes (`kern.side`), the second of which adds to the first
     product; what one with a sparse part adds becomes `kern.sparse_linear` of the same
@@ -86,7 +87,7 @@ def JoinProductsPass : Pass<"llmc-join-products", "::mlir::func::FuncOp"> {
     parallel loop, and the threads meet once, not twice. Of a transformer's layer
     these are query, key and value, and gate and up. What the moved product needs
     goes before the first of them, if it is made by nothing but quantization, by a
-    transform of columns and by ops that compute no elements. Products that add to
+    transform or an order of columns and by ops that compute no elements. Products that add to
     others form a loop of their own behind these. Only products of one block join;
     refuses nothing.
 

@@ -24,6 +24,9 @@
 // `hadamard: 64` beside a format, or bits and a group, is ".h64" behind its name
 // (llmc/Formats/Hadamard.h).
 //
+// `permute: true` beside a format is ".p" behind its name: columns are stored in an
+// order of their own (llmc/Methods/ColumnOrder.h).
+//
 // `activations` says to what kernels round the input of a product with the matrix:
 // i8 (the default) or i16, in groups of 32 with a scale each, f32 for not, or auto.
 //

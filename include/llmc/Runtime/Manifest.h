@@ -88,6 +88,8 @@ struct IndexSpec {
   int64_t begin = 0, blocks = 0, distance = 0, count = 0, bytes = 0;
   /// All indices are below.
   int64_t limit = 0;
+  /// Whether each block has every index below `limit` once.
+  bool once = false;
 };
 
 struct WeightSpec {

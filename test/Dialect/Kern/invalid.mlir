@@ -210,3 +210,27 @@ func.func @sparse_linear_c2(%x: tensor<3x70xf32>, %w: !w, %y: tensor<3x9xf32>) {
   %0 = kern.sparse_linear ins(%x, %w : tensor<3x70xf32>, !w) outs(%y : tensor<3x9xf32>) -> tensor<3x9xf32>
   return
 }
+
+// -----
+!w = !pack.tensor<8x70, #pack.quantized<"u4g32">, #pack.rows<16>>
+func.func @permute_c1(%x: tensor<3x70xf32>, %w: !w) {
+  // expected-error @+1 {{'kern.permute' op expected a quantized format with an order of columns but got #pack.quantized<"u4g32">}}
+  %0 = kern.permute ins(%x, %w : tensor<3x70xf32>, !w) outs(%x : tensor<3x70xf32>) -> tensor<3x70xf32>
+  return
+}
+
+// -----
+!w = !pack.tensor<8x70, #pack.quantized<"u4g32.p">, #pack.rows<16>>
+func.func @permute_c2(%x: tensor<3x71xf32>, %w: !w) {
+  // expected-error @+1 {{'kern.permute' op expected 'input' and 'init' [..., 70] of the same shape but got 3x71 and 3x71}}
+  %0 = kern.permute ins(%x, %w : tensor<3x71xf32>, !w) outs(%x : tensor<3x71xf32>) -> tensor<3x71xf32>
+  return
+}
+
+// -----
+!w = !pack.tensor<8x70, #pack.quantized<"u4g32.p">, #pack.rows<16>>
+func.func @permute_c3(%x: tensor<3x70xf32>, %w: !w, %f: tensor<7xf32>) {
+  // expected-error @+1 {{'kern.permute' op expected 'factors' of shape 70 but got 7}}
+  %0 = kern.permute ins(%x, %w, %f : tensor<3x70xf32>, !w, tensor<7xf32>) outs(%x : tensor<3x70xf32>) -> tensor<3x70xf32>
+  return
+}

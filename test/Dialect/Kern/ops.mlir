@@ -29,6 +29,17 @@ func.func @memrefs(%x: memref<?x4xf32>, %w: !w, %y: memref<?x8xf32, strided<[?, 
   return
 }
 
+!p = !pack.tensor<8x70, #pack.quantized<"u4g32.p">, #pack.rows<16>>
+
+// CHECK-LABEL: func.func @permute
+func.func @permute(%x: tensor<?x70xf32>, %w: !p, %f: tensor<70xf32>, %y: tensor<?x70xf32>, %mx: memref<3x70xf32, strided<[?, 1], offset: ?>>, %my: memref<3x70xf32>) -> tensor<?x70xf32> {
+  // CHECK: kern.permute ins(%{{.*}}, %{{.*}}, %{{.*}} : tensor<?x70xf32>, !pack.tensor<8x70, #pack.quantized<"u4g32.p">, #pack.rows<16>>, tensor<70xf32>) outs(%{{.*}} : tensor<?x70xf32>) -> tensor<?x70xf32>
+  %0 = kern.permute ins(%x, %w, %f : tensor<?x70xf32>, !p, tensor<70xf32>) outs(%y : tensor<?x70xf32>) -> tensor<?x70xf32>
+  // CHECK: kern.permute ins(%{{.*}}, %{{.*}} : memref<3x70xf32, strided<[?, 1], offset: ?>>, !pack.tensor<{{.*}}>) outs(%{{.*}} : memref<3x70xf32>)
+  kern.permute ins(%mx, %w : memref<3x70xf32, strided<[?, 1], offset: ?>>, !p) outs(%my : memref<3x70xf32>)
+  return %0 : tensor<?x70xf32>
+}
+
 !s = !pack.tensor<8x70, #pack.quantized<"u4g32.sp20">, #pack.rows<16>>
 
 // CHECK-LABEL: func.func @sparse

@@ -44,3 +44,7 @@ func.func private @vectors(!pack.tensor<8x64, #pack.quantized<"acme.pairs", {bit
 // CHECK-LABEL: func.func private @sparse
 // CHECK-SAME: !pack.tensor<8x64, #pack.quantized<"acme.two.sp8", {bits = 1 : i64, group = 32 : i64, sparse = 8 : i64, terms = [{levels = array<i8: -1, 1>, scale = "f32"}]}>, #pack.rows<16>>
 func.func private @sparse(!pack.tensor<8x64, #pack.quantized<"acme.two.sp8", {bits = 1 : i64, group = 32 : i64, sparse = 8 : i64, terms = [{levels = array<i8: -1, 1>, scale = "f32"}]}>, #pack.rows<16>>)
+
+// CHECK-LABEL: func.func private @permuted
+// CHECK-SAME: !pack.tensor<8x64, #pack.quantized<"acme.two.p", {bits = 1 : i64, group = 32 : i64, permuted, terms = [{levels = array<i8: -1, 1>, scale = "f32"}]}>, #pack.rows<16>>
+func.func private @permuted(!pack.tensor<8x64, #pack.quantized<"acme.two.p", {bits = 1 : i64, group = 32 : i64, permuted, terms = [{levels = array<i8: -1, 1>, scale = "f32"}]}>, #pack.rows<16>>)

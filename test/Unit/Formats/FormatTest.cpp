@@ -36,6 +36,13 @@ TEST(FormatNames, Defaults) {
   EXPECT_TRUE(getFormat("q4_k.lr16").withoutSides() == getFormat("q4_k"));
   EXPECT_EQ(getFormat("q4_k.lr16").withoutSides().name, "q4_k");
   EXPECT_FALSE(getFormat("i4.lr8") == getFormat("i4"));
+  EXPECT_TRUE(getFormat("q4_k.p").permuted);
+  EXPECT_EQ(getCanonicalName(getFormat("q4_k.p")), "u4g32.f16b-u6.p");
+  EXPECT_TRUE(getFormat("q4_k.p").getStored() == getFormat("q4_k"));
+  EXPECT_EQ(getFormat("q4_k.p").getStored().name, "q4_k");
+  EXPECT_FALSE(getFormat("i4.p") == getFormat("i4"));
+  EXPECT_NE(describe(getFormat("i4.p")).find("an order of their own"),
+            std::string::npos);
   EXPECT_EQ(getFormat("q4_k.sp5").sparse, 5);
   EXPECT_EQ(getCanonicalName(getFormat("q4_k.sp5")), "u4g32.f16b-u6.sp5");
   EXPECT_TRUE(getFormat("q4_k.sp5").withoutSides() == getFormat("q4_k"));
@@ -109,10 +116,15 @@ TEST(FormatNames, ErrorsSayWhatIsWrong) {
   expectPart("i4g32.sp99999999999999999999", "1 to 100 of 1,000 weights");
   expectPart("i4g32.sp", "expected a scale chain");
   expectPart("bf16.sp5", "a dense format has no error");
-  for (StringRef name : {"i4g32.h64.lr8", "i4g32.lr8.h64", "i4g32.sp5.lr8",
-                         "i4g32.lr8.sp5", "i4g32.sp5.h64", "i4g32.h64.sp5"})
-    expectPart(name, "a Hadamard transform, a rank or a sparse part, not "
-                     "several of them");
+  for (StringRef name :
+       {"i4g32.h64.lr8", "i4g32.lr8.h64", "i4g32.sp5.lr8", "i4g32.lr8.sp5",
+        "i4g32.sp5.h64", "i4g32.h64.sp5", "i4g32.p.h64", "i4g32.p.lr8",
+        "i4g32.lr8.p", "i4g32.sp5.p"})
+    expectPart(name, "a Hadamard transform, an order of columns, a rank or a "
+                     "sparse part, not several of them");
+  expectPart("bf16.p", "a dense format without");
+  expectPart("i4g32.p.p", "expected a scale chain");
+  expectPart("i4g32.p5", "expected a scale chain");
 }
 
 /// By LLVM's own numbers of these types. A scale code of the standard is one

@@ -69,7 +69,9 @@ inline std::vector<llvm::StringRef> getTestFormats() {
           "nl4.lr32",
           "i4g64.sp5",
           "u4g16.f16b-u6.sp30",
-          "nl3.sp100"};
+          "nl3.sp100",
+          "i4g64.p",
+          "u4g16.f16b-u6.p"};
 }
 
 inline FormatDescription getFormat(llvm::StringRef name) {
@@ -101,9 +103,22 @@ inline PackedLayout createLayout(const FormatDescription &format, int64_t rows,
   return *layout;
 }
 
-/// Makes columns of a sparse part, which may be any bytes, columns of the matrix.
+/// Makes columns of a sparse part, which may be any bytes, columns of the matrix,
+/// and of an order, too, each of which is there once.
 inline void limitColumns(const PackedLayout &layout,
                          llvm::MutableArrayRef<char> bytes) {
+  // A shuffle that swaps with what the bytes say.
+  std::vector<uint32_t> order(layout.order ? layout.columns : 0);
+  for (size_t j = 0; j < order.size(); ++j) {
+    char *at = bytes.data() + layout.order + j * layout.columnBytes;
+    uint32_t other = 0;
+    std::memcpy(&other, at, layout.columnBytes);
+    order[j] = static_cast<uint32_t>(j);
+    std::swap(order[j], order[other % (j + 1)]);
+  }
+  for (size_t j = 0; j < order.size(); ++j)
+    std::memcpy(bytes.data() + layout.order + j * layout.columnBytes, &order[j],
+                layout.columnBytes);
   for (int64_t tile = 0; layout.sparseCount && tile < layout.tiles; ++tile)
     for (int64_t i = 0; i < layout.sparseCount * layout.tileRows; ++i) {
       char *at = bytes.data() + layout.sparse + tile * layout.sparseTileBytes +
@@ -126,7 +141,8 @@ inline bool sameBits(const std::vector<T> &a, const std::vector<T> &b) {
 inline bool sameComponents(const QuantizedMatrix &a, const QuantizedMatrix &b) {
   if (!(a.format == b.format) || a.rows != b.rows || a.columns != b.columns ||
       !(a.lowRank == b.lowRank) || !(a.sparse == b.sparse) ||
-      !sameBits(a.codes, b.codes) || a.chains.size() != b.chains.size())
+      a.order != b.order || !sameBits(a.codes, b.codes) ||
+      a.chains.size() != b.chains.size())
     return false;
   for (size_t i = 0; i < a.chains.size(); ++i)
     if (!sameBits(a.chains[i].reals, b.chains[i].reals) ||

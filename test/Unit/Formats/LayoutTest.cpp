@@ -101,7 +101,24 @@ struct PackedReader {
     return sum;
   }
 
+  /// Where a column is stored.
+  int64_t findStored(int64_t column) const {
+    if (!format.permuted)
+      return column;
+    int64_t width = layout.columns > 65536 ? 4 : 2;
+    for (int64_t j = 0; j < layout.columns; ++j) {
+      int64_t found = 0;
+      for (int64_t i = 0; i < width; ++i)
+        found |= int64_t(byte(layout.order + j * width + i)) << (8 * i);
+      if (found == column)
+        return j;
+    }
+    ADD_FAILURE() << "no column " << column;
+    return 0;
+  }
+
   float value(int64_t row, int64_t column) const {
+    column = findStored(column);
     int64_t rows = layout.tileRows, tile = row / rows, r = row % rows;
     int64_t start = tile * layout.tileBytes;
     if (format.isDense())
@@ -167,7 +184,7 @@ TEST(Layout, RandomBytesDecodeAndPackAgain) {
   uint32_t seed = 0;
   auto names = getTestFormats();
   names.insert(names.end(), {"i3g32.lr3", "u4g32.lr20", "u5row.lr1",
-                             "u4g32.sp1", "u5row.sp77"});
+                             "u4g32.sp1", "u5row.sp77", "nl3.p", "u8row.p"});
   for (StringRef name : names) {
     FormatDescription format = getFormat(name);
     for (auto [rows, columns] : shapes) {
@@ -315,6 +332,40 @@ TEST(Layout, Sizes) {
   EXPECT_EQ(bits("i4g32.sp5"), 4.5 + 20 * 32.0 / 4096);
   EXPECT_EQ(bits("i4g32.sp10", 64, 65536), 4.5 + 655 * 32.0 / 65536);
   EXPECT_EQ(bits("i4g32.sp10", 64, 65600), 4.5 + 656 * 48.0 / 65600);
+  // An order takes two bytes for each column.
+  EXPECT_EQ(bits("i4g32.p"), 4.5 + 16.0 / 4096);
+}
+
+TEST(Layout, OrdersHaveEveryColumnOnce) {
+  FormatDescription format = getFormat("i4g64.p");
+  for (int64_t columns : {1, 200, 65536, 65600}) {
+    PackedLayout layout = createLayout(format, 3, columns);
+    std::vector<char> bytes = randomBytes(layout.bytes, 3);
+    limitColumns(layout, bytes);
+    auto matrix = unpackMatrix(format, layout, bytes);
+    ASSERT_TRUE(static_cast<bool>(matrix));
+    // The same codes without an order.
+    QuantizedMatrix stored = *matrix;
+    stored.format = format.getStored();
+    stored.order.clear();
+    std::vector<double> values(columns), plain(columns);
+    decodeRows(*matrix, 1, 2, MutableArrayRef(values));
+    decodeRows(stored, 1, 2, MutableArrayRef(plain));
+    for (int64_t j = 0; j < columns; ++j)
+      if (!std::isnan(plain[j]))
+        ASSERT_EQ(values[matrix->order[j]], plain[j]);
+    if (columns == 1)
+      continue;
+    std::memcpy(bytes.data() + layout.order,
+                bytes.data() + layout.order + layout.columnBytes,
+                layout.columnBytes);
+    auto refused = unpackMatrix(format, layout, bytes);
+    ASSERT_FALSE(static_cast<bool>(refused));
+    EXPECT_EQ(toString(refused.takeError()),
+              "expected an order in which every column below " +
+                  std::to_string(columns) + " is once, but got column " +
+                  std::to_string(matrix->order[1]) + " again at place 1");
+  }
 }
 
 /// More columns than sixteen bits tell apart, and columns that are not there.
@@ -380,7 +431,8 @@ TEST(Layout, RefusesSizesThatDoNotFit) {
   ASSERT_FALSE(static_cast<bool>(cut));
   consumeError(cut.takeError());
   bytes.resize(layout.bytes);
-  for (StringRef name : {"i8g32", "u4g32.f32.lr8", "u4g32.f32.sp8"}) {
+  for (StringRef name :
+       {"i8g32", "u4g32.f32.lr8", "u4g32.f32.sp8", "u4g32.f32.p"}) {
     auto other = unpackMatrix(getFormat(name), layout, bytes);
     ASSERT_FALSE(static_cast<bool>(other));
     consumeError(other.takeError());
@@ -417,6 +469,22 @@ TEST(QuantizedMatrix, VerifierRefuses) {
         m.lowRank.right.resize(39);
       },
       "numbers right of the rank of 1 rows of 40 but got 39");
+  refuses([](M &m) { m.order.resize(40); },
+          "columns of an order of 0 rows of 40 but got 40");
+  refuses([](M &m) { m.format.permuted = true; },
+          "columns of an order of 1 rows of 40 but got 0");
+  refuses(
+      [](M &m) {
+        m.format.permuted = true;
+        m.order.assign(40, 3);
+      },
+      "every column below 40 is once, but got column 3 again at place 1");
+  refuses(
+      [](M &m) {
+        m.format.permuted = true;
+        m.order.assign(40, 40);
+      },
+      "every column below 40 is once, but got column 40 at place 0");
   refuses([](M &m) { m.sparse.columns.resize(4); },
           "columns of the sparse part of 4 rows of 0 but got 4");
   refuses([](M &m) { m.format.sparse = 50; },

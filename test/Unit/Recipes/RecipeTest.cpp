@@ -143,6 +143,14 @@ TEST(Recipe, ARankIsAPartOfTheFormat) {
   EXPECT_NE(getReason("{method: rtn, bits: 4, sparse: 5, rank: 8}")
                 .find("not several of them"),
             std::string::npos);
+  EXPECT_EQ(getFormat("{method: rtn, bits: 3, group: 64, permute: true}"),
+            "u3g64.p");
+  EXPECT_EQ(getFormat("{method: rtn, bits: 3, group: 64, permute: false}"),
+            "u3g64");
+  EXPECT_EQ(
+      getReason("{method: rtn, bits: 4, permute: 1}"),
+      "recipe 'r', line 1: expected true or false after 'permute' but got "
+      "'1'");
   EXPECT_NE(getReason("{method: rtn, format: bf16, rank: 8}")
                 .find("a dense format has no error"),
             std::string::npos);

@@ -170,12 +170,36 @@ def Kern_RotateOp : Kern_Op<"rotate"> {
   }];
 }
 
+def Kern_PermuteOp : Kern_Op<"permute"> {
+  let summary = "Columns in the order in which a matrix stores them";
+  let description = [{
+    `init[..., j] = factors[order[j]] * input[..., order[j]]`, of the order that the
+    format of `weight` has beside its codes (llmc/Formats/Layout.h). It is the input
+    of a product with that matrix.
+
+    [C1] the format of `weight` is quantized and has an order of columns
+    [C2] `input` and `init` have the same extents, the last one the columns of `weight`
+    [C3] `factors` has rank 1 and as many entries as `input` has columns
+
+    ```mlir
+    %1 = kern.permute ins(%x, %w : tensor<?x64xf32>, !pack.tensor<172x64, #pack.quantized<"u4g32.p">, #pack.rows<16>>)
+                      outs(%0 : tensor<?x64xf32>) -> tensor<?x64xf32>
+    ```
+  }];
+  let arguments = (ins Kern_F32:$input, Pack_TensorType:$weight, Optional<Kern_F32>:$factors, Kern_F32:$init);
+  let assemblyFormat = [{
+    `ins` `(` $input `,` $weight (`,` $factors^)? `:` type($input) `,` qualified(type($weight)) (`,` type($factors)^)? `)`
+    `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($result)^)?
+  }];
+}
+
 def Kern_QuantizedLinearOp : Kern_Op<"quantized_linear"> {
   let summary = "Product of quantized rows with a compressed matrix";
   let description = [{
     As `kern.linear`, of rows that `kern.quantize` made. Dot products of codes are
     exact integers; groups of columns are added in their order. The matrix is taken
-    as it is stored: under a transform of its format, `kern.rotate` makes the input.
+    as it is stored: under a transform of its format, `kern.rotate` makes the input,
+    and where columns have an order of their own, `kern.permute`.
 
     [C1] `input` and `init` agree but for the last extent: bytes of a row as `kern.quantize` makes it, and rows of `weight`
     [C2] `bias` has rank 1 and as many entries as the weight has rows
@@ -197,8 +221,9 @@ def Kern_GatherOp : Kern_Op<"gather"> {
   let summary = "Rows of a packed matrix";
   let description = [{
     `init[..., c] = weight[indices[...], c]`, with the reading of indices of
-    `pack.gather`. Rows are as they are stored: under a transform of the format,
-    `kern.rotate` makes them those of the matrix.
+    `pack.gather`. Columns are in the order of the matrix. Under a transform of the
+    format rows are as they are stored, and `kern.rotate` makes them those of the
+    matrix.
 
     [C1] `init` has the extents of `indices` and then the columns of `weight`
 

@@ -84,9 +84,9 @@ def Pack_QuantizedAttr : Pack_Attr<"Quantized", "quantized",
     The format of a plugin has its definition beside the name, so that IR is
     understood without the plugin: bits of a code, columns of a group (0: the whole
     row), one to three terms, the chain of the minimum, the columns of a block of its
-    Hadamard transform, the rank of what is added, the weights of a code that stands
-    for several, and the weights of 1,000 that have a number of their own (`sparse`),
-    if there are such.
+    Hadamard transform, whether columns have an order of their own (`permuted`), the
+    rank of what is added, the weights of a code that stands for several, and the
+    weights of 1,000 that have a number of their own (`sparse`), if there are such.
     Example: `#pack.quantized<"acme.twog32", {bits = 1 : i64, group = 32 : i64,
     terms = [{levels = array<i8: -1, 1>, scale = "f16"} ]}>`.
 
