@@ -5,42 +5,13 @@ divergence; files with columns that are not there are not opened."""
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import tempfile
 import unittest
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-LLMC = Path(os.environ.get("LLMC_BUILD", ROOT / "build")) / "bin/llmc"
-MODEL = ROOT / "test/models/llama/optimum"
-TEXT = ROOT / "test/models/README.md"
-RUN = ("--ids", "1,5,7", "--max-tokens", "2")
+from whole_models import MODEL, RUN, WholeModels, llmc
 
 
-def llmc(*arguments, code: int = 0) -> str:
-    done = subprocess.run([str(LLMC), *map(str, arguments)], capture_output=True, text=True, timeout=300)
-    assert done.returncode == code, f"expected exit code {code} but got {done.returncode}: {done.stdout}{done.stderr}"
-    return done.stdout + done.stderr
-
-
-class Sparse(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.out = Path(folder.name)
-
-    def recipe(self, rule: str) -> Path:
-        file = self.out / "recipe.yaml"
-        file.write_text("quantize:\n  - {activations: i16, " + rule + "}\n", encoding="utf-8")
-        return file
-
-    def bundle(self, name: str, rule: str) -> Path:
-        llmc("compile", MODEL, "-o", self.out / name, "-q", *(["--recipe", self.recipe(rule)] if rule else []))
-        return self.out / name
-
-    def evaluate(self, bundle: Path, against: Path, *more) -> dict:
-        return json.loads(llmc("eval", bundle, "--against", against, "--text", TEXT, "--context", 64, "--max-tokens", 300, "--json", "-q", *more))
+class Sparse(WholeModels):
+    common = "activations: i16, "
 
     def test_what_is_left_out_lowers_the_divergence(self):
         reference = self.bundle("f32", "")

@@ -4,29 +4,18 @@ say, read here as `llmc/Formats/Layout.h` has them."""
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-import tempfile
 import unittest
-from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-ROOT = Path(__file__).resolve().parents[2]
-LLMC = Path(os.environ.get("LLMC_BUILD", ROOT / "build")) / "bin/llmc"
+from whole_models import ROOT, WholeModels, llmc
+
 FORMATS = ROOT / "lib/Formats"
-MODEL = ROOT / "test/models/llama/optimum"
-TEXT = ROOT / "test/models/README.md"
 ROWS = 16  # of a tile
-
-
-def llmc(*arguments) -> str:
-    done = subprocess.run([str(LLMC), *map(str, arguments)], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def read_tables() -> dict[str, np.ndarray]:
@@ -63,12 +52,7 @@ def decode(packed: np.ndarray, table: np.ndarray, bits: int, rows: int, columns:
     return values[:rows, :columns]
 
 
-class Vectors(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.out = Path(folder.name)
-
+class Vectors(WholeModels):
     def test_the_tables_are_those_of_their_script(self):
         made = subprocess.run([sys.executable, FORMATS / "VectorTables.py"], capture_output=True, text=True, check=True, timeout=300).stdout
         self.assertEqual(made, (FORMATS / "VectorTables.h").read_text(encoding="utf-8"))
@@ -108,17 +92,10 @@ class Vectors(unittest.TestCase):
 
     def test_whole_models(self):
         """Through the table, the tied head and products of integers; better than single levels of as many bits."""
-        def bundle(name: str, rule: str) -> Path:
-            recipe = self.out / f"{name}.yaml"
-            recipe.write_text("quantize:\n  - {" + rule + "}\n" if rule else "", encoding="utf-8")
-            llmc("compile", MODEL, "-o", self.out / name, "-q", *(["--recipe", recipe] if rule else []))
-            return self.out / name
-
         def divergence(rule: str, name: str) -> float:
-            said = llmc("eval", bundle(name, rule), "--against", reference, "--text", TEXT, "--context", 64, "--max-tokens", 300, "--json", "-q")
-            return json.loads(said)["kl_mean"]["value"]
+            return self.evaluate(self.bundle(name, rule), reference)["kl_mean"]["value"]
 
-        reference = bundle("f32", "")
+        reference = self.bundle("f32", "")
         two = [divergence(f"method: mse, format: {name}g32", name) for name in ("v4b8", "i2")]
         self.assertLess(*two)
         self.assertLess(divergence("method: sinq, quantizer: mse, format: v2b6g32", "v2b6"), 0.7 * two[0])
