@@ -9,9 +9,11 @@
 #include "TextFormats.h"
 #include "llmc/Codegen/Jit.h"
 #include "llmc/Formats/Layout.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/TargetParser/Host.h"
 
+#include <cstring>
 #include <gtest/gtest.h>
 #include <random>
 #include <vector>
@@ -146,6 +148,24 @@ protected:
             << "row " << rows[i] << " column " << c;
   }
 };
+
+/// Fewer rows have the bits of the first of `all` [most][n], and so they have
+/// where the second part of their items comes first. `run(y, m, part)` computes m
+/// rows: the items from `part` on, and then those before it.
+inline void expectSameRows(
+    const float *all, int64_t n, llvm::ArrayRef<int64_t> counts,
+    llvm::function_ref<void(float *y, int64_t m, int64_t part)> run) {
+  for (int64_t m : counts) {
+    Aligned<float> y(m * n, -1), split(m * n, -1);
+    run(y.data(), m, 0);
+    EXPECT_TRUE(y.guarded());
+    EXPECT_EQ(0, std::memcmp(y.data(), all, m * n * sizeof(float)))
+        << m << " rows";
+    run(split.data(), m, kPart);
+    EXPECT_EQ(0, std::memcmp(split.data(), y.data(), m * n * sizeof(float)))
+        << m << " rows in two parts";
+  }
+}
 
 } // namespace llmc::test
 

@@ -12,7 +12,6 @@
 #include "llvm/Support/FormatVariadic.h"
 
 #include <cmath>
-#include <cstring>
 
 using namespace llmc;
 using namespace llmc::test;
@@ -162,16 +161,7 @@ TEST_P(LowRankTest, ProductsAndRowsAgreeWithTheReference) {
               << "row " << m << " column " << i;
         }
       }
-      for (int64_t m : {1, 2, 5, 12, 13, 36}) {
-        Aligned<float> y(m * n, -1), split(m * n, -1);
-        run(y.data(), m, 0);
-        EXPECT_TRUE(y.guarded());
-        EXPECT_EQ(0, std::memcmp(y.data(), all.data(), m * n * sizeof(float)))
-            << m << " rows";
-        run(split.data(), m, kPart);
-        EXPECT_EQ(0, std::memcmp(split.data(), y.data(), m * n * sizeof(float)))
-            << m << " rows in two parts";
-      }
+      expectSameRows(all.data(), n, {1, 2, 5, 12, 13, 36}, run);
     }
 
     expectGather(matrix, type, weight.data());

@@ -14,7 +14,6 @@
 #include "llvm/TargetParser/Host.h"
 
 #include <cmath>
-#include <cstring>
 #include <gtest/gtest.h>
 #include <map>
 #include <random>
@@ -270,17 +269,11 @@ TEST_P(QuantizedTest, ProductsAgreeWithTheReference) {
               << "row " << m << " column " << i;
         }
       }
-      for (int64_t m : {1, 2, 3, 5, 7, 11, 12, 13, 20, 25, 130}) {
-        Aligned<float> y(m * n, -1), split(m * n, -1);
-        run(q.data(), weight.data(), b.data(), y.data(), m, 0, kAll);
-        EXPECT_TRUE(y.guarded());
-        EXPECT_EQ(0, std::memcmp(y.data(), whole.data(), m * n * sizeof(float)))
-            << m << " rows";
-        run(q.data(), weight.data(), b.data(), split.data(), m, kPart, kAll);
-        run(q.data(), weight.data(), b.data(), split.data(), m, 0, kPart);
-        EXPECT_EQ(0, std::memcmp(split.data(), y.data(), m * n * sizeof(float)))
-            << m << " rows in two parts";
-      }
+      expectSameRows(whole.data(), n, {1, 2, 3, 5, 7, 11, 12, 13, 20, 25, 130},
+                     [&](float *y, int64_t m, int64_t part) {
+                       run(q.data(), weight.data(), b.data(), y, m, part, kAll);
+                       run(q.data(), weight.data(), b.data(), y, m, 0, part);
+                     });
     }
 
     // Rows as they are.

@@ -12,7 +12,6 @@
 #include "llvm/Support/FormatVariadic.h"
 
 #include <cmath>
-#include <cstring>
 
 using namespace llmc;
 using namespace llmc::test;
@@ -142,18 +141,11 @@ TEST_P(SparseTest, ProductsAndRowsAgreeWithTheReference) {
           ASSERT_NEAR(all[m * n + i], sum, 1e-6 * size)
               << "row " << m << " column " << i;
         }
-      for (int64_t m : {1, 2, 5, 12, 13, 36}) {
-        if (m > most)
-          continue;
-        Aligned<float> y(m * n, -1), split(m * n, -1);
-        run(y.data(), m, 0);
-        EXPECT_TRUE(y.guarded());
-        EXPECT_EQ(0, std::memcmp(y.data(), all.data(), m * n * sizeof(float)))
-            << m << " rows";
-        run(split.data(), m, kPart);
-        EXPECT_EQ(0, std::memcmp(split.data(), y.data(), m * n * sizeof(float)))
-            << m << " rows in two parts";
-      }
+      constexpr int64_t kCounts[] = {1, 2, 5, 12, 13, 36};
+      expectSameRows(all.data(), n,
+                     llvm::ArrayRef(kCounts).take_while(
+                         [&](int64_t m) { return m <= most; }),
+                     run);
     }
     // Of a unit vector, a column: codes of zeros say nothing, so all is the number.
     Aligned<float> unit(k), column(n);
