@@ -307,6 +307,8 @@ private:
   std::string kv = request.kv;
   ImportedModel model;
   ModelFolder folder;
+  /// Rows of the shortest table of positions that the model brings.
+  int64_t positions = std::numeric_limits<int64_t>::max();
   BundleFolder place;
   WeightFile weightFile;
   /// Of the model as it was after fusing, by entry.
@@ -456,7 +458,32 @@ private:
   int64_t getContextLength() const {
     if (request.context)
       return request.context;
-    return folder.context ? folder.context : kDefaultContext;
+    return std::min(folder.context ? folder.context : kDefaultContext,
+                    positions);
+  }
+
+  /// A table of positions that the model brings ends somewhere, whatever its
+  /// files or the request say.
+  int limitContext(func::FuncOp lm) {
+    std::string shortest;
+    lm.walk([&](nn::RowsOp op) {
+      auto table = op.getInput().getDefiningOp<nn::GetOp>();
+      if (!table)
+        return;
+      int64_t rows = cast<ShapedType>(table.getType()).getDimSize(0);
+      if (rows >= positions)
+        return;
+      positions = rows;
+      shortest = table.getWeight().str();
+    });
+    if (request.context <= positions)
+      return Done;
+    return fail(ModelAtFault, "the table of positions " + shortest + " has " +
+                                  llvm::Twine(positions) +
+                                  " rows, too few for a context of " +
+                                  llvm::Twine(request.context) +
+                                  "; compile with --context " +
+                                  llvm::Twine(positions) + " or less");
   }
 
   int64_t getChunk() const {
@@ -480,6 +507,9 @@ private:
     if (code)
       return code;
     auto lm = model.module->lookupSymbol<func::FuncOp>("lm");
+    if (lm)
+      if (int code = limitContext(lm))
+        return code;
     if (request.kv.empty())
       kv = lm ? recipe.kv : "f32";
     if (kv != "f32" && !lm)
