@@ -54,7 +54,7 @@ static constexpr int64_t kCacheLine = 64;
 /// A single token reads every byte of a matrix once, and unpacking takes about as
 /// long as memory does: only what was asked for before comes meanwhile. So many
 /// bytes are on their way.
-static constexpr int64_t kAhead = 1536;
+static constexpr int64_t kAhead = 2560;
 
 /// Products of codes are the same whatever is added to them.
 static std::string getFormatName(const QuantizedShape &shape) {
@@ -100,6 +100,7 @@ public:
                        Emitter::Values values) {
     const PackedLayout &layout = shape.layout;
     Value records = e.at(tile, layout.headBytes, 1);
+    fetch(tile, layout.headBytes);
     if (shape.cutsRecords()) {
       addUnits(layout.lastRecord, tile, records, first, last, e.index(0),
                values);
@@ -108,7 +109,6 @@ public:
     values = e.loop(first, last, 1, values, [&](Value r, ValueRange previous) {
       Emitter::Values next(previous);
       Value record = e.at(records, e.mul(r, layout.record.bytes), 1);
-      fetch(record, layout.record.bytes);
       Value unit = e.mul(e.sub(r, first), layout.record.units);
       addRecord(layout.record, tile, record, unit, next);
       return next;
@@ -131,10 +131,13 @@ private:
                  Emitter::Values &values) {
     int64_t groupColumns = shape.layout.groups == 1 ? plan.units * kUnitColumns
                                                     : shape.format.groupSize;
-    if (plan.groups == 1 && plan.units > kUnrolledUnits)
+    if (plan.groups == 1 && plan.units > kUnrolledUnits) {
+      fetch(record, plan.bytes);
       return addUnits(plan, head, record, e.index(0), e.index(plan.units), unit,
                       values);
+    }
     for (int64_t u = 0; u < plan.units; ++u) {
+      fetch(record, plan.bytes, u, plan.units);
       int64_t first = u * kUnitColumns / groupColumns,
               last = std::min((u * kUnitColumns + 16) / groupColumns,
                               plan.groups - 1);
@@ -163,13 +166,24 @@ private:
     });
   }
 
-  /// Asks for what lies `ahead` of the next `bytes`. Behind the matrix, too:
-  /// addresses that are none do no harm.
-  void fetch(Value from, int64_t bytes) {
-    if (ahead)
-      for (int64_t at = 0; at < bytes; at += kCacheLine)
-        e.create<LLVM::Prefetch>(e.at(from, ahead + at, 1), /*rw=*/0,
-                                 /*hint=*/3, /*cache=*/1);
+  /// Asks for what lies `ahead` of the next `bytes`, for part `part` of `parts`.
+  /// Every byte of a tile must be asked for: the few that are not cost as much as
+  /// all others. Behind the matrix, too: addresses that are none do no harm.
+  void fetch(Value from, int64_t bytes, int64_t part = 0, int64_t parts = 1) {
+    if (!ahead)
+      return;
+    // Schedulers would move all requests to the first: more than a core can have
+    // under way.
+    if (part)
+      e.create<LLVM::InlineAsmOp>(
+          TypeRange{}, ValueRange{}, "", "~{memory}",
+          /*has_side_effects=*/true, /*is_align_stack=*/false,
+          LLVM::TailCallKind::None, LLVM::AsmDialectAttr(), ArrayAttr());
+    int64_t lines = llvm::divideCeil(bytes, kCacheLine);
+    for (int64_t line = lines * part / parts; line < lines * (part + 1) / parts;
+         ++line)
+      e.create<LLVM::Prefetch>(e.at(from, ahead + line * kCacheLine, 1),
+                               /*rw=*/0, /*hint=*/3, /*cache=*/1);
   }
 
   Emitter &e;
