@@ -281,7 +281,7 @@ public:
   /// y = q w^T of rows of codes and a compressed matrix.
   void addQuantized(int64_t m, int64_t n, int64_t k, llvm::StringRef format,
                     kern::Activations activations = kern::Activations::I8) {
-    static constexpr llvm::StringLiteral names[] = {"", "", " a16", "",
+    static constexpr llvm::StringLiteral names[] = {"", " a16", " abf16",
                                                     " af32"};
     std::string name =
         llvm::formatv("{0}{1} {2}x{3}, {4} rows", format,
@@ -505,7 +505,8 @@ int main(int argc, char **argv) {
     bench.addQuantized(512, 4096, 4096, format);
   }
   for (kern::Activations activations :
-       {kern::Activations::I16, kern::Activations::F32}) {
+       {kern::Activations::I16, kern::Activations::BF16,
+        kern::Activations::F32}) {
     bench.addQuantized(1, 16384, 8192, "u4g32", activations);
     bench.addQuantized(1, 1024, 1024, "u4g32", activations);
     bench.addQuantized(512, 4096, 4096, "u4g32", activations);

@@ -151,7 +151,7 @@ LogicalResult QuantizeOp::verify() {
       ShapedType::isDynamic(x.back()) ||
       !findActivations(x.back(), q.back())) // [C1]
     return emitOpError("expected 'input' of static columns and 'init' with 64, "
-                       "128 or 192 bytes for each 32 of them but got ")
+                       "96, 128 or 192 bytes for each 32 of them but got ")
            << nn::shapeText(x) << " and " << nn::shapeText(q);
   if (Value factors = getFactors()) {
     ArrayRef<int64_t> f = cast<ShapedType>(factors.getType()).getShape();
@@ -210,8 +210,9 @@ LogicalResult QuantizedLinearOp::verify() {
   if (x.empty() || y.empty() || !agree(x.drop_back(), y.drop_back()) ||
       !findActivations(w.getColumns(), x.back()) ||
       !agree(y.back(), w.getRows())) // [C1]
-    return emitOpError("expected 'input' with 64, 128 or 192 bytes for each 32 "
-                       "of ")
+    return emitOpError(
+               "expected 'input' with 64, 96, 128 or 192 bytes for each "
+               "32 of ")
            << w.getColumns() << " columns and 'init' [..., " << w.getRows()
            << "] but got " << nn::shapeText(x) << " and " << nn::shapeText(y);
   if (Value bias = getBias()) {

@@ -66,8 +66,10 @@ LogicalResult LinearOp::verify() {
   std::optional<Type> type = getActivations();
   if (!type)
     return success();
-  if (!type->isInteger(8) && !type->isInteger(16) && !type->isF32()) // [C5]
-    return emitOpError("expected 'activations' of i8, i16 or f32 but got ")
+  if (!type->isInteger(8) && !type->isInteger(16) && !type->isBF16() &&
+      !type->isF32()) // [C5]
+    return emitOpError(
+               "expected 'activations' of i8, i16, bf16 or f32 but got ")
            << *type;
   if (!getWeight().getType().isQuantized()) // [C5]
     return emitOpError("expected no 'activations' for the format ")

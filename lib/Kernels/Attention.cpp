@@ -64,21 +64,6 @@ struct CacheHead {
 };
 } // namespace
 
-/// The upper half of x, rounded to nearest, ties to even.
-static Value emitToBf16(Emitter &e, Value x) {
-  auto number = [&](int64_t value) { return e.splatInt(0, value); };
-  Value bits = e.create<arith::BitcastOp>(e.getI32Type(), x);
-  Value high = e.create<arith::ShRUIOp>(bits, number(16));
-  Value odd = e.create<arith::AndIOp>(high, number(1));
-  Value rounded = e.create<arith::ShRUIOp>(
-      e.add(e.add(bits, number(0x7fff)), odd), number(16));
-  // Rounding would carry a NaN into infinity; a bit above keeps it quiet.
-  Value nan = e.create<arith::CmpFOp>(arith::CmpFPredicate::UNO, x, x);
-  Value quiet = e.create<arith::OrIOp>(high, number(0x40));
-  return e.create<arith::TruncIOp>(
-      e.getI16Type(), e.create<arith::SelectOp>(nan, quiet, rounded));
-}
-
 /// Encodes `size` numbers of x as bytes, which `store` takes one by one; the
 /// scale.
 static Value emitToBytes(Emitter &e, Value x, int64_t size,
@@ -162,7 +147,7 @@ func::FuncOp KernelLibrary::getAppend(bool keys, int64_t heads, int64_t size,
             }
             e.loop(e.index(0), e.index(size), 1, [&](Value i) {
               Value x = e.load(e.getF32Type(), e.at(source, i));
-              store(i, storage.isBF16() ? emitToBf16(e, x) : x);
+              store(i, storage.isBF16() ? emitToBf16(e, 0, x) : x);
             });
           });
         });

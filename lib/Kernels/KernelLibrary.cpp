@@ -58,11 +58,33 @@ Value llmc::emitLoadStored(Emitter &e, Type storage, int64_t lanes,
   if (storage.isInteger(8))
     return e.create<arith::SIToFPOp>(e.vectorType(lanes),
                                      e.create<arith::ExtSIOp>(words, codes));
-  // bf16 is the upper half of an f32.
-  Value wide = e.create<arith::ExtUIOp>(words, codes);
+  return emitFromBf16(e, lanes, codes);
+}
+
+// bf16 is the upper half of an f32.
+Value llmc::emitFromBf16(Emitter &e, int64_t lanes, Value bits) {
+  Value wide =
+      e.create<arith::ExtUIOp>(VectorType::get({lanes}, e.getI32Type()), bits);
   return e.create<arith::BitcastOp>(
       e.vectorType(lanes),
       e.create<arith::ShLIOp>(wide, e.splatInt(lanes, 16)));
+}
+
+Value llmc::emitToBf16(Emitter &e, int64_t lanes, Value x) {
+  auto typed = [&](Type element) {
+    return lanes ? Type(VectorType::get({lanes}, element)) : element;
+  };
+  auto number = [&](int64_t value) { return e.splatInt(lanes, value); };
+  Value bits = e.create<arith::BitcastOp>(typed(e.getI32Type()), x);
+  Value high = e.create<arith::ShRUIOp>(bits, number(16));
+  Value odd = e.create<arith::AndIOp>(high, number(1));
+  Value rounded = e.create<arith::ShRUIOp>(
+      e.add(e.add(bits, number(0x7fff)), odd), number(16));
+  // Rounding would carry a NaN into infinity; a bit above keeps it quiet.
+  Value nan = e.create<arith::CmpFOp>(arith::CmpFPredicate::UNO, x, x);
+  Value quiet = e.create<arith::OrIOp>(high, number(0x40));
+  return e.create<arith::TruncIOp>(
+      typed(e.getI16Type()), e.create<arith::SelectOp>(nan, quiet, rounded));
 }
 
 Value llmc::emitColumn(Emitter &e, int64_t bytes, Value pointer, Value last) {

@@ -23,6 +23,8 @@ StringRef llmc::getActivationsSuffix(Activations activations) {
     return "";
   case Activations::I16:
     return "_a16";
+  case Activations::BF16:
+    return "_abf16";
   case Activations::F32:
     return "_af32";
   }
@@ -55,7 +57,7 @@ public:
       values.push_back(t ? e.mul(value, read(t)) : value);
     }
     Value to = e.at(q, e.mul(unit, kern::getInputGroupBytes(activations)), 1);
-    if (activations == Activations::F32)
+    if (kern::areReals(activations))
       storeReals(values, to);
     else
       storeCodes(values, to);
@@ -65,9 +67,16 @@ private:
   void storeReals(ArrayRef<Value> values, Value to) {
     Value halves[2] = {};
     for (int64_t p = 0; p < parts; ++p) {
-      e.store(values[p], e.at(to, p * lanes));
+      Value value = values[p];
+      if (activations == Activations::BF16) {
+        Value bits = emitToBf16(e, lanes, value);
+        e.store(bits, e.at(to, p * lanes, 2), 2);
+        value = emitFromBf16(e, lanes, bits);
+      } else {
+        e.store(value, e.at(to, p * lanes));
+      }
       Value &half = halves[p >= parts / 2];
-      half = half ? e.add(half, values[p]) : values[p];
+      half = half ? e.add(half, value) : value;
     }
     Value first = e.reduceAdd(halves[0]), second = e.reduceAdd(halves[1]);
     e.store(e.f32(1), e.at(to, places.scale, 1));

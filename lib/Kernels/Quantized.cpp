@@ -27,8 +27,8 @@
 // factors in f32, and all rows of an item pass by. The products and sums are the
 // same, in the same order.
 //
-// Or the input stays in f32: a group is its 32 columns, and behind them 1 for the
-// scale and their sums. An output then is the sum over groups of
+// Or the input stays in f32, or is rounded to bf16: a group is its 32 columns, and
+// behind them 1 for the scale and their sums. An output then is the sum over groups of
 // (sum over k of x * level) * scale of the group, and the term of the minimum.
 //
 //===----------------------------------------------------------------------===//
@@ -222,14 +222,14 @@ public:
       for (unsigned term = 0; term < shape.format.terms.size(); ++term) {
         int64_t first = part * steps;
         Emitter::Values dots =
-            shape.activations == Activations::F32
+            kern::areReals(shape.activations)
                 ? multiplyReals(source, first, first + steps, term, lines)
                 : multiplyCodes(source, first, first + steps, term, lines,
                                 which);
         const auto &chains = source.chains(part);
         for (int64_t i = 0; i < rows; ++i) {
           Value scale;
-          if (shape.activations != Activations::F32)
+          if (!kern::areReals(shape.activations))
             scale = readInput(e.getF32Type(), lines[i], places.scale);
           for (int64_t c = 0; c < columns; ++c) {
             Value &sum = sums[i * columns + c];
@@ -384,7 +384,20 @@ private:
           e.add(dots[i], e.create<arith::ShLIOp>(high, e.splatInt(lanes, 8)));
   }
 
-  /// The same of an input that is not rounded.
+  /// Column `column` of a group of reals in every lane.
+  Value readReal(Value line, int64_t column) {
+    if (shape.activations == Activations::F32)
+      return readInput(e.getF32Type(), line, column * 4);
+    // In both halves of every lane; the upper one is the number.
+    Value bits = e.load(e.getI16Type(), e.at(line, column, 2), 2);
+    Value both = e.create<vector::BitCastOp>(
+        VectorType::get({lanes}, e.getI32Type()), e.broadcast(bits, 2 * lanes));
+    return e.create<arith::BitcastOp>(
+        e.vectorType(lanes),
+        e.create<arith::AndIOp>(both, e.splatInt(lanes, -65536)));
+  }
+
+  /// Sums of number times level over the k-steps [first, last).
   Emitter::Values multiplyReals(const UnitSource &source, int64_t first,
                                 int64_t last, unsigned term,
                                 ArrayRef<Value> lines) {
@@ -397,8 +410,7 @@ private:
           reals.push_back(
               codes.emitLevel(level, byte, term, e.vectorType(lanes)));
         for (int64_t i = 0; i < rows; ++i) {
-          Value x = readInput(e.getF32Type(), lines[i],
-                              (step * kStepColumns + byte) * 4);
+          Value x = readReal(lines[i], step * kStepColumns + byte);
           for (int64_t c = 0; c < columns; ++c) {
             Value &dot = dots[i * columns + c];
             dot = e.fma(reals[c], x, dot);

@@ -271,14 +271,16 @@ private:
         {"auto", ActivationRule::Auto},
         {"i8", ActivationRule::I8},
         {"i16", ActivationRule::I16},
+        {"bf16", ActivationRule::BF16},
         {"f32", ActivationRule::F32}};
     for (const auto &[name, meaning] : kNames)
       if (value == name) {
         rule.activations = meaning;
         return;
       }
-    fail(node, "expected auto, i8, i16 or f32 after 'activations' but got '" +
-                   value + "'");
+    fail(node,
+         "expected auto, i8, i16, bf16 or f32 after 'activations' but got '" +
+             value + "'");
   }
 
   void checkKeep(const yaml::Node &node, const QuantizeRule &rule) {

@@ -245,7 +245,9 @@ struct LowerToKern : llmc::impl::LowerToKernPassBase<LowerToKern> {
     std::optional<Type> type = linear.getActivations();
     if (!type || type->isInteger(8))
       return kern::Activations::I8;
-    return type->isF32() ? kern::Activations::F32 : kern::Activations::I16;
+    return type->isF32()    ? kern::Activations::F32
+           : type->isBF16() ? kern::Activations::BF16
+                            : kern::Activations::I16;
   }
 
   Value lower(Operation *op, ValueRange extents,

@@ -145,6 +145,8 @@ struct AssignMethods : llmc::impl::AssignMethodsPassBase<AssignMethods> {
       return {};
     if (rule.activations == ActivationRule::F32)
       return builder.getF32Type();
+    if (rule.activations == ActivationRule::BF16)
+      return builder.getBF16Type();
     if (rule.activations == ActivationRule::I16 ||
         (rule.activations == ActivationRule::Auto && how.gated))
       return builder.getIntegerType(16);

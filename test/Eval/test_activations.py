@@ -19,7 +19,7 @@ class Activations(unittest.TestCase):
     def setUpClass(cls):
         cls.home = tempfile.TemporaryDirectory()
         cls.folder = Path(cls.home.name)
-        for name in ("f32", "i16", "i8", "auto"):
+        for name in ("f32", "bf16", "i16", "i8", "auto"):
             (cls.folder / f"{name}.yaml").write_text(
                 f"quantize:\n  - {{method: rtn, bits: 4, group: 16, activations: {name}}}\n", encoding="utf-8")
             cls.llmc("compile", MODEL, "-o", cls.folder / name, "--recipe", cls.folder / f"{name}.yaml", "--entry=lm", "-q")
@@ -41,15 +41,19 @@ class Activations(unittest.TestCase):
         return found["kl_mean"]["value"]
 
     def test_wider_inputs_are_nearer(self):
-        wide, narrow, chosen = map(self.divergence, ("i16", "i8", "auto"))
+        wide, half, narrow, chosen = map(self.divergence, ("i16", "bf16", "i8", "auto"))
         # An error of a 257th: its square is what divergence sees.
         self.assertLess(wide, narrow / 1e4)
         self.assertGreater(narrow, 0)
+        # Eight bits of each number, not of the largest of 32.
+        self.assertGreater(half, wide * 100)
+        self.assertLess(half, narrow / 4)
         self.assertLess(wide, chosen)
         self.assertLess(chosen, narrow)
 
     def test_report(self):
-        for name, fits in (("f32", lambda _: "inputs in f32"), ("i16", lambda _: "inputs in i16"), ("i8", lambda _: None),
+        for name, fits in (("f32", lambda _: "inputs in f32"), ("bf16", lambda _: "inputs in bf16"),
+                           ("i16", lambda _: "inputs in i16"), ("i8", lambda _: None),
                            ("auto", lambda weight: "inputs in i16" if "down_proj" in weight else None)):
             report = json.loads((self.folder / name / "report.json").read_text(encoding="utf-8"))
             compressed = [line for line in report["tensors"] if "method" in line]

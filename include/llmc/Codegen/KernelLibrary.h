@@ -137,6 +137,12 @@ int64_t getStoredBytes(mlir::Type storage);
 mlir::Value emitLoadStored(Emitter &e, mlir::Type storage, int64_t lanes,
                            mlir::Value pointer, mlir::Value mask = {});
 
+/// The bits of x in bf16, rounded to nearest, ties to even, as i16; x has `lanes`
+/// lanes, or is a scalar where `lanes` is zero.
+mlir::Value emitToBf16(Emitter &e, int64_t lanes, mlir::Value x);
+/// The f32 of a vector of such bits.
+mlir::Value emitFromBf16(Emitter &e, int64_t lanes, mlir::Value bits);
+
 /// Reads the index of a column, of 2 or 4 bytes, from an address. One that is
 /// beyond `last` is `last`: the runtime opens no file with such a one, but a program
 /// may map what it likes, and kernels must not read elsewhere.

@@ -23,8 +23,8 @@ struct InputPlaces {
   int64_t scale, scaledSums, negatedSums;
 
   explicit constexpr InputPlaces(kern::Activations activations)
-      : scale(kern::kInputGroup * static_cast<int64_t>(activations)),
-        scaledSums(scale + 4), negatedSums(scale + 16) {}
+      : scale(kern::getInputColumnsBytes(activations)), scaledSums(scale + 4),
+        negatedSums(scale + 16) {}
 };
 
 /// What names of kernels for such inputs end with.

@@ -28,7 +28,8 @@
 // order of their own (llmc/Methods/ColumnOrder.h).
 //
 // `activations` says to what kernels round the input of a product with the matrix:
-// i8 (the default) or i16, in groups of 32 with a scale each, f32 for not, or auto.
+// i8 (the default) or i16, in groups of 32 with a scale each, bf16, f32 for not, or
+// auto.
 //
 // `calibration: {data: FILE, samples: 32, length: 256}` runs a language model on
 // so many windows of that many tokens of a text before it is compressed. Methods
@@ -65,6 +66,7 @@ enum class ActivationRule {
   Auto,
   I8,
   I16,
+  BF16,
   F32
 };
 

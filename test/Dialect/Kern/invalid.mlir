@@ -69,7 +69,7 @@ func.func @attention_c3(%q: memref<2x4x4xf32>, %k: memref<2x?x4xf32>, %p: index)
 
 // -----
 func.func @quantize_c1(%x: tensor<3x70xf32>, %q: tensor<3x128xi8>) {
-  // expected-error @+1 {{'kern.quantize' op expected 'input' of static columns and 'init' with 64, 128 or 192 bytes for each 32 of them but got 3x70 and 3x128}}
+  // expected-error @+1 {{'kern.quantize' op expected 'input' of static columns and 'init' with 64, 96, 128 or 192 bytes for each 32 of them but got 3x70 and 3x128}}
   %0 = kern.quantize ins(%x : tensor<3x70xf32>) outs(%q : tensor<3x128xi8>) -> tensor<3x128xi8>
   return
 }
@@ -104,7 +104,7 @@ func.func @rotate_c3(%x: tensor<3x70xf32>) {
 
 // -----
 func.func @quantized_linear_c1(%q: tensor<3x64xi8>, %w: !pack.tensor<8x70, #pack.quantized<"u4g32">, #pack.rows<16>>, %y: tensor<3x8xf32>) {
-  // expected-error @+1 {{'kern.quantized_linear' op expected 'input' with 64, 128 or 192 bytes for each 32 of 70 columns and 'init' [..., 8] but got 3x64 and 3x8}}
+  // expected-error @+1 {{'kern.quantized_linear' op expected 'input' with 64, 96, 128 or 192 bytes for each 32 of 70 columns and 'init' [..., 8] but got 3x64 and 3x8}}
   %0 = kern.quantized_linear ins(%q, %w : tensor<3x64xi8>, !pack.tensor<8x70, #pack.quantized<"u4g32">, #pack.rows<16>>) outs(%y : tensor<3x8xf32>) -> tensor<3x8xf32>
   return
 }

@@ -123,7 +123,7 @@ func.func private @method_c2() attributes {pack.method = #pack.method<"hqq", "u4
 
 // -----
 func.func @linear_c5(%x: tensor<2x4xf32>, %w: !pack.tensor<8x4, #pack.quantized<"u4g32">, #pack.rows<16>>) {
-  // expected-error @+1 {{'pack.linear' op expected 'activations' of i8, i16 or f32 but got 'f16'}}
+  // expected-error @+1 {{'pack.linear' op expected 'activations' of i8, i16, bf16 or f32 but got 'f16'}}
   %0 = pack.linear %x, %w {activations = f16} : (tensor<2x4xf32>, !pack.tensor<8x4, #pack.quantized<"u4g32">, #pack.rows<16>>) -> tensor<2x8xf32>
   return
 }

@@ -20,6 +20,8 @@ func.func @tied(%ids: tensor<?xi64>, %b: tensor<8xf32>) -> tensor<?x8xf32> {
 
 // CHECK-LABEL: func.func @activations
 func.func @activations(%x: tensor<?x4xf32>, %w: !pack.tensor<8x4, #pack.quantized<"u4g32">, #pack.rows<16>>) -> tensor<?x8xf32> {
+  // CHECK: pack.linear %{{.*}}, %{{.*}} {activations = bf16} :
+  pack.linear %x, %w {activations = bf16} : (tensor<?x4xf32>, !pack.tensor<8x4, #pack.quantized<"u4g32">, #pack.rows<16>>) -> tensor<?x8xf32>
   // CHECK: pack.linear %{{.*}}, %{{.*}} {activations = i16} :
   %0 = pack.linear %x, %w {activations = i16} : (tensor<?x4xf32>, !pack.tensor<8x4, #pack.quantized<"u4g32">, #pack.rows<16>>) -> tensor<?x8xf32>
   return %0 : tensor<?x8xf32>

@@ -61,7 +61,7 @@ func.func @one_row(%q: tensor<1x4x8xf32>, %k: tensor<2x?x8xf32>, %v: tensor<2x?x
 
 // Products of one input share its codes if they want the same.
 // CHECK-LABEL: func.func @activations
-func.func @activations(%x: tensor<3x70xf32>, %a: !q, %b: !q, %c: !q, %d: !q) -> (tensor<3x8xf32>, tensor<3x8xf32>, tensor<3x8xf32>, tensor<3x8xf32>) {
+func.func @activations(%x: tensor<3x70xf32>, %a: !q, %b: !q, %c: !q, %d: !q, %e: !q) -> (tensor<3x8xf32>, tensor<3x8xf32>, tensor<3x8xf32>, tensor<3x8xf32>, tensor<3x8xf32>) {
   // CHECK: %[[I8:.*]] = kern.quantize {{.*}} -> tensor<3x192xi8>
   // CHECK: kern.quantized_linear ins(%[[I8]],
   %0 = pack.linear %x, %a : (tensor<3x70xf32>, !q) -> tensor<3x8xf32>
@@ -74,7 +74,10 @@ func.func @activations(%x: tensor<3x70xf32>, %a: !q, %b: !q, %c: !q, %d: !q) -> 
   // CHECK: %[[F32:.*]] = kern.quantize {{.*}} -> tensor<3x576xi8>
   // CHECK: kern.quantized_linear ins(%[[F32]],
   %3 = pack.linear %x, %d {activations = f32} : (tensor<3x70xf32>, !q) -> tensor<3x8xf32>
-  return %0, %1, %2, %3 : tensor<3x8xf32>, tensor<3x8xf32>, tensor<3x8xf32>, tensor<3x8xf32>
+  // CHECK: %[[BF16:.*]] = kern.quantize {{.*}} -> tensor<3x288xi8>
+  // CHECK: kern.quantized_linear ins(%[[BF16]],
+  %4 = pack.linear %x, %e {activations = bf16} : (tensor<3x70xf32>, !q) -> tensor<3x8xf32>
+  return %0, %1, %2, %3, %4 : tensor<3x8xf32>, tensor<3x8xf32>, tensor<3x8xf32>, tensor<3x8xf32>, tensor<3x8xf32>
 }
 
 !h64 = !pack.tensor<8x70, #pack.quantized<"u4g32.h64">, #pack.rows<16>>

@@ -8,7 +8,7 @@
 // RUN: echo 'quantize: [{read: gather, method: rtn, bits: 4, group: 32, zero: free}]' > %t.yaml
 // RUN: llmc-opt %s -split-input-file -llmc-assign-methods=recipe=%t.yaml | FileCheck %s --check-prefix=TABLES
 // RUN: llmc-opt %s -split-input-file -llmc-assign-methods=recipe=keep | FileCheck %s --check-prefix=KEEP
-// RUN: echo 'quantize: [{match: "^w$|down", method: rtn, bits: 4, group: 32, activations: f32}, {method: rtn, bits: 4, group: 32, activations: i8}]' > %t.yaml
+// RUN: echo 'quantize: [{match: "^w$|down", method: rtn, bits: 4, group: 32, activations: f32}, {match: low, method: rtn, bits: 4, group: 32, activations: bf16}, {method: rtn, bits: 4, group: 32, activations: i8}]' > %t.yaml
 // RUN: llmc-opt %s -split-input-file -llmc-assign-methods=recipe=%t.yaml | FileCheck %s --check-prefix=RULES
 // RUN: echo 'quantize: [{method: mse, bits: 4, group: 32, activations: auto}]' > %t.yaml
 // RUN: llmc-opt %s -split-input-file -llmc-assign-methods=recipe=%t.yaml | FileCheck %s --check-prefix=AUTO
@@ -47,7 +47,7 @@ nn.weight @codes : tensor<8x32xf32> from #nn.dequant<#nn.dense<dense<3> : tensor
 // CHECK: nn.weight @down {{.*}} {pack.method = #pack.method<"mse", "i8g32">}
 // RULES: nn.weight @down {{.*}} {pack.activations = f32,
 nn.weight @down : tensor<8x32xf32> from #nn.key<"d" : tensor<8x32xf32>>
-// RULES: nn.weight @low {{.*}} {pack.method
+// RULES: nn.weight @low {{.*}} {pack.activations = bf16, pack.method
 nn.weight @low : tensor<8x32xf32> from #nn.key<"l" : tensor<8x32xf32>>
 func.func @gated(%g: tensor<?x32xf32>, %u: tensor<?x32xf32>) -> (tensor<?x8xf32>, tensor<?x8xf32>) {
   %p = nn.mul %g, %u : (tensor<?x32xf32>, tensor<?x32xf32>) -> tensor<?x32xf32>

@@ -3,13 +3,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Products whose every number is an integer that f32 holds exactly, so that no
-// order of additions can change them: inputs of up to 127 (or, in codes of 16
-// bits, 32639) in groups that have that number, and scales of one. They are
-// compiled for aarch64 and riscv64, linked to a program without a C library
-// (generated code calls nothing), run by qemu, and compared with this machine's
-// and with integer arithmetic, byte by byte; and appending to a cache of bytes,
-// and the Hadamard transform of 64 columns, an eighth of integers, likewise. (The vectors of riscv64 are left out: qemu 7.2 stops in an assertion
-// of its own.)
+// order of additions can change them: inputs of up to 127, as bf16 holds them, too
+// (or, in codes of 16 bits, 32639), in groups that have that number, and scales of
+// one. They are compiled for aarch64 and riscv64, linked to a program without a C
+// library (generated code calls nothing), run by qemu, and compared with this
+// machine's and with integer arithmetic, byte by byte; and appending to a cache of
+// bytes, and the Hadamard transform of 64 columns, an eighth of integers, likewise.
+// (The vectors of riscv64 are left out: qemu 7.2 stops in an assertion of its own.)
 //
 //===----------------------------------------------------------------------===//
 #include "KernelTestUtils.h"
@@ -193,6 +193,7 @@ std::vector<Case> makeCases(size_t count) {
   std::vector<std::function<Case()>> all = {
       [] { return quantizedCase("u4g32", 7, 35, 96); },
       [] { return quantizedCase("u4g32", 3, 19, 70, kern::Activations::I16); },
+      [] { return quantizedCase("u4g32", 3, 19, 70, kern::Activations::BF16); },
       [] { return rotateCase(5); },
       [] { return denseCase(false, 7, 37, 65); },
       [] { return appendCase(21, 20); },
@@ -457,11 +458,11 @@ TEST_P(CrossTest, TheSameIntegers) {
 INSTANTIATE_TEST_SUITE_P(
     Machines, CrossTest,
     ::testing::Values(Machine{"neon", "aarch64-linux-gnu", "", "",
-                              "qemu-aarch64", "max", 9},
+                              "qemu-aarch64", "max", 10},
                       Machine{"dotprod", "aarch64-linux-gnu", "neoverse-n1", "",
-                              "qemu-aarch64", "max", 15},
+                              "qemu-aarch64", "max", 16},
                       Machine{"scalar", "riscv64-linux-gnu", "generic-rv64",
-                              "+m,+a,+f,+d,+c", "qemu-riscv64", "rv64", 3}),
+                              "+m,+a,+f,+d,+c", "qemu-riscv64", "rv64", 4}),
     [](const auto &info) { return std::string(info.param.name); });
 
 } // namespace

@@ -8,6 +8,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "KernelTestUtils.h"
+#include "llmc/Codegen/QuantizedEmitter.h"
 #include "llmc/Formats/Floats.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -113,8 +114,7 @@ TEST_P(LowRankTest, ProductsAndRowsAgreeWithTheReference) {
     for (Activations activations : kern::kActivations) {
       if (activations != Activations::I8 && !common)
         continue;
-      SCOPED_TRACE(
-          llvm::formatv("activations of {0} bytes", int(activations)).str());
+      SCOPED_TRACE("inputs" + getActivationsSuffix(activations).str());
       auto quantize = compile(getQuantizeModule(k, false, activations));
       auto linear = compile(getProductModule(type, n, k, false, activations));
       ASSERT_TRUE(quantize && linear);

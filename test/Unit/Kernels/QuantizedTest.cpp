@@ -3,13 +3,17 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // For formats of every kind and shapes that leave tails everywhere: random codes
-// and scales, multiplied with inputs of 8 and 16 bits and of f32, against the
+// and scales, multiplied with inputs of 8 and 16 bits, of bf16 and of f32, against the
 // reference decoder in double precision; rows must have the same bits whatever is beside them;
 // gathered rows are what the reference decodes, to the last bit.
 //
 //===----------------------------------------------------------------------===//
 #include "KernelTestUtils.h"
 #include "llmc/Codegen/QuantizedEmitter.h"
+#include "llmc/Formats/Floats.h"
+#include "llvm/ADT/APFloat.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/bit.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/TargetParser/Host.h"
 
@@ -73,10 +77,21 @@ double readColumn(const char *group, int64_t i, Activations activations) {
   case Activations::I16:
     return 256 * static_cast<int8_t>(group[i]) +
            static_cast<int8_t>(group[32 + i]);
+  case Activations::BF16:
+    return bf16ToFloat(readAt<uint16_t>(group + 2 * i));
   case Activations::F32:
     return readAt<float>(group + 4 * i);
   }
   return NAN;
+}
+
+/// The bits of x in bf16, by LLVM's arithmetic.
+uint16_t roundToBf16(float x) {
+  llvm::APFloat value(x);
+  bool inexact;
+  value.convert(llvm::APFloat::BFloat(), llvm::APFloat::rmNearestTiesToEven,
+                &inexact);
+  return static_cast<uint16_t>(value.bitcastToAPInt().getZExtValue());
 }
 
 /// x as the row of a kernel says.
@@ -97,15 +112,16 @@ TEST_P(QuantizedTest, InputsAreNearAndTheirSumsExact) {
   for (Activations activations : kern::kActivations)
     for (int64_t k : {1, 31, 32, 70, 576})
       for (bool factors : {false, true}) {
-        SCOPED_TRACE(llvm::formatv("{0} bytes, {1} columns, factors {2}",
-                                   int(activations), k, factors)
+        SCOPED_TRACE(llvm::formatv("inputs{0}, {1} columns, factors {2}",
+                                   getActivationsSuffix(activations), k,
+                                   factors)
                          .str());
         auto jit = compileQuantize(k, factors, activations);
         ASSERT_TRUE(jit);
         auto run = reinterpret_cast<QuantizeFunction>(jit->lookup("run"));
         int64_t m = 11, bytes = kern::getInputRowBytes(k, activations);
         InputPlaces places(activations);
-        bool coded = activations != Activations::F32;
+        bool coded = !kern::areReals(activations);
         Aligned<float> x(m * k), t(k);
         Aligned<char> q(m * bytes, 0x33);
         // A row of zeros, and one whose reciprocals are no numbers.
@@ -135,6 +151,8 @@ TEST_P(QuantizedTest, InputsAreNearAndTheirSumsExact) {
               float value =
                   x[r * k + g * 32 + i] * (factors ? t[g * 32 + i] : 1);
               largest = std::max(largest, std::abs(value));
+              if (activations == Activations::BF16)
+                value = bf16ToFloat(roundToBf16(value));
               EXPECT_NEAR(decoded[g * 32 + i], value,
                           coded ? scale * 0.505f + 1e-30f : 0);
             }
@@ -155,6 +173,75 @@ TEST_P(QuantizedTest, InputsAreNearAndTheirSumsExact) {
           }
         }
       }
+}
+
+/// Any bits, and those at the ends: halves of both kinds, the largest numbers, and
+/// what is none.
+TEST_P(QuantizedTest, InputsOfBf16AreTheNearest) {
+  constexpr int64_t m = 9, k = 1003;
+  auto jit = compileQuantize(k, false, Activations::BF16);
+  ASSERT_TRUE(jit);
+  int64_t bytes = kern::getInputRowBytes(k, Activations::BF16);
+  std::mt19937 random(3);
+  std::vector<uint32_t> bits{
+      0x00000000, 0x80000000, 0x3f808000, 0x3f818000, 0x3f808001, 0x3f817fff,
+      0xbf808000, 0xbf818000, 0x00000001, 0x00008000, 0x00008001, 0x00018000,
+      0x007fffff, 0x7f7f7fff, 0x7f7f8000, 0x7f7fffff, 0xff7fffff, 0x7f800000,
+      0xff800000, 0x7f800001, 0x7f80ffff, 0x7fffffff, 0xffffffff, 0x7fc00000};
+  while (bits.size() < m * k)
+    bits.push_back(static_cast<uint32_t>(random()) &
+                   (bits.size() % 2 ? ~0u : 0xffff8000u));
+  Aligned<float> x(m * k);
+  std::memcpy(x.data(), bits.data(), m * k * sizeof(float));
+  Aligned<char> q(m * bytes, 0x33);
+  reinterpret_cast<QuantizeFunction>(jit->lookup("run"))(x.data(), nullptr,
+                                                         q.data(), m, 0, kAll);
+  EXPECT_TRUE(q.guarded());
+  for (int64_t i = 0; i < m * k; ++i) {
+    const char *group =
+        q.data() + i / k * bytes +
+        i % k / 32 * kern::getInputGroupBytes(Activations::BF16);
+    auto got = readAt<uint16_t>(group + 2 * (i % k % 32));
+    if (std::isnan(x[i]))
+      ASSERT_TRUE(std::isnan(bf16ToFloat(got))) << llvm::utohexstr(bits[i]);
+    else
+      ASSERT_EQ(got, roundToBf16(x[i])) << llvm::utohexstr(bits[i]);
+  }
+}
+
+/// Inputs of bf16 are multiplied as they are stored, and added in the order of
+/// those of f32: numbers that bf16 holds give the same bits with both.
+TEST_P(QuantizedTest, ProductsOfBf16AreThoseOfF32) {
+  constexpr int64_t n = 37, k = 1361, most = 29;
+  for (const char *format : {"u4g32", "u4g16", "u4row", "text.sum"}) {
+    SCOPED_TRACE(format);
+    std::mt19937 random(11);
+    std::normal_distribution<float> normal;
+    QuantizedMatrix matrix = makeMatrix(format, n, k, random);
+    auto bytes = llvm::cantFail(packMatrix(matrix, 16));
+    Aligned<char> weight(bytes.size());
+    std::copy(bytes.begin(), bytes.end(), weight.data());
+    Aligned<float> x(most * k), b(n), half(most * n, -1), whole(most * n, -2);
+    for (int64_t i = 0; i < most * k; ++i)
+      x[i] = bf16ToFloat(roundToBf16(normal(random)));
+    for (int64_t i = 0; i < n; ++i)
+      b[i] = normal(random);
+    for (auto [activations, y] : {std::pair(Activations::BF16, half.data()),
+                                  {Activations::F32, whole.data()}}) {
+      auto quantize = compileQuantize(k, false, activations);
+      auto linear = compileLinear(format, n, k, true, activations);
+      ASSERT_TRUE(quantize && linear);
+      Aligned<char> q(most * kern::getInputRowBytes(k, activations));
+      reinterpret_cast<QuantizeFunction>(quantize->lookup("run"))(
+          x.data(), nullptr, q.data(), most, 0, kAll);
+      reinterpret_cast<ProductFunction>(linear->lookup("run"))(
+          q.data(), weight.data(), b.data(), y, most, 0, kAll);
+    }
+    for (int64_t i = 0; i < most * n; ++i)
+      ASSERT_EQ(llvm::bit_cast<uint32_t>(half[i]),
+                llvm::bit_cast<uint32_t>(whole[i]))
+          << "row " << i / n << " column " << i % n;
+  }
 }
 
 TEST_P(QuantizedTest, ProductsAgreeWithTheReference) {
@@ -236,8 +323,7 @@ TEST_P(QuantizedTest, ProductsAgreeWithTheReference) {
     for (Activations activations : kern::kActivations) {
       if (activations != Activations::I8 && !common)
         continue;
-      SCOPED_TRACE(
-          llvm::formatv("activations of {0} bytes", int(activations)).str());
+      SCOPED_TRACE("inputs" + getActivationsSuffix(activations).str());
       auto quantize = compileQuantize(k, false, activations);
       auto linear = compileLinear(format, n, k, bias, activations);
       ASSERT_TRUE(quantize && linear);

@@ -83,8 +83,8 @@ TEST_P(RotateTest, ProductsAreThoseOfTheMatrixThatIsMeant) {
           (activations != Activations::F32 ||
            GetParam() != processors().back()))
         continue;
-      SCOPED_TRACE(llvm::formatv("{0} {1}x{2}, activations of {3} bytes",
-                                 format, n, k, int(activations))
+      SCOPED_TRACE(llvm::formatv("{0} {1}x{2}, inputs{3}", format, n, k,
+                                 getActivationsSuffix(activations))
                        .str());
       std::mt19937 random(7);
       std::uniform_real_distribution<float> real(0.01f, 1.0f);
@@ -113,10 +113,11 @@ TEST_P(RotateTest, ProductsAreThoseOfTheMatrixThatIsMeant) {
           q.data(), weight.data(), nullptr, y.data(), m, 0, kAll);
 
       // What inputs are rounded to: half a code of the largest of 32 columns,
-      // which no transformed number exceeds.
-      double step = activations == Activations::F32   ? 0
-                    : activations == Activations::I16 ? 0.51 / 32639
-                                                      : 0.51 / 127;
+      // which no transformed number exceeds; or half of the last of eight bits.
+      double step = activations == Activations::F32    ? 0
+                    : activations == Activations::BF16 ? 0x1p-9
+                    : activations == Activations::I16  ? 0.51 / 32639
+                                                       : 0.51 / 127;
       std::vector<double> decoded(n * k), stored(n * k);
       decodeRows(matrix, 0, n, llvm::MutableArrayRef(decoded));
       matrix.format = matrix.format.getStored();

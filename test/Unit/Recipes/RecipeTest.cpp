@@ -32,7 +32,8 @@ TEST(Recipe, TakesTheFirstRuleThatFits) {
       parse("summary: two rules\n"
             "quantize:\n"
             "  - {read: gather, method: mse, format: q8_0}\n"
-            "  - {match: 'mlp\\.', method: rtn, bits: 3, group: 32}\n"
+            "  - {match: 'mlp\\.', method: rtn, bits: 3, group: 32, "
+            "activations: bf16}\n"
             "  - {match: q_proj$, method: sinq, bits: 4, "
             "quantizer: mse, activations: i16}\n");
   EXPECT_EQ(recipe.summary, "two rules");
@@ -51,7 +52,8 @@ TEST(Recipe, TakesTheFirstRuleThatFits) {
   ASSERT_EQ(rule->settings.size(), 1u);
   EXPECT_EQ(rule->settings[0].second, "mse");
   EXPECT_EQ(rule->activations, ActivationRule::I16);
-  EXPECT_EQ(recipe.quantize[1].activations, ActivationRule::I8);
+  EXPECT_EQ(recipe.quantize[1].activations, ActivationRule::BF16);
+  EXPECT_EQ(recipe.quantize[0].activations, ActivationRule::I8);
   EXPECT_FALSE(recipe.find("layers.0.q_proj.x", kReadByLinear));
 }
 
@@ -279,7 +281,7 @@ TEST(Recipe, ErrorsNameTheLineAndTheRemedy) {
             "but "
             "got 'conv'"},
            {"quantize:\n  - {method: keep, activations: i4}",
-            "recipe 'r', line 2: expected auto, i8, i16 or f32 after "
+            "recipe 'r', line 2: expected auto, i8, i16, bf16 or f32 after "
             "'activations' but got 'i4'"},
            {"quantize:\n  - {match: '(', method: rtn, bits: 4}",
             "recipe 'r', line 2: '(' is no regular expression"},

@@ -28,14 +28,29 @@ constexpr int64_t getChunkRow(int64_t valueSize) {
 /// Columns of a group of an input row that `kern.quantize` made.
 constexpr int64_t kInputGroup = 32;
 
-/// What the columns of such a row are; the number is the bytes of one.
-enum class Activations : int64_t { I8 = 1, I16 = 2, F32 = 4 };
+/// What the columns of such a row are.
+enum class Activations { I8, I16, BF16, F32 };
 constexpr Activations kActivations[] = {Activations::I8, Activations::I16,
-                                        Activations::F32};
+                                        Activations::BF16, Activations::F32};
 
-/// Bytes that a group takes: its columns, a scale and sums, in cache lines.
+/// Whether columns are real numbers; else they are codes under a scale.
+constexpr bool areReals(Activations activations) {
+  return activations == Activations::BF16 || activations == Activations::F32;
+}
+
+/// Bytes of the columns of a group.
+constexpr int64_t getInputColumnsBytes(Activations activations) {
+  return kInputGroup * (activations == Activations::I8    ? 1
+                        : activations == Activations::F32 ? 4
+                                                          : 2);
+}
+
+/// Bytes that a group takes: its columns, a scale and sums, in cache lines; of
+/// bf16 in halves of one. No two have the same, so that they tell what it holds.
 constexpr int64_t getInputGroupBytes(Activations activations) {
-  return (kInputGroup * static_cast<int64_t>(activations) + 32 + 63) / 64 * 64;
+  int64_t bytes = getInputColumnsBytes(activations) + 32,
+          unit = activations == Activations::BF16 ? 32 : 64;
+  return (bytes + unit - 1) / unit * unit;
 }
 
 /// Bytes of a row of `columns` columns.

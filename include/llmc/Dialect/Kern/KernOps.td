@@ -130,10 +130,10 @@ def Kern_QuantizeOp : Kern_Op<"quantize"> {
     Each 32 columns of a row of `input` (times `factors`) become cache lines: 32
     codes about `x / s` for a scale `s`, `s`, and sums of the codes. How many bytes
     the row of `init` has tells what a code is: 64 for each 32 columns, 8 bits;
-    128, 16 bits; 192, the numbers themselves in f32. `init` is for the kernels
-    alone.
+    128, 16 bits; 96, the number in bf16, rounded to the nearest, halves to even;
+    192, the number itself in f32. `init` is for the kernels alone.
 
-    [C1] `init` has the extents of `input` but for the last: 64, 128 or 192 for each 32 columns
+    [C1] `init` has the extents of `input` but for the last: 64, 96, 128 or 192 for each 32 columns
     [C2] `factors` has rank 1 and as many entries as `input` has columns
 
     ```mlir

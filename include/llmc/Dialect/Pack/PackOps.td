@@ -34,15 +34,15 @@ def Pack_LinearOp : Pack_Op<"linear", [AttrSizedOperandSegments]> {
     rounds them leaves their factors here.
 
     A quantized weight is multiplied with an input in groups of 32 columns, each
-    with a scale: `activations` of i8, which is what stands for none, or i16, or
-    f32, where the input stays as it is. A row of the result does not depend on the
-    rows beside it.
+    with a scale: `activations` of i8, which is what stands for none, or i16; or
+    rounded to bf16 without one; or of f32, where the input stays as it is. A row of
+    the result does not depend on the rows beside it.
 
     [C1] the input has rank 1 or more and as many columns as the weight
     [C2] `bias` has rank 1 and as many entries as the weight has rows
     [C3] the element types are the compute type of the weight's format
     [C4] `factors` has rank 1 and as many entries as the weight has columns
-    [C5] `activations` is i8, i16 or f32, and the format of the weight is quantized
+    [C5] `activations` is i8, i16, bf16 or f32, and the format of the weight is quantized
 
     ```mlir
     %1 = pack.linear %x, %w : (tensor<?x64xf32>, !pack.tensor<172x64, #pack.dense<f32>, #pack.rows<32>>) -> tensor<?x172xf32>
