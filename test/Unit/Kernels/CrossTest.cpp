@@ -3,19 +3,21 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Products whose every number is an integer that f32 holds exactly, so that no
-// order of additions can change them: inputs of up to 127, as bf16 holds them, too
-// (or, in codes of 16 bits, 32639), in groups that have that number, and scales of
-// one. They are compiled for aarch64 and riscv64, linked to a program without a C
-// library (generated code calls nothing), run by qemu, and compared with this
-// machine's and with integer arithmetic, byte by byte; and appending to a cache of
-// bytes, and the Hadamard transform of 64 columns, an eighth of integers, likewise.
-// (The vectors of riscv64 are left out: qemu 7.2 stops in an assertion of its own.)
+// order of additions can change them: inputs of up to 127, as bf16 holds
+// them, too (or, in codes of 16 bits, 32639), in groups that have that number,
+// scales of one, and integers in what is added to codes. They are compiled for aarch64 and riscv64, linked to a
+// program without a C library (generated code calls nothing), run by qemu, and
+// compared with this machine's and with integer arithmetic, byte by byte; and
+// rows by index, appending to a cache of bytes, and the Hadamard transform of 64
+// columns, an eighth of integers, likewise. (The vectors of riscv64 are left out:
+// qemu 7.2 stops in an assertion of its own.)
 //
 //===----------------------------------------------------------------------===//
 #include "KernelTestUtils.h"
 #include "llmc/Codegen/PackDense.h"
 #include "llmc/Codegen/QuantizedEmitter.h"
 #include "llmc/Driver/Registration.h"
+#include "llmc/Formats/Floats.h"
 #include "mlir/IR/MLIRContext.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -32,23 +34,35 @@ using namespace llmc::test;
 
 namespace {
 
-/// One product, or one append to a cache of bytes: memory and what it must come
-/// to.
+/// One product, one reading of rows, or one append to a cache of bytes: memory and
+/// what it must come to.
 struct Case {
   int64_t m, n, k;
-  enum Kind { Dense, Quantized, Append, Rotate } kind;
+  enum Kind { Dense, Quantized, Gather, Append, Rotate } kind;
   kern::Activations activations;
   std::string type; ///< of the packed weight
   std::vector<float> x;
   std::vector<char> weight;
   std::vector<float> expected;
   std::vector<char> cache = {}; ///< expected of an append
+  FormatDescription format = {};
 
   /// Whether it writes bytes beside, or instead of, numbers.
   bool hasBytes() const { return kind == Quantized || kind == Append; }
   /// Of a quantized row, or of one in the cache.
   int64_t rowBytes() const {
     return kind == Append ? k + 4 : kern::getInputRowBytes(k, activations);
+  }
+  /// Numbers for each row that a product makes on the way: its inputs in the order
+  /// of the columns, or those of the second matrix of a rank.
+  int64_t innerColumns() const { return format.permuted ? k : format.rank; }
+  /// They lie behind quantized rows.
+  int64_t innerBegin() const {
+    return static_cast<int64_t>(llvm::alignTo(m * rowBytes(), 64));
+  }
+  int64_t bytes() const {
+    return innerColumns() ? innerBegin() + m * innerColumns() * 4
+                          : m * rowBytes();
   }
 };
 
@@ -78,19 +92,68 @@ std::vector<float> multiply(const std::vector<float> &x,
   return y;
 }
 
+/// Scales of one, and integers in what the format has beside codes: two matrices,
+/// or numbers of some weights, that in the last column among them; or an order.
+QuantizedMatrix makeIntegers(const std::string &format, int64_t n, int64_t k,
+                             std::mt19937 &random) {
+  QuantizedMatrix matrix = makeMatrix(format, n, k, random, [] { return 1.f; });
+  for (auto *numbers :
+       {&matrix.lowRank.left, &matrix.lowRank.right, &matrix.sparse.values})
+    for (uint16_t &number : *numbers)
+      number = floatToBf16(static_cast<float>(int(random() % 17) - 8));
+  for (uint32_t &column : matrix.sparse.columns)
+    column = random() % k;
+  if (matrix.format.sparse)
+    matrix.sparse.columns.back() = k - 1;
+  std::shuffle(matrix.order.begin(), matrix.order.end(), random);
+  llvm::cantFail(verify(matrix));
+  return matrix;
+}
+
+std::vector<float> decode(const QuantizedMatrix &matrix) {
+  std::vector<float> decoded(matrix.rows * matrix.columns);
+  decodeRows(matrix, 0, matrix.rows, llvm::MutableArrayRef<float>(decoded));
+  return decoded;
+}
+
 Case quantizedCase(const std::string &format, int64_t m, int64_t n, int64_t k,
                    kern::Activations activations = kern::Activations::I8) {
   std::mt19937 random(k);
-  QuantizedMatrix matrix = makeMatrix(format, n, k, random, [] { return 1.f; });
-  std::vector<float> decoded(n * k);
-  decodeRows(matrix, 0, n, llvm::MutableArrayRef<float>(decoded));
+  QuantizedMatrix matrix = makeIntegers(format, n, k, random);
   std::vector<float> x = activations == kern::Activations::I16
                              ? makeInput(m, k, random, 32639, 900)
                              : makeInput(m, k, random);
+  // Groups are those of stored columns.
+  if (matrix.format.permuted)
+    for (int64_t i = 0; i < m * k; i += k) {
+      std::vector<float> stored(x.begin() + i, x.begin() + i + k);
+      for (int64_t j = 0; j < k; ++j)
+        x[i + matrix.order[j]] = stored[j];
+    }
   Case result{m, n, k, Case::Quantized, activations, "", std::move(x), {}, {}};
   result.type = pack::printTensorType(matrix.format, n, k, 16);
   result.weight = llvm::cantFail(packMatrix(matrix, 16));
-  result.expected = multiply(result.x, decoded, m, n, k);
+  result.expected = multiply(result.x, decode(matrix), m, n, k);
+  result.format = matrix.format;
+  return result;
+}
+
+/// Rows by index, counted from the end and beyond it, too.
+Case gatherCase(const std::string &format, int64_t n, int64_t k) {
+  std::mt19937 random(k);
+  QuantizedMatrix matrix = makeIntegers(format, n, k, random);
+  const int64_t ids[] = {0, n - 1, n / 2, -1, n + 5, 1};
+  const int64_t rows[] = {0, n - 1, n / 2, n - 1, n - 1, 1};
+  constexpr int64_t m = std::size(ids);
+  Case result{m, k, k, Case::Gather, kern::Activations::F32, "", {}, {}, {}};
+  result.x.resize(2 * m);
+  std::memcpy(result.x.data(), ids, sizeof ids);
+  result.type = pack::printTensorType(matrix.format, n, k, 16);
+  result.weight = llvm::cantFail(packMatrix(matrix, 16));
+  std::vector<float> decoded = decode(matrix);
+  for (int64_t row : rows)
+    result.expected.insert(result.expected.end(), decoded.begin() + row * k,
+                           decoded.begin() + (row + 1) * k);
   return result;
 }
 
@@ -188,35 +251,102 @@ Case rotateCase(int64_t m) {
   return result;
 }
 
-/// The first `count` of all.
-std::vector<Case> makeCases(size_t count) {
-  std::vector<std::function<Case()>> all = {
-      [] { return quantizedCase("u4g32", 7, 35, 96); },
-      [] { return quantizedCase("u4g32", 3, 19, 70, kern::Activations::I16); },
-      [] { return quantizedCase("u4g32", 3, 19, 70, kern::Activations::BF16); },
-      [] { return rotateCase(5); },
-      [] { return denseCase(false, 7, 37, 65); },
-      [] { return appendCase(21, 20); },
-      [] { return quantizedCase("i8g32.f32", 5, 37, 96); },
-      [] { return quantizedCase("nl4", 13, 18, 64); },
-      [] { return quantizedCase("sl4", 13, 18, 64); },
-      [] { return quantizedCase("i8g32", 5, 18, 64, kern::Activations::I16); },
-      [] { return quantizedCase("u4g32", 3, 19, 70, kern::Activations::F32); },
-      [] { return denseCase(true, 3, 20, 96); },
-      [] { return quantizedCase("i8g32", 2, 16, 70); },
-      [] { return quantizedCase("ternary", 1, 40, 300); },
-      [] { return quantizedCase("u2g32", 3, 5, 96); },
-      [] { return quantizedCase("u6g32", 2, 31, 64); },
-      [] { return quantizedCase("i4g32.bf16", 1, 17, 40); },
-      [] { return quantizedCase("text.nf4", 3, 19, 70); },
-      [] { return quantizedCase("v4b8", 3, 19, 70); },
-      [] { return quantizedCase("v2b6", 2, 18, 64, kern::Activations::I16); },
-      [] { return quantizedCase("text.v8b8", 1, 17, 40); },
-      [] { return quantizedCase("text.e2m1", 2, 16, 64); }};
+/// Machines, a bit each: code of scalars takes long to make, and what multiplies no
+/// codes is the same with instructions for dot products and without.
+enum Machines : unsigned {
+  Neon = 1,
+  Dot = 2,
+  Arm = Neon | Dot,
+  Scalar = 4,
+  Plain = Neon | Scalar,
+  Every = Arm | Scalar
+};
+
+std::vector<Case> makeCases(Machines machine) {
+  using kern::Activations;
+  std::pair<Machines, std::function<Case()>> all[] = {
+      {Every, [] { return quantizedCase("u4g32", 7, 35, 96); }},
+      {Every,
+       [] { return quantizedCase("u4g32", 3, 19, 70, Activations::I16); }},
+      {Plain,
+       [] { return quantizedCase("u4g32", 3, 19, 70, Activations::BF16); }},
+      {Plain, [] { return rotateCase(5); }},
+      {Plain, [] { return quantizedCase("u4g32.p", 3, 19, 70); }},
+      {Plain, [] { return quantizedCase("u4g32.sp40", 6, 19, 70); }},
+      {Plain, [] { return quantizedCase("u4g32.lr5", 3, 19, 70); }},
+      {Every, [] { return quantizedCase("v4b8", 3, 19, 70); }},
+      {Plain, [] { return gatherCase("u4g32.p", 19, 70); }},
+      {Plain, [] { return gatherCase("u4g32.sp40", 19, 70); }},
+      {Plain, [] { return gatherCase("u4g32.lr5", 19, 70); }},
+      {Plain, [] { return gatherCase("v2b6", 19, 70); }},
+      {Neon, [] { return denseCase(false, 7, 37, 65); }},
+      {Neon, [] { return appendCase(21, 20); }},
+      {Arm, [] { return quantizedCase("i8g32.f32", 5, 37, 96); }},
+      {Arm, [] { return quantizedCase("nl4", 13, 18, 64); }},
+      {Neon, [] { return quantizedCase("sl4", 13, 18, 64); }},
+      {Arm, [] { return quantizedCase("i8g32", 5, 18, 64, Activations::I16); }},
+      {Neon,
+       [] { return quantizedCase("u4g32", 3, 19, 70, Activations::F32); }},
+      {Dot, [] { return quantizedCase("v2b6", 2, 18, 64, Activations::I16); }},
+      {Dot, [] { return denseCase(true, 3, 20, 96); }},
+      {Dot, [] { return quantizedCase("i8g32", 2, 16, 70); }},
+      {Dot, [] { return quantizedCase("ternary", 1, 40, 300); }},
+      {Dot, [] { return quantizedCase("u2g32", 3, 5, 96); }},
+      {Dot, [] { return quantizedCase("u6g32", 2, 31, 64); }},
+      {Dot, [] { return quantizedCase("i4g32.bf16", 1, 17, 40); }},
+      {Dot, [] { return quantizedCase("text.e2m1", 2, 16, 64); }}};
   std::vector<Case> cases;
-  for (size_t i = 0; i < std::min(count, all.size()); ++i)
-    cases.push_back(all[i]());
+  for (auto &[machines, make] : all)
+    if (machines & machine)
+      cases.push_back(make());
   return cases;
+}
+
+/// The steps of a product with a compressed weight, as llmc-lower-to-kern has
+/// them.
+std::string productOf(const Case &c) {
+  auto rows = [](int64_t columns) {
+    return llvm::formatv("memref<?x{0}xf32>", columns).str();
+  };
+  std::string inputs = rows(c.k), outputs = rows(c.n),
+              inner = rows(c.innerColumns()), text;
+  llvm::raw_string_ostream out(text);
+  if (c.innerColumns())
+    out << llvm::formatv("  %begin = arith.constant {0} : index\n"
+                         "  %s = memref.view %rq[%begin][%m] : {1} to {2}\n",
+                         c.innerBegin(), kRaw, inner);
+  if (c.format.permuted)
+    out << llvm::formatv(
+        "  kern.permute ins(%x, %w : {0}, {1}) outs(%s : {0})\n", inputs,
+        c.type);
+  out << llvm::formatv(
+      R"(  %q = memref.view %rq[%c0][%m] : {0} to memref<?x{1}xi8>
+  kern.quantize ins({2} : {3}) outs(%q : memref<?x{1}xi8>)
+  kern.quantized_linear ins(%q, %w : memref<?x{1}xi8>, {4}) outs(%y : {5})
+)",
+      kRaw, c.rowBytes(), c.format.permuted ? "%s" : "%x", inputs, c.type,
+      outputs);
+  if (c.format.sparse)
+    out << llvm::formatv(
+        "  kern.sparse_linear ins(%x, %w : {0}, {1}) outs(%y : {2})\n", inputs,
+        c.type, outputs);
+  if (int64_t rank = c.format.rank) {
+    auto side = [](int64_t n, int64_t k, int tileRows) {
+      return llvm::formatv("!pack.tensor<{0}x{1}, #pack.dense<bf16>, "
+                           "#pack.rows<{2}>>",
+                           n, k, tileRows)
+          .str();
+    };
+    out << llvm::formatv(
+        R"(  %right = kern.side %w : ({0}) -> {1}
+  %left = kern.side %w {{left} : ({0}) -> {2}
+  kern.linear ins(%x, %right : {3}, {1}) outs(%s : {4})
+  kern.linear ins(%s, %left : {4}, {2}) outs(%y : {5}) {{adds}
+)",
+        c.type, side(rank, c.k, rank > 8 ? 16 : 8), side(c.n, rank, 16), inputs,
+        inner, outputs);
+  }
+  return text;
 }
 
 /// The function `case<number>`: (x, weight, quantized x, y, m).
@@ -244,13 +374,20 @@ std::string functionOf(const Case &c, size_t number) {
 }
 )",
         number, kRaw, c.k);
-  if (c.kind == Case::Quantized)
-    body = llvm::formatv(
-        R"(  %q = memref.view %rq[%c0][%m] : {0} to memref<?x{1}xi8>
-  kern.quantize ins(%x : memref<?x{2}xf32>) outs(%q : memref<?x{1}xi8>)
-  kern.quantized_linear ins(%q, %w : memref<?x{1}xi8>, {3}) outs(%y : memref<?x{4}xf32>)
+  if (c.kind == Case::Gather)
+    return llvm::formatv(
+        R"(func.func @case{0}(%rx: {1}, %rw: {1}, %rq: {1}, %ry: {1}, %m: index) {{
+  %c0 = arith.constant 0 : index
+  %i = memref.view %rx[%c0][] : {1} to memref<{2}xi64>
+  %y = memref.view %ry[%c0][] : {1} to memref<{2}x{3}xf32>
+  %w = builtin.unrealized_conversion_cast %rw : {1} to {4}
+  kern.gather ins(%w, %i : {4}, memref<{2}xi64>) outs(%y : memref<{2}x{3}xf32>)
+  return
+}
 )",
-        kRaw, c.rowBytes(), c.k, c.type, c.n);
+        number, kRaw, c.m, c.k, c.type);
+  if (c.kind == Case::Quantized)
+    body = productOf(c);
   else
     body = llvm::formatv("  kern.linear ins(%x, %w : memref<?x{0}xf32>, {1}) "
                          "outs(%y : memref<?x{2}xf32>)\n",
@@ -321,7 +458,7 @@ void *memcpy(void *p, const void *q, size_t n) {
 static char x{0}[{1}] __attribute__((aligned(64))), w{0}[{2}] __attribute__((aligned(64)));
 static char q{0}[{3}] __attribute__((aligned(64))), y{0}[{4}] __attribute__((aligned(64)));
 )",
-        i, c.x.size() * 4, c.weight.size(), c.m * c.rowBytes(), c.m * c.n * 4);
+        i, c.x.size() * 4, c.weight.size(), c.bytes(), c.m * c.n * 4);
     body += llvm::formatv("  all(63, 0, x{0}, sizeof x{0}), all(63, 0, w{0}, "
                           "sizeof w{0});\n",
                           i);
@@ -358,12 +495,12 @@ std::string outputsHere(const std::vector<Case> &cases) {
         reinterpret_cast<void (*)(float *, char *, char *, float *, int64_t)>(
             (*jit)->lookup("case" + std::to_string(i)));
     Aligned<float> x(c.x.size()), y(c.m * c.n, -1);
-    Aligned<char> weight(c.weight.size()), q(c.m * c.rowBytes());
+    Aligned<char> weight(c.weight.size()), q(c.bytes());
     std::copy(c.x.begin(), c.x.end(), x.data());
     std::copy(c.weight.begin(), c.weight.end(), weight.data());
     run(x.data(), weight.data(), q.data(), y.data(), c.m);
     if (c.hasBytes())
-      bytes.append(q.data(), c.m * c.rowBytes());
+      bytes.append(q.data(), c.bytes());
     if (c.kind == Case::Append) {
       EXPECT_EQ(std::string(q.data(), q.count),
                 std::string(c.cache.data(), c.cache.size()))
@@ -379,7 +516,7 @@ std::string outputsHere(const std::vector<Case> &cases) {
 
 struct Machine {
   const char *name, *triple, *cpu, *features, *emulator, *emulated;
-  size_t cases; ///< code of scalars takes long to make
+  Machines bit;
 };
 
 class CrossTest : public ::testing::TestWithParam<Machine> {
@@ -425,7 +562,7 @@ TEST_P(CrossTest, TheSameIntegers) {
   auto emulator = llvm::sys::findProgramByName(machine.emulator);
   if (!emulator)
     GTEST_SKIP() << machine.emulator << " is not installed";
-  std::vector<Case> cases = makeCases(machine.cases);
+  std::vector<Case> cases = makeCases(machine.bit);
   std::string expected = outputsHere(cases);
 
   Target target = llvm::cantFail(
@@ -458,11 +595,12 @@ TEST_P(CrossTest, TheSameIntegers) {
 INSTANTIATE_TEST_SUITE_P(
     Machines, CrossTest,
     ::testing::Values(Machine{"neon", "aarch64-linux-gnu", "", "",
-                              "qemu-aarch64", "max", 10},
+                              "qemu-aarch64", "max", Neon},
                       Machine{"dotprod", "aarch64-linux-gnu", "neoverse-n1", "",
-                              "qemu-aarch64", "max", 16},
+                              "qemu-aarch64", "max", Dot},
                       Machine{"scalar", "riscv64-linux-gnu", "generic-rv64",
-                              "+m,+a,+f,+d,+c", "qemu-riscv64", "rv64", 4}),
+                              "+m,+a,+f,+d,+c", "qemu-riscv64", "rv64",
+                              Scalar}),
     [](const auto &info) { return std::string(info.param.name); });
 
 } // namespace
