@@ -255,6 +255,12 @@ SymIndex SymbolicElements::Impl::computeShape(Value value) {
         shapeOfGather, shapeOfReduction, shapeOfLayer})
     if (auto shape = rule(ask, op))
       return *shape;
+  // Of ops of other dialects, those of plugins among them, traits tell.
+  if (op->getNumOperands() &&
+      (op->hasTrait<OpTrait::SameOperandsAndResultType>() ||
+       op->hasTrait<OpTrait::SameOperandsAndResultShape>()) &&
+      isa<RankedTensorType>(op->getOperand(0).getType()))
+    return SymIndex(ask.shape(op->getOperand(0)));
   return {};
 }
 

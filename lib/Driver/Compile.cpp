@@ -159,6 +159,8 @@ private:
       return code;
     if (int code = visitSlot(Slot::BeforeLower))
       return code;
+    if (failed(checkLowered(plugins, *model.module)))
+      return ModelAtFault;
     if (int code = step("lower", [&] { return lower(); }))
       return code;
     if (request.emit == "linalg")

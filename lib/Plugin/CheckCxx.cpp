@@ -278,6 +278,10 @@ static Expected<Trace> importNode(const SampleNode &node,
     out << makeModel(converter, node);
   }
   Listener listener(subject.dialects, /*threads=*/false);
+  // Handlers make ops of them.
+  for (const LoadedPlugin &plugin : subject.set.getPlugins())
+    for (const std::string &dialect : plugin.dialects)
+      listener.context.getOrLoadDialect(dialect);
   ImportOptions options;
   options.converters = subject.set.listConverters();
   auto model = importOnnx(listener.context, path, options);

@@ -103,3 +103,23 @@ llmc::runSlot(const PluginSet &plugins, Slot slot, ModuleOp module,
     }
   return llvm::Error::success();
 }
+
+LogicalResult llmc::checkLowered(const PluginSet &plugins, ModuleOp module) {
+  llvm::StringMap<StringRef> fileOf;
+  for (const LoadedPlugin &plugin : plugins.getPlugins())
+    for (const std::string &dialect : plugin.dialects)
+      fileOf[dialect] = plugin.file;
+  if (fileOf.empty())
+    return success();
+  llvm::SmallDenseSet<OperationName> told;
+  module.walk([&](Operation *op) {
+    auto file = fileOf.find(op->getName().getDialectNamespace());
+    if (file != fileOf.end() && told.insert(op->getName()).second)
+      op->emitOpError() << "of plugin '" << file->second
+                        << "' is left behind slot before-lower, and code is "
+                           "made of ops of llmc alone; have a pass of the "
+                           "plugin replace it by nn ops in that slot or before "
+                           "(PluginContent::join)";
+  });
+  return success(told.empty());
+}

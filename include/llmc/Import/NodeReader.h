@@ -125,6 +125,9 @@ public:
       if (mlir::failed(
               OpTy::setPropertiesFromAttr(properties, dictionary, emit)))
         return refuse();
+    } else {
+      // Ops of plugins may keep them as they come.
+      state.addAttributes(attributes);
     }
     llvm::SmallVector<mlir::Type> types;
     if (mlir::failed(OpTy::inferReturnTypes(

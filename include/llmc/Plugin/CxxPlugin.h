@@ -78,6 +78,11 @@ public:
     addPass([] { return std::make_unique<PassT>(); });
   }
 
+  /// A dialect, whose ops handlers and passes of the plugin make. A pass of the
+  /// plugin replaces them by nn ops in one of the slots up to BeforeLower; what is
+  /// left over is refused. llmc knows of them what their traits and interfaces say:
+  /// extents of a result that are not static only if it has the shape of the
+  /// operands (SameOperandsAndResultShape or -Type).
   template <typename DialectT> void addDialect() {
     dialects.push_back(
         {DialectT::getDialectNamespace().str(),

@@ -22,6 +22,11 @@ llvm::Error runSlot(const PluginSet &plugins, Slot slot, mlir::ModuleOp module,
                     std::vector<PassLine> &lines,
                     llvm::function_ref<void(llvm::StringRef pipeline)> begins);
 
+/// Behind the slot before-lower: reports the ops of dialects of plugins that are
+/// left in the module, one of each name, and fails if there are any.
+llvm::LogicalResult checkLowered(const PluginSet &plugins,
+                                 mlir::ModuleOp module);
+
 } // namespace llmc
 
 #endif // LLMC_PLUGIN_SLOTS_H

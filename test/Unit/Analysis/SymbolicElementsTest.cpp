@@ -66,6 +66,23 @@ TEST_F(SymbolicElementsTest, BindingStatesAPolicy) {
   EXPECT_TRUE(proof->alwaysVisible());
 }
 
+TEST_F(SymbolicElementsTest, TraitsTellShapesOfOpsOfOthers) {
+  // Nothing but its trait says what the first does to extents, and nothing of the
+  // second.
+  auto function = parse(R"(
+    func.func @f(%x: tensor<?x4xf32> {nn.dims = ["n", 4]}) -> tensor<?x4xf32> {
+      %0 = math.absf %x : tensor<?x4xf32>
+      %1 = builtin.unrealized_conversion_cast %0 : tensor<?x4xf32> to tensor<?x4xf32>
+      return %1 : tensor<?x4xf32>
+    })");
+  ASSERT_TRUE(function);
+  SymbolicElements elements(function);
+  SymExpr n = elements.context().symbol("n");
+  Value cast = returned(function);
+  EXPECT_EQ(elements.dim(cast.getDefiningOp()->getOperand(0), 0), n);
+  EXPECT_NE(elements.dim(cast, 0), n);
+}
+
 TEST_F(SymbolicElementsTest, LongGraphsCostNoStack) {
   std::string text = "func.func @f(%0: tensor<?xi64> {nn.dims = [\"n\"]}, %x: "
                      "tensor<?xi64> {nn.dims = [\"n\"]}) -> tensor<?xi64> {\n";
