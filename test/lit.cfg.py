@@ -8,7 +8,7 @@ import lit.formats
 config.name = "llmc"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".test"]
-config.excludes = ["models", "Unit", "EndToEnd"]
+config.excludes = ["models", "Unit", "EndToEnd", "dialect"]
 config.test_source_root = os.path.join(config.llmc_source_dir, "test")
 config.test_exec_root = os.path.join(config.llmc_binary_dir, "test")
 config.environment["PATH"] = os.pathsep.join(
