@@ -23,6 +23,14 @@ LevelCoder::LevelCoder(const FormatDescription &format)
     return;
   }
   unsigned count = format.getCodeCount();
+  if (format.terms.size() > 1) {
+    std::vector<int8_t> all;
+    for (const Term &term : format.terms)
+      for (unsigned code = 0; code < count; ++code)
+        all.push_back(static_cast<int8_t>(term.levels.get(code)));
+    sums.emplace(std::move(all), static_cast<unsigned>(format.terms.size()));
+    return;
+  }
   for (unsigned code = 1; code < count; ++code)
     if (std::abs(levels.get(code)) < std::abs(levels.get(zeroCode)))
       zeroCode = code;
@@ -118,9 +126,25 @@ static void roundTable(const float *values, int64_t count, const float *borders,
   }
 }
 
+void LevelCoder::encodeSums(ArrayRef<float> values, int64_t width,
+                            ArrayRef<float> scales, ArrayRef<float> minimums,
+                            uint8_t *codes) const {
+  size_t groups = scales.size() / sums->getTerms();
+  for (size_t g = 0; g < groups; ++g) {
+    SmallVector<double, kMaxTerms> own;
+    for (size_t at = g; at < scales.size(); at += groups)
+      own.push_back(scales[at]);
+    SumOrder order = sums->sort(own, minimums.empty() ? 0 : minimums[g]);
+    for (float value : values.slice(g * width).take_front(width))
+      *codes++ = order.find(value);
+  }
+}
+
 void LevelCoder::encodeRow(ArrayRef<float> values, int64_t width,
                            ArrayRef<float> scales, ArrayRef<float> minimums,
                            uint8_t *codes, ArrayRef<float> importance) const {
+  if (sums)
+    return encodeSums(values, width, scales, minimums, codes);
   int64_t columns = values.size();
   SmallVector<float, 256> inverse;
   inverse.reserve(scales.size());

@@ -6,6 +6,7 @@
 // this file and those of the quantizers make a plugin of that vendor.
 //
 //===----------------------------------------------------------------------===//
+#include "AlternatingSums.h"
 #include "RowQuantizer.h"
 #include "Sinq.h"
 
@@ -153,6 +154,15 @@ static int quantize(Quantizer quantizer, const Work &work,
   const llmc_format &format = *work.job.format;
   if (format.dense)
     return convertRows(work, from);
+  if (isSum(format) && quantizer != Quantizer::Hqq) {
+    bool searches = quantizer == Quantizer::Mse;
+    return quantizeRows(
+        work, columnScale,
+        AlternatingSums(format,
+                        searches ? settings.getInteger("candidates") : 1,
+                        searches ? settings.getInteger("refinements") : 0),
+        from);
+  }
   switch (quantizer) {
   case Quantizer::Rtn:
     return quantizeRows(work, columnScale,
@@ -349,8 +359,13 @@ static constexpr llmc_method makeMethod(const char *name, const char *summary,
                                         const llmc_option (&options)[N],
                                         uint64_t uses,
                                         decltype(llmc_method::run) run) {
-  return {sizeof(llmc_method),       name, summary, options, N,
-          uses | LLMC_TAKES_VECTORS, run};
+  return {sizeof(llmc_method),
+          name,
+          summary,
+          options,
+          N,
+          uses | LLMC_TAKES_VECTORS | LLMC_TAKES_SUMS,
+          run};
 }
 
 static constexpr llmc_method kMethods[] = {

@@ -130,6 +130,7 @@ struct llmc_run {
       : request(request), format(*request.format), matrix(std::move(matrix)),
         memory(request.memory ? *request.memory : heap),
         columns(request.weight.columns), groups(this->matrix.getGroups()),
+        terms(std::max<int64_t>(1, format.terms.size())),
         rowCodes(format.getCodesOfRow(columns)),
         width(format.isDense() ? 0 : format.getGroupColumns(columns)),
         largest(request.weight.rows), written(request.weight.rows) {
@@ -245,7 +246,7 @@ struct llmc_run {
                     MutableArrayRef(stored.codes).slice(row * codes, codes));
     if (error)
       return fail("row " + Twine(row) + ": " + toString(std::move(error)));
-    written[row] |= chain ? kMinimums : kScales;
+    written[row] |= chain == format.terms.size() ? kMinimums : kScales;
     return LLMC_METHOD_OK;
   }
 
@@ -306,7 +307,7 @@ struct llmc_run {
   std::optional<LevelCoder> coder;
   Heap heap;
   MethodMemory &memory;
-  const int64_t columns, groups, rowCodes, width;
+  const int64_t columns, groups, terms, rowCodes, width;
   std::vector<float> inverseScale, importance;
   ArrayRef<float> meanSquare;
   std::once_flag weighing;
@@ -432,7 +433,8 @@ static int eachRow(llmc_run *run, llmc_row_body body, void *context,
   int64_t each = std::max<int64_t>(1, kTaskNumbers / run->columns);
   return run->loop(divideCeil(rows, each), from, to, [&](int64_t task) {
     Array<float> values(run->memory, run->columns),
-        scales(run->memory, run->groups), minimums(run->memory, run->groups);
+        scales(run->memory, run->terms * run->groups),
+        minimums(run->memory, run->groups);
     Array<uint8_t> codes(run->memory, run->columns);
     if (!values.get() || !scales.get() || !minimums.get() || !codes.get())
       return run->fail(kOutOfMemory);
@@ -485,11 +487,15 @@ static int storeScales(llmc_run *run, int64_t row, float *scales) {
       largest = std::max(largest, std::abs(scales[g]));
     run->largest[row] = largest;
   }
-  return run->store(0, row, scales);
+  for (int64_t term = 0; term < run->terms; ++term)
+    if (int status = run->store(term, row,
+                                scales ? scales + term * run->groups : scales))
+      return status;
+  return LLMC_METHOD_OK;
 }
 
 static int storeMinimums(llmc_run *run, int64_t row, float *minimums) {
-  return run->store(1, row, minimums);
+  return run->store(run->terms, row, minimums);
 }
 
 static int encodeRow(llmc_run *run, int64_t row, const float *values,
@@ -503,7 +509,8 @@ static int encodeRow(llmc_run *run, int64_t row, const float *values,
     return run->fail("expected values, scales and, where the format has them, "
                      "minimums, but got a null pointer");
   run->coder->encodeRow(
-      ArrayRef(values, run->columns), run->width, ArrayRef(scales, run->groups),
+      ArrayRef(values, run->columns), run->width,
+      ArrayRef(scales, run->terms * run->groups),
       hasMinimum ? ArrayRef(minimums, run->groups) : ArrayRef<float>(),
       run->matrix.codes.data() + row * run->rowCodes, run->getImportance());
   run->written[row] |= kCodes;
@@ -615,19 +622,32 @@ Expected<MethodResult> llmc::runTable(const Method &method,
   described.name = format.name.c_str();
   described.dense = static_cast<uint32_t>(format.dense);
   std::vector<int8_t> levels;
-  llmc_chain scale, minimum;
+  SmallVector<const int8_t *, kMaxTerms> termLevels;
+  SmallVector<llmc_chain, kMaxTerms> scales;
+  SmallVector<const llmc_chain *, kMaxTerms> termScales;
+  llmc_chain minimum;
   if (!format.isDense()) {
     described.bits = format.indexBits;
     described.level_count = format.getCodeCount();
     described.weights = format.weightsPerIndex;
-    for (unsigned code = 0; code < format.getLevelCount(); ++code)
-      levels.push_back(static_cast<int8_t>(format.terms[0].levels.get(code)));
-    described.even = format.terms[0].levels.table.empty();
+    for (const Term &term : format.terms) {
+      for (unsigned code = 0; code < format.getLevelCount(); ++code)
+        levels.push_back(static_cast<int8_t>(term.levels.get(code)));
+      scales.push_back(describeChain(term.scale));
+    }
+    for (size_t t = 0; t < format.terms.size(); ++t) {
+      termLevels.push_back(levels.data() + t * format.getLevelCount());
+      termScales.push_back(&scales[t]);
+    }
+    described.even =
+        format.terms.size() == 1 && format.terms[0].levels.table.empty();
     described.levels = levels.data();
     described.lowest = format.getLowestLevel();
     described.highest = format.getHighestLevel();
-    scale = describeChain(format.terms[0].scale);
-    described.scale = &scale;
+    described.scale = scales.data();
+    described.term_count = format.terms.size();
+    described.term_levels = termLevels.data();
+    described.term_scales = termScales.data();
     if (format.hasMinimum) {
       minimum = describeChain(format.minimum);
       described.minimum = &minimum;

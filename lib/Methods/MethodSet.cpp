@@ -145,8 +145,9 @@ static Expected<Method> readMethod(const Twine &what, const llmc_method &from,
   if (Error error = readOptions(what, from, method))
     return std::move(error);
   // Bits that are not known here are of statistics that are not there.
-  method.uses = from.uses & (LLMC_USES_MEAN_ABSOLUTE | LLMC_USES_MEAN_SQUARE |
-                             LLMC_USES_GRAM | LLMC_TAKES_VECTORS);
+  method.uses =
+      from.uses & (LLMC_USES_MEAN_ABSOLUTE | LLMC_USES_MEAN_SQUARE |
+                   LLMC_USES_GRAM | LLMC_TAKES_VECTORS | LLMC_TAKES_SUMS);
   if (!from.run)
     return createStringError(what + ".run: expected a function but got a null "
                                     "pointer");

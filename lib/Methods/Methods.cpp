@@ -30,10 +30,19 @@ static Error checkRequest(const Method &method, const MethodRequest &request) {
     return createStringError("expected a format and options");
   if (Error error = verify(*request.format))
     return error;
-  if (!request.format->isDense() && request.format->terms.size() != 1)
-    return createStringError("expected a format of one term but '" +
-                             request.format->name + "' has " +
-                             Twine(request.format->terms.size()));
+  if (size_t terms = request.format->terms.size(); terms > 1) {
+    std::string sum = ("'" + request.format->name + "' is a sum of " +
+                       Twine(terms) + " products")
+                          .str();
+    if (request.format->isVector())
+      return createStringError(sum + " of vectors, which no method makes; "
+                                     "expected vectors or sums");
+    if (!(method.uses & LLMC_TAKES_SUMS))
+      return createStringError("method " + method.name +
+                               " makes no sums, and " + sum +
+                               "; expected a format of one, such as i4g32, or "
+                               "another method, such as mse");
+  }
   if (request.format->hasMinimum && request.format->minimum.ofScale)
     return createStringError("format '" + request.format->name +
                              "' has zero points: it is read from models but "

@@ -44,13 +44,15 @@ struct RowWork {
   int compress(llmc_row &given) const {
     const llmc_host &host = work.host;
     const llmc_job &job = work.job;
-    size_t groups = job.groups;
+    size_t groups = job.groups, scales = isSum(*job.format)
+                                             ? groups * job.format->term_count
+                                             : groups;
     Row row{*job.format,
             grid,
             job.group_columns,
             ArrayRef(given.values, job.columns),
             importance,
-            MutableArrayRef(given.scales, groups),
+            MutableArrayRef(given.scales, scales),
             MutableArrayRef(given.minimums, groups)};
     solver.propose(row);
     SmallVector<float, 512> wanted(row.scales);

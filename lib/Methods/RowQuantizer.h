@@ -18,6 +18,7 @@
 #ifndef LLMC_LIB_METHODS_ROWQUANTIZER_H
 #define LLMC_LIB_METHODS_ROWQUANTIZER_H
 
+#include "llmc/Formats/SumSearch.h"
 #include "llmc/Formats/VectorSearch.h"
 #include "llmc/Plugin/plugin.h"
 #include "llvm/ADT/ArrayRef.h"
@@ -27,7 +28,12 @@
 
 namespace llmc {
 
-/// The levels of a format, as solvers need them.
+/// Whether a format is a sum of several products.
+inline bool isSum(const llmc_format &format) {
+  return LLMC_PLUGIN_HAS(&format, term_scales) && format.term_count > 1;
+}
+
+/// The levels of a format, as solvers need them; of several terms, of the first.
 class LevelGrid {
 public:
   explicit LevelGrid(const llmc_format &format);
@@ -66,10 +72,11 @@ struct Row {
   /// How much the square of an error counts in each column; empty is the same
   /// for all.
   llvm::ArrayRef<float> importance;
-  /// [groups] each. Minimums are zeros where the format has none.
+  /// [groups] each, scales of several terms [terms][groups]. Minimums are zeros
+  /// where the format has none.
   llvm::MutableArrayRef<float> scales, minimums;
 
-  int64_t getGroups() const { return static_cast<int64_t>(scales.size()); }
+  int64_t getGroups() const { return static_cast<int64_t>(minimums.size()); }
   llvm::ArrayRef<float> getGroup(int64_t group) const {
     return values.slice(group * width).take_front(width);
   }

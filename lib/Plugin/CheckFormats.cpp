@@ -93,17 +93,23 @@ static Error checkNearest(ArrayRef<float> values, QuantizedMatrix matrix) {
     int64_t weights = format.weightsPerIndex;
     for (int64_t k = 0; k < columns; k += weights) {
       int64_t used = std::min(weights, columns - k);
-      double scale = matrix.getChainValue(0, row, k / width),
-             minimum = format.hasMinimum
-                           ? matrix.getChainValue(1, row, k / width)
-                           : 0,
-             best = INFINITY;
+      auto number = [&](unsigned chain) {
+        return matrix.getChainValue(chain, row, k / width);
+      };
+      double minimum = format.hasMinimum ? number(format.terms.size()) : 0,
+             steps = 0, best = INFINITY;
+      SmallVector<double, kMaxTerms> scales;
+      for (unsigned t = 0; t < format.terms.size(); ++t) {
+        scales.push_back(number(t));
+        steps += std::abs(scales.back());
+      }
       for (unsigned code = 0; code < format.getCodeCount(); ++code) {
         double distance = 0;
         for (int64_t i = 0; i < used; ++i) {
-          int level = format.terms[0].levels.get(code * weights + i);
-          distance =
-              std::hypot(distance, scale * level + minimum - stored[k + i]);
+          double value = minimum;
+          for (auto [scale, term] : zip_equal(scales, format.terms))
+            value += scale * term.levels.get(code * weights + i);
+          distance = std::hypot(distance, value - stored[k + i]);
         }
         best = std::min(best, distance);
       }
@@ -114,7 +120,7 @@ static Error checkNearest(ArrayRef<float> values, QuantizedMatrix matrix) {
       }
       // Sums of squares are compared in f32 where levels are vectors.
       double rounding = weights > 1 ? 1e-3 : 1e-5;
-      if (error > best + rounding * (size + std::abs(scale)))
+      if (error > best + rounding * (size + steps))
         return createStringError(
             formatv("row {0}, column {1}: expected {2} to be stored within "
                     "{3:E2} but got {4}",
@@ -126,8 +132,8 @@ static Error checkNearest(ArrayRef<float> values, QuantizedMatrix matrix) {
 }
 
 static Expected<std::string> checkRoundTrip(const FormatDescription &format) {
-  if (format.terms.size() > 1)
-    return std::string("no method makes formats of several terms");
+  if (format.terms.size() > 1 && format.isVector())
+    return std::string("no method makes sums of products of vectors");
   static const MethodSet methods = MethodSet::makeBuiltin();
   double relative = 0;
   std::pair<int64_t, int64_t> shapes[] = {{1, 1},   {3, 37}, {33, 300},
@@ -159,6 +165,11 @@ static Expected<std::string> checkRoundTrip(const FormatDescription &format) {
       relative = measureError(request.weight, result->matrix).getRelative();
     }
   }
+  if (format.terms.size() > 1)
+    return formatv("{0} shapes, each number at its nearest of sums of {1} "
+                   "products; relative error of rtn {2:F4}",
+                   std::size(shapes), format.terms.size(), relative)
+        .str();
   return formatv("{0} shapes, each {1} at its nearest of levels from {2} to "
                  "{3}; relative error of rtn {4:F4}",
                  std::size(shapes), format.isVector() ? "vector" : "number",

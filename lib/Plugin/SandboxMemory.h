@@ -18,6 +18,9 @@ struct Part {
   size_t offset = 0, bytes = 0;
 };
 
+/// Of all terms, and the minimum.
+inline constexpr unsigned kMostChains = kMaxTerms + 1;
+
 /// Written by the compiler before a runner begins.
 struct Request {
   int64_t rows = 0, columns = 0;
@@ -26,7 +29,7 @@ struct Request {
   Part weight, meanAbsolute, meanSquare, gram, columnScale, integers, reals;
   Part name, method, format;
   /// Room for what comes of it; `text` is for the note or the error.
-  Part codes, chainReals[2], chainCodes[2], scale, text;
+  Part codes, chainReals[kMostChains], chainCodes[kMostChains], scale, text;
 };
 
 enum class State : uint32_t { Running, Done, Failed };

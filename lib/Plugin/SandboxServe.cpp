@@ -58,7 +58,7 @@ static int64_t getDataBytes() {
 static void limitMemory(const Request &request, const SandboxLimits &limits) {
   int64_t bytes = getDataBytes() + ((limits.megabytes + kOwnMegabytes) << 20);
   bytes += static_cast<int64_t>(request.codes.bytes + request.scale.bytes);
-  for (int i : {0, 1})
+  for (unsigned i = 0; i < kMostChains; ++i)
     bytes += static_cast<int64_t>(request.chainReals[i].bytes +
                                   request.chainCodes[i].bytes);
   // The next matrix may need more.

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "llmc/Recipes/Recipe.h"
 #include "llmc/Formats/Format.h"
+#include "llmc/Plugin/plugin.h"
 #include "llmc/Support/Nearest.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -318,11 +319,12 @@ private:
     auto format = scope.formats.parse(rule.format);
     if (!format)
       return fail(&node, toString(format.takeError()));
-    if (format->terms.size() > 1)
+    if (format->terms.size() > 1 && !(method->uses & LLMC_TAKES_SUMS))
       return fail(&node, "format '" + format->name + "' is a sum of " +
                              std::to_string(format->terms.size()) +
-                             " products, which no method makes; expected a "
-                             "format of one term");
+                             " products, which method '" + rule.method +
+                             "' does not make; expected a format of one, or "
+                             "another method, such as mse");
     rule.format = getCanonicalName(*format);
     rule.description = std::move(*format);
     SmallVector<std::pair<StringRef, StringRef>> settings;

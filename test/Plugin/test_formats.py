@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import unittest
 from pathlib import Path
 
@@ -13,6 +14,17 @@ import onnx
 from installed import BUILD, ROOT, Installed
 from onnx import TensorProto, helper, numpy_helper
 
+PLANES = """#include <llmc/Plugin/plugin.h>
+static const llmc_chain scale = {.size = sizeof(llmc_chain), .real = LLMC_REAL_F32};
+static const int8_t signs[3][8] = {{-1, 1, -1, 1, -1, 1, -1, 1}, {-1, -1, 1, 1, -1, -1, 1, 1}, {-1, -1, -1, -1, 1, 1, 1, 1}};
+#define TERM(t) {.size = sizeof(llmc_term), .levels = signs[t], .lowest = -1, .highest = 1, .scale = &scale}
+static const llmc_term terms[] = {TERM(0), TERM(1), TERM(2)};
+static const llmc_format_definition formats[] = {{.size = sizeof(llmc_format_definition), .name = "bits.planes", .summary = "three planes of signs",
+                                                  .bits = 3, .group = 64, .terms = terms, .term_count = 3}};
+static const llmc_plugin plugin = {.size = sizeof(llmc_plugin), .abi = LLMC_PLUGIN_ABI, .needs = 2, .vendor = "bits", .version = "1.0",
+                                   .formats = formats, .format_count = 1};
+LLMC_PLUGIN_EXPORT const llmc_plugin *llmc_plugin_v1(void) { return &plugin; }
+"""
 CASES = Path(onnx.__file__).parent / "backend/test/data/node"
 
 
@@ -122,6 +134,47 @@ class Formats(Installed):
         said = self.run_llmc("compile", ROOT / "test/models/llama/optimum", "-o", "lm", "--recipe", "lm.yaml", "--entry", "lm", code=2)
         self.assertIn("format 'example.mxfp4': ", said)
         self.assertIn("--plugin FILE loads those of a plugin", said)
+
+    def test_sums_of_products(self):
+        """Three planes of signs (W = a A + b B + c C), from a recipe to the product, and in a sandbox."""
+        planes, same = self.folder / "planes.so", BUILD / "test/Unit/plugins/same.so"
+        (self.folder / "planes.c").write_text(PLANES)
+        subprocess.run(["cc", "-shared", "-fPIC", f"-I{self.prefix}/include", "planes.c", "-o", planes], cwd=self.folder, check=True)
+        weights = np.random.default_rng(5).standard_normal((24, 192)).astype(np.float32)
+        x = np.random.default_rng(6).standard_normal((9, 192)).astype(np.float32)
+        np.save(self.folder / "x.npy", x)
+        text = "quantize: [{method: METHOD, format: bits.planes, activations: f32}]\n"
+        line = self.compile("sums", weights, text.replace("METHOD", "mse"), "--plugin", planes)
+        self.assertEqual(line["format"], "bits.planesg64")
+        stored = self.decode("sums", 192)
+        error = np.linalg.norm(stored - weights) / np.linalg.norm(weights)
+        self.assertAlmostEqual(line["relative_error"], error, 5)
+        # Greedy planes (Guo et al., Network Sketching, 2017): the signs of what is left, and the mean of its magnitudes.
+        rest = weights.astype(np.float64).reshape(-1, 64)
+        for _ in range(3):
+            rest = rest - np.where(rest < 0, -1, 1) * np.abs(rest).mean(1, keepdims=True)
+        self.assertLess(error, 0.97 * np.linalg.norm(rest) / np.linalg.norm(weights))
+        for group in stored.reshape(-1, 64):
+            numbers = np.unique(np.round(group / np.abs(group).max(), 5))
+            self.assertLessEqual(len(numbers), 8)
+            self.assertGreater(len(numbers), 4)
+        self.run_llmc("run", "sums", "--input", "x=x.npy", "--output-dir", "sums-out")
+        np.testing.assert_allclose(np.load(self.folder / "sums-out/y.npy"), x.astype(np.float64) @ stored.T.astype(np.float64), rtol=1e-4, atol=1e-4)
+        # The method as one of a plugin, beside the compiler and in a process of its own.
+        for name, more in (("beside", ()), ("apart", ("--plugin-sandbox",))):
+            self.compile(name, weights, text.replace("METHOD", "same.mse"), "--plugin", planes, "--plugin", same, *more)
+            self.assertEqual(self.stored(name), self.stored("sums"))
+        (self.folder / "hqq.yaml").write_text(text.replace("METHOD", "hqq"))
+        said = self.run_llmc("compile", "sums.onnx", "-o", "none", "--recipe", "hqq.yaml", "--plugin", planes, code=1)
+        self.assertIn("even levels with a minimum, such as u4g64, but got 'bits.planesg64'", said)
+        ternary = self.build(ROOT / "plugins/ternary", "ternary")
+        (self.folder / "other.yaml").write_text(text.replace("METHOD", "example.ternary"))
+        said = self.run_llmc("compile", "sums.onnx", "-o", "none", "--recipe", "other.yaml", "--plugin", planes, "--plugin", ternary, code=2)
+        self.assertIn("format 'bits.planesg64' is a sum of 3 products, which method 'example.ternary' does not make", said)
+        report = json.loads(self.run_llmc("plugin", "check", planes, "--json"))
+        self.assertTrue(report["passed"])
+        values, = (c["text"] for c in report["checks"] if (c["format"], c["check"]) == ("as it is", "values"))
+        self.assertIn("each number at its nearest of sums of 3 products", values)
 
     def test_list_and_check(self):
         said = json.loads(self.run_llmc("plugin", "list", "--json", "--plugin", self.plugin))

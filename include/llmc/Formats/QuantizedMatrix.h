@@ -11,6 +11,7 @@
 #define LLMC_FORMATS_QUANTIZEDMATRIX_H
 
 #include "llmc/Formats/Format.h"
+#include "llmc/Formats/SumSearch.h"
 #include "llmc/Formats/VectorSearch.h"
 #include <optional>
 #include <vector>
@@ -120,16 +121,16 @@ float getLargestReal(RealType type);
 /// The smallest normal number of a real.
 float getSmallestReal(RealType type);
 
-/// Finds the nearest level of a format with one term, or the nearest vector of
-/// levels: built once, used for every row.
+/// Finds the nearest level, vector of levels, or sum of products: built once, used
+/// for every row.
 class LevelCoder {
 public:
-  /// The format must have exactly one term.
+  /// The format must have a term, and of vectors no more.
   explicit LevelCoder(const FormatDescription &format);
 
   /// For each value of a row the code for which `scale * level + minimum` is
-  /// nearest. `scales` and `minimums` have an entry for each group of
-  /// `groupColumns`; no minimums are zeros. Where a scale is 0, or so small that
+  /// nearest. `scales` [terms][groups] and `minimums` have an entry for each group
+  /// of `groupColumns`; no minimums are zeros. Where a scale is 0, or so small that
   /// it has no reciprocal, the code has the level nearest to 0.
   ///
   /// A code of a vector is the one of the smallest sum of squared errors, each
@@ -140,12 +141,17 @@ public:
                  uint8_t *codes, llvm::ArrayRef<float> importance = {}) const;
 
   /// The level of each of `count` values that are in units of the scale. Not of
-  /// vectors.
+  /// vectors and sums.
   void roundToLevels(const float *values, int64_t count, float *levels) const;
 
 private:
-  /// Of vectors alone, which use nothing below.
+  void encodeSums(llvm::ArrayRef<float> values, int64_t groupColumns,
+                  llvm::ArrayRef<float> scales, llvm::ArrayRef<float> minimums,
+                  uint8_t *codes) const;
+
+  /// Of vectors, or sums, alone, which use nothing below.
   std::optional<VectorSearch> vectors;
+  std::optional<SumSearch> sums;
   bool affine;
   /// Affine formats: level = code + offset.
   float offset = 0;

@@ -68,8 +68,9 @@ extern "C" {
 #endif
 
 /* Counts what was appended to this header: 2 has formats of plugins, 3 metrics
- * and transforms of formats, 4 formats of vectors. */
-#define LLMC_PLUGIN_ABI 4
+ * and transforms of formats, 4 formats of vectors, 5 methods for sums of several
+ * products. */
+#define LLMC_PLUGIN_ABI 5
 
 #if defined(_WIN32)
 #define LLMC_PLUGIN_EXPORT __declspec(dllexport)
@@ -172,8 +173,13 @@ typedef struct llmc_chain {
  * with code k / weights of the row. Such formats are given to methods that have
  * LLMC_TAKES_VECTORS.
  *
- * In a dense format there are no codes: every number is stored by itself. Formats
- * that are sums of several products are not given to methods. */
+ * In a format that is a sum of several products, the value of a code is
+ *
+ *   sum over t of scale_t[r][g] * term_levels[t][code] + minimum[r][g]
+ *
+ * Such formats are given to methods that have LLMC_TAKES_SUMS.
+ *
+ * In a dense format there are no codes: every number is stored by itself. */
 typedef struct llmc_format {
   size_t size;
   const char *name; /* for messages: "u4g64.f16" */
@@ -192,6 +198,11 @@ typedef struct llmc_format {
    * [level_count][weights], and a row has columns / weights codes, rounded up. */
   uint32_t weights;
   uint32_t reserved; /* 0 */
+  /* Since 5: products of the sum, 1 to 3; 0 in a dense format. `levels` and
+   * `scale` are those of the first; of a sum of several, `even` is 0. */
+  uint64_t term_count;
+  const int8_t *const *term_levels;     /* [term_count], each as `levels` */
+  const llmc_chain *const *term_scales; /* [term_count], each as `scale` */
 } llmc_format;
 
 /* ---- jobs -----------------------------------------------------------------*/
@@ -216,6 +227,10 @@ typedef struct llmc_statistics {
  * vectors is. One that chooses scales and minimums and leaves codes to encode_row
  * does; one that writes codes must count them by llmc_format.weights. */
 #define LLMC_TAKES_VECTORS ((uint64_t)8)
+
+/* Since 5: the method knows what a sum of several products is. Of those, scales
+ * are [term_count][groups] in llmc_row, store_scales and encode_row. */
+#define LLMC_TAKES_SUMS ((uint64_t)16)
 
 /* One matrix to compress. It and all that it points to belong to llmc, are not
  * written to, and live until `run` returns. */
@@ -245,8 +260,10 @@ typedef struct llmc_job {
 typedef struct llmc_row {
   size_t size;
   int64_t index;
-  float *values;   /* [columns], as `read` gives them */
-  float *scales;   /* [groups], not initialized */
+  float *values; /* [columns], as `read` gives them */
+  /* [groups], not initialized; in a sum of several products
+   * [term_count][groups]. */
+  float *scales;
   float *minimums; /* [groups], zeros */
   uint8_t *codes;  /* [columns], not initialized */
 } llmc_row;
@@ -408,8 +425,7 @@ typedef struct llmc_term {
  *
  * Recipes say the name, and may say the group and the chains behind it, as for
  * formats of llmc: vendor.name, vendor.nameg64, vendor.namerow.f16,
- * vendor.nameg64.f32r-u8. A format of several terms has the chains of the table;
- * no method makes one so far. */
+ * vendor.nameg64.f32r-u8. A format of several terms has the chains of the table. */
 typedef struct llmc_format_definition {
   size_t size;
   /* "vendor.name", as for methods. No name may be read as that of another format

@@ -81,6 +81,9 @@ TEST(PluginAbi, WhatWasAppendedStaysWhereItIs) {
   LLMC_NEW_AT(llmc_format_definition, reserved_too, 68);
   LLMC_NEW_AT(llmc_format, weights, 64);
   LLMC_NEW_AT(llmc_format, reserved, 68);
+  LLMC_NEW_AT(llmc_format, term_count, 72);
+  LLMC_NEW_AT(llmc_format, term_levels, 80);
+  LLMC_NEW_AT(llmc_format, term_scales, 88);
   LLMC_NEW_AT(llmc_host, read_plain, 136);
 
   LLMC_NEW_AT(llmc_plugin, metrics, 64);
@@ -107,7 +110,7 @@ TEST(PluginAbi, WhatWasAppendedStaysWhereItIs) {
   EXPECT_GE(sizeof(llmc_metric), 72u);
   EXPECT_GE(sizeof(llmc_term), 40u);
   EXPECT_GE(sizeof(llmc_format_definition), 72u);
-  EXPECT_GE(sizeof(llmc_format), 72u);
+  EXPECT_GE(sizeof(llmc_format), 96u);
   EXPECT_GE(sizeof(llmc_host), 144u);
 }
 
@@ -202,6 +205,7 @@ TEST(PluginAbi, NumbersKeepTheirMeaning) {
   EXPECT_EQ(LLMC_USES_MEAN_SQUARE, 2u);
   EXPECT_EQ(LLMC_USES_GRAM, 4u);
   EXPECT_EQ(LLMC_TAKES_VECTORS, 8u);
+  EXPECT_EQ(LLMC_TAKES_SUMS, 16u);
   EXPECT_EQ(LLMC_AGGREGATE_MEAN, 1);
   EXPECT_EQ(LLMC_AGGREGATE_EXP_MEAN, 2);
   EXPECT_EQ(LLMC_AGGREGATE_ROOT_MEAN, 3);

@@ -239,7 +239,7 @@ TEST(PluginTable, IsCheckedBeforeItsNamesAreKnown) {
   expectRefused("small_plugin",
                 "llmc_plugin: expected a size of at least 48 bytes but got 8");
   expectRefused("huge_plugin", "llmc_plugin: expected a size of at least 48");
-  expectRefused("old_host", "this llmc has plugin interface 4, but the plugin "
+  expectRefused("old_host", "this llmc has plugin interface 5, but the plugin "
                             "needs 99; a newer llmc runs it");
   expectRefused("no_methods", "methods: expected 2 but got a null pointer");
   expectRefused("many_methods",
