@@ -164,7 +164,8 @@ TEST(Sums, AreFoundWhereTheyAreExact) {
   std::mt19937 random(3);
   for (int64_t row = 0; row < 8; ++row)
     for (int64_t k = 0; k < 96; ++k) {
-      float scale = 1 + static_cast<float>(row * 3 + k / 32) / 7;
+      auto group = row * 3 + k / 32;
+      float scale = 1 + static_cast<float>(group) / 7;
       matrix.at(row, k) = scale * (static_cast<float>(random() % 8) * 2 - 7);
     }
   double squares = 0;
