@@ -7,9 +7,10 @@
 //   bench-methods --model FILE
 //     quality: the linears of a model in llama2.c's version 0 format
 //
-// Speed is that of methods and packing alone: matrices are in memory. Their
-// numbers are normal, with a scale for each row and column, as those of language
-// models are.
+// Speed is that of methods and packing alone: matrices are in memory. How long it
+// takes to read them from there stands beside it: the rows, and before them the
+// pieces of columns that sinq evens out. Numbers are normal, with a scale for each
+// row and column, as those of language models are.
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Formats/Layout.h"
@@ -94,6 +95,31 @@ static std::vector<float> makeMatrix(int64_t rows, int64_t columns) {
   return values;
 }
 
+/// Seconds for reading what a method reads, and doing nothing with it.
+static double readAll(const MatrixView &view, bool pieces, Workers &workers) {
+  double start = now();
+  if (pieces) {
+    int64_t width = getTogetherColumns(view.rows, view.columns, {});
+    workers(divideCeil(view.columns, width), [&](int64_t index) {
+      int64_t begin = index * width,
+              end = std::min(view.columns, begin + width);
+      std::vector<float> piece((end - begin) * TileWriter::kRows);
+      for (int64_t row = 0; row < view.rows; ++row)
+        view.read(row, begin, end,
+                  piece.data() + row % TileWriter::kRows * (end - begin));
+    });
+  }
+  constexpr int64_t kTaskRows = 16;
+  workers(divideCeil(view.rows, kTaskRows), [&](int64_t index) {
+    std::vector<float> values(view.columns);
+    int64_t begin = index * kTaskRows,
+            end = std::min(view.rows, begin + kTaskRows);
+    for (int64_t row = begin; row < end; ++row)
+      view.read(row, 0, view.columns, values.data());
+  });
+  return now() - start;
+}
+
 static Error measureSpeed(Workers &workers, double millions, bool quick) {
   // Shapes of models from 0.1 to 8 billion weights.
   std::pair<int64_t, int64_t> shapes[] = {
@@ -109,15 +135,17 @@ static Error measureSpeed(Workers &workers, double millions, bool quick) {
   for (auto [rows, columns] : shapes)
     matrices.push_back(makeMatrix(rows, columns));
   outs() << "cpu: " << sys::getHostCPUName() << "\n\n";
-  outs() << formatv("{0,-12} {1,-10} {2,10} {3,12} {4,12}\n", "method",
-                    "format", "weights", "M weights/s", "packing");
+  outs() << formatv("{0,-12} {1,-10} {2,10} {3,12} {4,12} {5,12}\n", "method",
+                    "format", "weights", "M weights/s", "reading", "packing");
   for (auto &[setting, format] : cases) {
-    double wanted = millions * 1e6, spent = 0, packing = 0, done = 0;
+    double wanted = millions * 1e6, spent = 0, reading = 0, packing = 0,
+           done = 0;
     // Slow methods need no billion to be measured.
     while (done < wanted && spent < 20)
       for (auto [index, shape] : enumerate(shapes)) {
         auto [rows, columns] = shape;
         Weight weight{"synthetic", rows, columns, matrices[index]};
+        reading += readAll(weight.view(), setting.method == "sinq", workers);
         double start = now();
         auto result = compress(setting, format, weight.view(), workers);
         if (!result)
@@ -136,9 +164,10 @@ static Error measureSpeed(Workers &workers, double millions, bool quick) {
         spent += middle - start;
         done += static_cast<double>(rows) * static_cast<double>(columns);
       }
-    outs() << formatv("{0,-12} {1,-10} {2,8:F0} M {3,12:F0} {4,12:F0}\n",
+    outs() << formatv("{0,-12} {1,-10} {2,8:F0} M {3,12:F0} {4,12:F0} "
+                      "{5,12:F0}\n",
                       setting.getName(), format, done / 1e6, done / spent / 1e6,
-                      done / packing / 1e6);
+                      done / reading / 1e6, done / packing / 1e6);
     outs().flush();
   }
   return Error::success();
