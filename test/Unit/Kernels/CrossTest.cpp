@@ -3,14 +3,14 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Products whose every number is an integer that f32 holds exactly, so that no
-// order of additions can change them: inputs of up to 127, as bf16 holds
-// them, too (or, in codes of 16 bits, 32639), in groups that have that number,
-// scales of one, and integers in what is added to codes. They are compiled for aarch64 and riscv64, linked to a
-// program without a C library (generated code calls nothing), run by qemu, and
-// compared with this machine's and with integer arithmetic, byte by byte; and
-// rows by index, appending to a cache of bytes, and the Hadamard transform of 64
-// columns, an eighth of integers, likewise. (The vectors of riscv64 are left out:
-// qemu 7.2 stops in an assertion of its own.)
+// order of additions can change them: inputs of up to 127, as bf16 holds them, too
+// (or, in codes of 16 bits, 32639), in groups that have that number, scales of one,
+// and integers in what is added to codes. They are compiled for aarch64 and
+// riscv64, linked to a program without a C library (generated code calls nothing),
+// run by qemu, and compared with this machine's and with integer arithmetic, byte by
+// byte; and rows by index, appending to a cache of bytes, and the Hadamard transform
+// of 64 columns, an eighth of integers, likewise. (The vectors of riscv64 are left
+// out: qemu 7.2 stops in an assertion of its own.)
 //
 //===----------------------------------------------------------------------===//
 #include "KernelTestUtils.h"
@@ -142,8 +142,7 @@ Case quantizedCase(const std::string &format, int64_t m, int64_t n, int64_t k,
 Case gatherCase(const std::string &format, int64_t n, int64_t k) {
   std::mt19937 random(k);
   QuantizedMatrix matrix = makeIntegers(format, n, k, random);
-  const int64_t ids[] = {0, n - 1, n / 2, -1, n + 5, 1};
-  const int64_t rows[] = {0, n - 1, n / 2, n - 1, n - 1, 1};
+  auto [ids, rows] = GatherRows(n);
   constexpr int64_t m = std::size(ids);
   Case result{m, k, k, Case::Gather, kern::Activations::F32, "", {}, {}, {}};
   result.x.resize(2 * m);
@@ -331,20 +330,14 @@ std::string productOf(const Case &c) {
         "  kern.sparse_linear ins(%x, %w : {0}, {1}) outs(%y : {2})\n", inputs,
         c.type, outputs);
   if (int64_t rank = c.format.rank) {
-    auto side = [](int64_t n, int64_t k, int tileRows) {
-      return llvm::formatv("!pack.tensor<{0}x{1}, #pack.dense<bf16>, "
-                           "#pack.rows<{2}>>",
-                           n, k, tileRows)
-          .str();
-    };
     out << llvm::formatv(
         R"(  %right = kern.side %w : ({0}) -> {1}
   %left = kern.side %w {{left} : ({0}) -> {2}
   kern.linear ins(%x, %right : {3}, {1}) outs(%s : {4})
   kern.linear ins(%s, %left : {4}, {2}) outs(%y : {5}) {{adds}
 )",
-        c.type, side(rank, c.k, rank > 8 ? 16 : 8), side(c.n, rank, 16), inputs,
-        inner, outputs);
+        c.type, getSideType(rank, c.k, rank > 8 ? 16 : 8),
+        getSideType(c.n, rank, 16), inputs, inner, outputs);
   }
   return text;
 }

@@ -11,6 +11,7 @@
 #include "llmc/Formats/Layout.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/TargetParser/Host.h"
 
 #include <cstring>
@@ -116,6 +117,39 @@ inline QuantizedMatrix makeMatrix(const std::string &name, int64_t rows,
   return matrix;
 }
 
+/// The same with random scales.
+inline QuantizedMatrix makeMatrix(const std::string &name, int64_t rows,
+                                  int64_t columns, std::mt19937 &random) {
+  std::uniform_real_distribution<float> real(0.01f, 1.0f);
+  return makeMatrix(name, rows, columns, random, [&] { return real(random); });
+}
+
+/// The bytes that kernels read.
+inline Aligned<char> packAligned(const QuantizedMatrix &matrix,
+                                 int64_t tileRows = 16) {
+  auto bytes = llvm::cantFail(packMatrix(matrix, tileRows));
+  Aligned<char> weight(bytes.size());
+  std::copy(bytes.begin(), bytes.end(), weight.data());
+  return weight;
+}
+
+/// The type of a matrix of a rank, whose numbers are bf16.
+inline std::string getSideType(int64_t rows, int64_t columns,
+                               int64_t tileRows) {
+  return llvm::formatv(
+      "!pack.tensor<{0}x{1}, #pack.dense<bf16>, #pack.rows<{2}>>", rows,
+      columns, tileRows);
+}
+
+/// Indices of rows of a matrix, counted from its end and beyond it, too, and the
+/// rows that they mean.
+struct GatherRows {
+  explicit GatherRows(int64_t n)
+      : ids{0, n - 1, n / 2, -1, n + 5, 1}, rows{0,     n - 1, n / 2,
+                                                 n - 1, n - 1, 1} {}
+  int64_t ids[6], rows[6];
+};
+
 /// Compiles for the processor that is its parameter.
 class KernelFixture : public ::testing::TestWithParam<std::string> {
 protected:
@@ -134,8 +168,7 @@ protected:
     int64_t n = matrix.rows, k = matrix.columns;
     auto gather = compile(getGatherModule(type, 6, k));
     ASSERT_TRUE(gather);
-    int64_t ids[] = {0, n - 1, n / 2, -1, n + 5, 1};
-    int64_t rows[] = {0, n - 1, n / 2, n - 1, n - 1, 1};
+    auto [ids, rows] = GatherRows(n);
     Aligned<float> y(6 * k, -1);
     reinterpret_cast<GatherFunction>(gather->lookup("run"))(ids, weight,
                                                             y.data(), 0, kAll);

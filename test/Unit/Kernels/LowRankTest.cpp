@@ -22,9 +22,7 @@ namespace {
 
 QuantizedMatrix makeLowRank(const std::string &name, int64_t rows,
                             int64_t columns, std::mt19937 &random) {
-  std::uniform_real_distribution<float> real(0.01f, 1.0f);
-  QuantizedMatrix matrix = test::makeMatrix(name, rows, columns, random,
-                                            [&] { return real(random); });
+  QuantizedMatrix matrix = makeMatrix(name, rows, columns, random);
   std::normal_distribution<float> normal;
   for (auto *numbers : {&matrix.lowRank.left, &matrix.lowRank.right})
     for (uint16_t &number : *numbers)
@@ -50,12 +48,6 @@ std::string getSideModule(const std::string &weight, const std::string &side,
 using SideFunction = void (*)(float *x, char *weight, float *y, int64_t m,
                               int64_t begin, int64_t end);
 
-std::string getDenseType(int64_t rows, int64_t columns, int64_t tileRows) {
-  return llvm::formatv(
-      "!pack.tensor<{0}x{1}, #pack.dense<bf16>, #pack.rows<{2}>>", rows,
-      columns, tileRows);
-}
-
 class LowRankTest : public KernelFixture {};
 
 TEST_P(LowRankTest, ProductsAndRowsAgreeWithTheReference) {
@@ -77,9 +69,7 @@ TEST_P(LowRankTest, ProductsAndRowsAgreeWithTheReference) {
     std::normal_distribution<float> normal;
     QuantizedMatrix matrix = makeLowRank(format, n, k, random);
     int64_t rank = matrix.format.rank;
-    auto bytes = llvm::cantFail(packMatrix(matrix, 16));
-    Aligned<char> weight(bytes.size());
-    std::copy(bytes.begin(), bytes.end(), weight.data());
+    Aligned<char> weight = packAligned(matrix);
     std::string type = pack::printTensorType(matrix.format, n, k, 16);
 
     // Of the codes alone, and of what is added.
@@ -105,9 +95,9 @@ TEST_P(LowRankTest, ProductsAndRowsAgreeWithTheReference) {
       }
 
     auto first = compile(getSideModule(
-        type, getDenseType(rank, k, rank > 8 ? 16 : 8), false, rank, k));
+        type, getSideType(rank, k, rank > 8 ? 16 : 8), false, rank, k));
     auto second =
-        compile(getSideModule(type, getDenseType(n, rank, 16), true, n, rank));
+        compile(getSideModule(type, getSideType(n, rank, 16), true, n, rank));
     ASSERT_TRUE(first && second);
     auto toInner = reinterpret_cast<SideFunction>(first->lookup("run"));
     auto toOutput = reinterpret_cast<SideFunction>(second->lookup("run"));

@@ -22,9 +22,7 @@ namespace {
 
 QuantizedMatrix makePermuted(const std::string &name, int64_t rows,
                              int64_t columns, std::mt19937 &random) {
-  std::uniform_real_distribution<float> real(0.01f, 1.0f);
-  QuantizedMatrix matrix = test::makeMatrix(name, rows, columns, random,
-                                            [&] { return real(random); });
+  QuantizedMatrix matrix = makeMatrix(name, rows, columns, random);
   std::shuffle(matrix.order.begin(), matrix.order.end(), random);
   llvm::cantFail(verify(matrix));
   return matrix;
@@ -69,9 +67,7 @@ TEST_P(PermuteTest, ProductsAndRowsAgreeWithTheReference) {
     std::mt19937 random(11);
     std::normal_distribution<float> normal;
     QuantizedMatrix matrix = makePermuted(format, n, k, random);
-    auto bytes = llvm::cantFail(packMatrix(matrix, 16));
-    Aligned<char> weight(bytes.size());
-    std::copy(bytes.begin(), bytes.end(), weight.data());
+    Aligned<char> weight = packAligned(matrix);
     std::string type = pack::printTensorType(matrix.format, n, k, 16);
     const int64_t most = k > 1000 ? 3 : 25;
     Aligned<float> x(most * k), t(k);

@@ -36,14 +36,6 @@ std::vector<std::string> quantizedProcessors() {
   return result;
 }
 
-/// Random codes, and random scales that the chains can hold.
-QuantizedMatrix makeMatrix(const std::string &name, int64_t rows,
-                           int64_t columns, std::mt19937 &random) {
-  std::uniform_real_distribution<float> real(0.01f, 1.0f);
-  return test::makeMatrix(name, rows, columns, random,
-                          [&] { return real(random); });
-}
-
 std::string typeText(const std::string &format, int64_t n, int64_t k) {
   return pack::printTensorType(findFormat(format), n, k, 16);
 }
@@ -218,9 +210,7 @@ TEST_P(QuantizedTest, ProductsOfBf16AreThoseOfF32) {
     std::mt19937 random(11);
     std::normal_distribution<float> normal;
     QuantizedMatrix matrix = makeMatrix(format, n, k, random);
-    auto bytes = llvm::cantFail(packMatrix(matrix, 16));
-    Aligned<char> weight(bytes.size());
-    std::copy(bytes.begin(), bytes.end(), weight.data());
+    Aligned<char> weight = packAligned(matrix);
     Aligned<float> x(most * k), b(n), half(most * n, -1), whole(most * n, -2);
     for (int64_t i = 0; i < most * k; ++i)
       x[i] = bf16ToFloat(roundToBf16(normal(random)));
@@ -314,9 +304,7 @@ TEST_P(QuantizedTest, ProductsAgreeWithTheReference) {
     std::mt19937 random(7);
     std::normal_distribution<float> normal;
     QuantizedMatrix matrix = makeMatrix(format, n, k, random);
-    auto bytes = llvm::cantFail(packMatrix(matrix, 16));
-    Aligned<char> weight(bytes.size());
-    std::copy(bytes.begin(), bytes.end(), weight.data());
+    Aligned<char> weight = packAligned(matrix);
     std::vector<double> decoded(n * k);
     decodeRows(matrix, 0, n, llvm::MutableArrayRef<double>(decoded));
 
@@ -424,9 +412,7 @@ TEST_P(QuantizedTest, ExtremesAreExact) {
     for (int64_t i = 0; i < n * codes; ++i)
       matrix.codes[i] =
           isHigh(i / codes, i % codes * weights) ? highest : lowest;
-    auto bytes = llvm::cantFail(packMatrix(matrix, 16));
-    Aligned<char> weight(bytes.size());
-    std::copy(bytes.begin(), bytes.end(), weight.data());
+    Aligned<char> weight = packAligned(matrix);
     std::vector<double> decoded(n * k);
     decodeRows(matrix, 0, n, llvm::MutableArrayRef<double>(decoded));
 

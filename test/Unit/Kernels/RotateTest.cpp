@@ -87,15 +87,11 @@ TEST_P(RotateTest, ProductsAreThoseOfTheMatrixThatIsMeant) {
                                  getActivationsSuffix(activations))
                        .str());
       std::mt19937 random(7);
-      std::uniform_real_distribution<float> real(0.01f, 1.0f);
-      QuantizedMatrix matrix =
-          makeMatrix(format, n, k, random, [&] { return real(random); });
+      QuantizedMatrix matrix = makeMatrix(format, n, k, random);
       // A plugin's, whose definition has it.
       if (!matrix.format.hadamard)
         matrix.format.hadamard = 64;
-      auto bytes = llvm::cantFail(packMatrix(matrix, 16));
-      Aligned<char> weight(bytes.size());
-      std::copy(bytes.begin(), bytes.end(), weight.data());
+      Aligned<char> weight = packAligned(matrix);
       std::string type = pack::printTensorType(matrix.format, n, k, 16);
 
       constexpr int64_t m = 13;
@@ -146,12 +142,8 @@ TEST_P(RotateTest, RowsOfTablesAreThoseOfTheReference) {
        {std::tuple<const char *, int64_t, int64_t>{"i8g32.h64", 33, 261},
         {"u4g32.h32", 20, 96},
         {"u3row.h256", 17, 300}}) {
-    std::uniform_real_distribution<float> real(0.01f, 1.0f);
-    QuantizedMatrix matrix =
-        makeMatrix(format, n, k, random, [&] { return real(random); });
-    auto bytes = llvm::cantFail(packMatrix(matrix, 16));
-    Aligned<char> weight(bytes.size());
-    std::copy(bytes.begin(), bytes.end(), weight.data());
+    QuantizedMatrix matrix = makeMatrix(format, n, k, random);
+    Aligned<char> weight = packAligned(matrix);
     auto gather = compile(
         getGatherModule(pack::printTensorType(matrix.format, n, k, 16), n, k));
     ASSERT_TRUE(gather);

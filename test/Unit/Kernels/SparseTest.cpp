@@ -22,9 +22,7 @@ namespace {
 
 QuantizedMatrix makeSparse(const std::string &name, int64_t rows,
                            int64_t columns, std::mt19937 &random) {
-  std::uniform_real_distribution<float> real(0.01f, 1.0f);
-  QuantizedMatrix matrix = test::makeMatrix(name, rows, columns, random,
-                                            [&] { return real(random); });
+  QuantizedMatrix matrix = makeMatrix(name, rows, columns, random);
   std::normal_distribution<float> normal(0, 20);
   for (uint16_t &number : matrix.sparse.values)
     number = floatToBf16(normal(random));
@@ -77,9 +75,7 @@ TEST_P(SparseTest, ProductsAndRowsAgreeWithTheReference) {
     std::normal_distribution<float> normal;
     QuantizedMatrix matrix = makeSparse(format, n, k, random);
     int64_t count = matrix.format.getSparseCount(k);
-    auto bytes = llvm::cantFail(packMatrix(matrix, tileRows));
-    Aligned<char> weight(bytes.size());
-    std::copy(bytes.begin(), bytes.end(), weight.data());
+    Aligned<char> weight = packAligned(matrix, tileRows);
     std::string type = pack::printTensorType(matrix.format, n, k, tileRows);
 
     // Of the codes alone, and of all.
