@@ -501,6 +501,7 @@ int main(int argc, char **argv) {
   for (llvm::StringRef format : {"u4g32", "u4g64", "i4g32", "nl4", "sl4",
                                  "i8g32", "u3g32", "q6_k", "q4_k", "v4b8"}) {
     bench.addQuantized(1, 16384, 8192, format);
+    bench.addQuantized(1, 32768, 4096, format);
     bench.addQuantized(1, 1024, 1024, format);
     bench.addQuantized(512, 4096, 4096, format);
   }

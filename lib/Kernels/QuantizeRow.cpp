@@ -121,13 +121,14 @@ private:
         e.create<vector::ReductionOp>(vector::CombiningKind::ADD, sums[0]);
     Value second =
         e.create<vector::ReductionOp>(vector::CombiningKind::ADD, sums[1]);
-    Value all = e.add(first, second), zero = e.splatInt(0, 0);
+    Value all = e.add(first, second),
+          offset = e.splatInt(0, -(int64_t(1) << kCorrectionShift));
     e.store(scale, e.at(to, places.scale, 1));
     Value stored[] = {all, first, second};
     for (auto [i, sum] : llvm::enumerate(stored)) {
       Value real = e.create<arith::SIToFPOp>(e.getF32Type(), sum);
       e.store(e.mul(real, scale), e.at(to, places.scaledSums + 4 * i, 1));
-      e.store(e.sub(zero, sum), e.at(to, places.negatedSums + 4 * i, 1));
+      e.store(e.mul(sum, offset), e.at(to, places.corrections + 4 * i, 1));
     }
   }
 

@@ -280,23 +280,34 @@ QuantizedEmitter::Pieces QuantizedEmitter::loadPieces(Value unit) {
   return pieces;
 }
 
+/// The bytes of a lane moved right so many bits, or left; bits come in from
+/// neighbors.
+Value QuantizedEmitter::moveBits(Value words, int64_t right) {
+  if (right == 0)
+    return words;
+  if (right > 0)
+    return e.create<arith::ShRUIOp>(words, word(right));
+  return e.create<arith::ShLIOp>(words, word(-right));
+}
+
 Value QuantizedEmitter::emitCodes(const Pieces &pieces, int64_t step,
-                                  int64_t column) {
+                                  int64_t column, bool masked) {
   Value codes;
   unsigned before = 0;
   for (const Plane &plane : planes) {
     unsigned fields = 8 / plane.width;
     Value piece = pieces.words[before + step / fields][column];
     before += plane.width / shape.format.weightsPerIndex;
-    if (plane.width != 8) {
-      unsigned field = step % fields * plane.width;
-      if (field)
-        piece = e.create<arith::ShRUIOp>(piece, word(field));
-      piece = e.create<arith::AndIOp>(
-          piece, word(((1u << plane.width) - 1) * 0x01010101u));
-    }
-    if (plane.shift)
-      piece = e.create<arith::ShLIOp>(piece, word(plane.shift));
+    piece = moveBits(piece, static_cast<int64_t>(step % fields * plane.width) -
+                                plane.shift);
+    // The bits of the byte that are of this plane, or of this and all above.
+    uint32_t last = plane.shift + plane.width,
+             own = (1u << (masked ? last : 8u)) - (1u << plane.shift);
+    if (plane.shift && !masked)
+      codes = e.create<arith::AndIOp>(
+          codes, word(((1u << plane.shift) - 1) * 0x01010101u));
+    if (own != 0xff)
+      piece = e.create<arith::AndIOp>(piece, word(own * 0x01010101u));
     codes = codes ? Value(e.create<arith::OrIOp>(codes, piece)) : piece;
   }
   return codes;
@@ -332,7 +343,14 @@ int64_t QuantizedEmitter::getPairSteps(unsigned term) const {
 
 int64_t QuantizedEmitter::getOffsetShift(unsigned term) const {
   int lowest = shape.format.getLowestLevel(term);
-  return lowest >= 0 || isSigned(term) ? -1 : getUnsignedShift(lowest);
+  if (lowest >= 0 || isSigned(term))
+    return -1;
+  // Whatever is added to the levels of a table costs nothing, and any sum of
+  // products fits where they are added in 32 bits.
+  bool computed = shape.format.terms[term].levels.table.empty();
+  if (target.dot == DotUnit::Vnni && !computed)
+    return kCorrectionShift;
+  return getUnsignedShift(lowest);
 }
 
 int64_t QuantizedEmitter::getLargestLevel(unsigned term) const {
@@ -345,8 +363,10 @@ Value QuantizedEmitter::emitLevels(const Pieces &pieces, int64_t step,
                                    int64_t column, unsigned term) {
   if (shape.format.isVector())
     return lookUpVectors(pieces, step, column, term);
-  Value codes = emitCodes(pieces, step, column);
   const Levels &levels = shape.format.terms[term].levels;
+  bool byLowBits = !levels.table.empty() && !shape.functions[term] &&
+                   permutes(levels.table.size());
+  Value codes = emitCodes(pieces, step, column, /*masked=*/!byLowBits);
   int64_t shift = getOffsetShift(term),
           added = shift < 0 ? 0 : int64_t(1) << shift;
   if (const auto &function = shape.functions[term])
@@ -380,6 +400,12 @@ Value QuantizedEmitter::splice(const LevelsFunction &function, Value codes,
   return cast(levels, VectorType::get({lanes}, e.getI32Type()));
 }
 
+bool QuantizedEmitter::permutes(size_t size) const {
+  auto bytes = static_cast<size_t>(target.vectorBits / 8);
+  return !target.bytePermute.empty() && !row && size <= bytes &&
+         static_cast<int64_t>(bytes) == lanes * 4;
+}
+
 /// A table of at most 256 bytes for every byte.
 Value QuantizedEmitter::lookUp(Value codes, ArrayRef<uint8_t> table) {
   auto bytes = VectorType::get({lanes * 4}, e.getI8Type());
@@ -392,7 +418,11 @@ Value QuantizedEmitter::lookUp(Value codes, ArrayRef<uint8_t> table) {
     return e.create<arith::ConstantOp>(
         DenseElementsAttr::get(bytes, ArrayRef<int8_t>(all)));
   };
-  if (table.size() <= 16 && !target.byteShuffle.empty() && !row) {
+  if (permutes(table.size())) {
+    SmallVector<uint8_t> all(table);
+    all.resize(llvm::PowerOf2Ceil(table.size()));
+    result = intrinsic(target.bytePermute, bytes, {constant(all), keys});
+  } else if (table.size() <= 16 && !target.byteShuffle.empty() && !row) {
     SmallVector<uint8_t> sixteen(table);
     sixteen.resize(16);
     result = intrinsic(target.byteShuffle, bytes, {constant(sixteen), keys});

@@ -60,6 +60,9 @@ static void describeX86(Target &target, const Features &has) {
     target.byteShuffle = "llvm.x86.avx2.pshuf.b";
   else if (target.vectorBits == 128 && has.lookup("ssse3"))
     target.byteShuffle = "llvm.x86.ssse3.pshuf.b.128";
+  if (has.lookup("avx512vbmi") && (wide || has.lookup("avx512vl")))
+    target.bytePermute =
+        "llvm.x86.avx512.permvar.qi." + std::to_string(wide ? 512 : 256);
   target.cacheBytes = has.lookup("avx512f") ? 1024 * 1024 : 512 * 1024;
 }
 

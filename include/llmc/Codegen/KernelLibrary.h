@@ -98,6 +98,10 @@ public:
   /// of quantized rows and a compressed matrix.
   mlir::func::FuncOp getQuantizedLinear(const QuantizedShape &shape, bool bias);
 
+  /// (q, w, y, equal pieces of a matrix row, bytes of a tile, N, block begin,
+  /// block end): the same of one row.
+  mlir::func::FuncOp getQuantizedOneRow(const QuantizedShape &shape, bool bias);
+
   /// (x, ldx, s, y, ldy, numbers of a matrix row, N, K, row begin, row end, block
   /// begin, block end): adds to y the products with the sparse part of a compressed
   /// matrix, which begins at s, for a range of rows and of tiles.

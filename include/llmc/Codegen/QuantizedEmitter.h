@@ -20,12 +20,16 @@ namespace llmc {
 /// Where the numbers of a group of an input row are, behind its columns (see the
 /// top of Quantized.cpp).
 struct InputPlaces {
-  int64_t scale, scaledSums, negatedSums;
+  int64_t scale, scaledSums, corrections;
 
   explicit constexpr InputPlaces(kern::Activations activations)
       : scale(kern::getInputColumnsBytes(activations)), scaledSums(scale + 4),
-        negatedSums(scale + 16) {}
+        corrections(scale + 16) {}
 };
+
+/// A correction is -2^7 times a sum of codes: 128 is the most that is added to
+/// levels to make them unsigned.
+constexpr int64_t kCorrectionShift = 7;
 
 /// What names of kernels for such inputs end with.
 llvm::StringRef getActivationsSuffix(kern::Activations activations);
@@ -123,8 +127,8 @@ public:
   };
   Pieces loadPieces(mlir::Value unit);
 
-  /// For a k-step: the levels of four columns in the bytes of each lane, less
-  /// the lowest power of two that makes them unsigned, or signed as they are.
+  /// For a k-step: the levels of four columns in the bytes of each lane, plus
+  /// a power of two that makes them unsigned, or signed as they are.
   mlir::Value emitLevels(const Pieces &pieces, int64_t step, int64_t column,
                          unsigned term);
   /// Whether dot products take the levels of a term with their signs.
@@ -164,11 +168,17 @@ public:
 
 private:
   /// Four codes in the bytes of each lane: those of a k-step, or in formats of
-  /// vectors of so many as they stand for.
-  mlir::Value emitCodes(const Pieces &pieces, int64_t step, int64_t column);
+  /// vectors of so many as they stand for. Without `masked`, the bits of a byte
+  /// above its code may be anything.
+  mlir::Value emitCodes(const Pieces &pieces, int64_t step, int64_t column,
+                        bool masked = true);
+  /// Whether one instruction looks up a table of so many bytes, by the low bits
+  /// of keys alone.
+  bool permutes(size_t size) const;
   /// emitLevels of a format of vectors (QuantizedVectors.cpp).
   mlir::Value lookUpVectors(const Pieces &pieces, int64_t step, int64_t column,
                             unsigned term);
+  mlir::Value moveBits(mlir::Value words, int64_t right);
   mlir::Value loadReal(RealType type, mlir::Value from);
   mlir::Value loadCode(ScaleCode code, mlir::Value from, int64_t group,
                        int64_t groups, int64_t column);

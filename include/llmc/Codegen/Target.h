@@ -39,6 +39,10 @@ struct Target {
   /// The intrinsic (table of 16 bytes in every 16, keys) that looks up the
   /// bytes of one register; empty where there is none.
   std::string byteShuffle;
+  /// The intrinsic (bytes, keys) that looks up the bytes of one register in all
+  /// of another, by as many low bits of a key as it takes; empty where there is
+  /// none.
+  std::string bytePermute;
   /// Bytes of the second-level cache that one core may count on.
   int64_t cacheBytes = 512 * 1024;
 

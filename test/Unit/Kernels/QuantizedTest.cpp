@@ -158,8 +158,8 @@ TEST_P(QuantizedTest, InputsAreNearAndTheirSumsExact) {
                 EXPECT_NEAR(scaled, sums[i], 1e-6 * sizes[i]);
                 continue;
               }
-              EXPECT_EQ(readAt<int32_t>(group + places.negatedSums + 4 * i),
-                        -sums[i]);
+              EXPECT_EQ(readAt<int32_t>(group + places.corrections + 4 * i),
+                        -128 * sums[i]);
               EXPECT_FLOAT_EQ(scaled, scale * static_cast<float>(sums[i]));
             }
           }
