@@ -39,6 +39,9 @@ using kern::kKeyBlock;
 /// Distance of the rows of scores on the stack, off the distance of cache sets.
 static constexpr int64_t kScores = kChunk + 16;
 
+/// Bytes that one prefetch brings.
+static constexpr int64_t kCacheLine = 64;
+
 /// Steps of the inner loops that are written out.
 static constexpr int64_t kUnroll = 4;
 
@@ -279,6 +282,7 @@ public:
     Value chunk = e.mul(args[8], kChunk);
     Value end = e.min(e.add(position, e.index(1)), capacity);
     Value count = e.min(e.sub(end, chunk), e.index(kChunk));
+    planPrefetches(args[1], chunk, end);
     emitScores(chunk, count);
     e.loop(e.index(0), e.index(tile), 1,
            [&](Value i) { emitSoftmax(i, chunk, count); });
@@ -330,6 +334,34 @@ private:
     });
   }
 
+  /// One row reads a cache but once, in pieces too short for the processor to
+  /// run ahead in. So values are fetched while scores are computed, and the keys
+  /// of the item that follows while values are summed.
+  void planPrefetches(Value cache, Value chunk, Value end) {
+    fetchedValues = e.at(values, e.mul(chunk, shape.valueSize), bytes);
+    Value following = e.add(head, 1);
+    Value isLast = e.less(e.index(shape.keyHeads - 1), following);
+    auto choose = [&](Value last, Value other) -> Value {
+      return e.create<arith::SelectOp>(isLast, last, other);
+    };
+    CacheHead next(e, shape.storage, shape.keySize, cache,
+                   choose(e.index(0), following), capacity);
+    Value begin = choose(e.add(chunk, kChunk), chunk);
+    fetchedKeys = e.at(next.elements, e.mul(begin, shape.keySize), bytes);
+    // Of positions that nobody sees, nothing is fetched.
+    fetchedCount = e.sub(end, begin);
+    if (valueScales)
+      for (auto [scales, at] :
+           {std::pair{keyScales, chunk}, {valueScales, chunk},
+            {next.scales, begin}})
+        for (int64_t i = 0; i < kChunk; i += kCacheLine / nn::kCacheScaleBytes)
+          prefetch(e.at(e.at(scales, at), i));
+  }
+
+  void prefetch(Value address) {
+    e.create<LLVM::Prefetch>(address, /*rw=*/0, /*hint=*/3, /*cache=*/1);
+  }
+
   /// Where row i of the tile stands among [time][head].
   Value placeOf(Value i) {
     Value index = e.add(firstRow, i);
@@ -354,8 +386,16 @@ private:
         masks.push_back(
             e.mask(lanes, e.toInt32(e.sub(narrow, e.index(part * lanes)))));
     Emitter::Values sums(tile * number * parts, e.splat(lanes, 0));
+    // Each step fetches its share of the values of these positions.
+    Value fetched;
+    if (fetchedValues)
+      fetched = e.at(fetchedValues, e.mul(at, shape.valueSize), bytes);
+    int64_t share = llvm::divideCeil(
+        number * kKeyBlock * shape.valueSize * bytes, shape.keySize);
     auto step = [&](Value d, ValueRange previous) {
       Emitter::Values next(previous), loaded;
+      for (int64_t i = 0; fetched && i < share; i += kCacheLine)
+        prefetch(e.at(fetched, e.add(e.mul(d, share), i), 1));
       Value line = e.at(from, e.mul(d, distance), bytes);
       for (int64_t block = 0; block < number; ++block)
         for (int64_t part = 0; part < parts; ++part) {
@@ -526,6 +566,12 @@ private:
       Emitter::Values sums(tile * number, e.splat(lanes, 0));
       auto step = [&](Value t, ValueRange previous, bool all) {
         Emitter::Values next(previous), loaded;
+        if (fetchedKeys && all && first == 0) {
+          int64_t size = shape.keySize * bytes;
+          Value place = e.mul(e.min(t, fetchedCount), size);
+          for (int64_t i = 0; i < size; i += kCacheLine)
+            prefetch(e.at(fetchedKeys, e.add(place, i), 1));
+        }
         Value line = e.at(e.at(from, e.mul(t, shape.valueSize), bytes),
                           first * lanes, bytes);
         for (int64_t j = 0; j < number; ++j)
@@ -574,6 +620,8 @@ private:
   /// On the stack: scaled queries [tile][size], scores [tile][kScores], outputs
   /// [tile][padded], and the states [kStates][places].
   Value queries, scores, outputs, state;
+  /// What is fetched before it is needed: null where nothing is.
+  Value fetchedValues, fetchedKeys, fetchedCount;
 };
 } // namespace
 
