@@ -335,18 +335,27 @@ private:
   }
 
   /// One row reads a cache but once, in pieces too short for the processor to
-  /// run ahead in. So values are fetched while scores are computed, and the keys
-  /// of the item that follows while values are summed.
+  /// run ahead in. So the first keys are fetched at once, the others and the
+  /// values while scores are computed, and the keys of the item that follows
+  /// while values are summed.
   void planPrefetches(Value cache, Value chunk, Value end) {
+    Value keysHere = e.at(keys, e.mul(chunk, shape.keySize), bytes);
+    for (int64_t i = 0, size = blocks * kKeyBlock * shape.keySize * bytes;
+         i < size; i += kCacheLine)
+      prefetch(e.at(keysHere, i, 1));
     fetchedValues = e.at(values, e.mul(chunk, shape.valueSize), bytes);
-    Value following = e.add(head, 1);
-    Value isLast = e.less(e.index(shape.keyHeads - 1), following);
-    auto choose = [&](Value last, Value other) -> Value {
-      return e.create<arith::SelectOp>(isLast, last, other);
-    };
+    // Items follow each other as their chunks lie: those of one head first.
+    Value zero = e.index(0), after = e.add(chunk, kChunk), first = zero;
+    if (shape.window)
+      first = e.mul(
+          e.floorDiv(e.max(e.sub(position, e.index(*shape.window - 1)), zero),
+                     e.index(kChunk)),
+          kChunk);
+    Value goesOn = e.less(after, end);
+    Value begin = e.create<arith::SelectOp>(goesOn, after, first);
+    Value other = e.min(e.add(head, 1), e.index(shape.keyHeads - 1));
     CacheHead next(e, shape.storage, shape.keySize, cache,
-                   choose(e.index(0), following), capacity);
-    Value begin = choose(e.add(chunk, kChunk), chunk);
+                   e.create<arith::SelectOp>(goesOn, head, other), capacity);
     fetchedKeys = e.at(next.elements, e.mul(begin, shape.keySize), bytes);
     // Of positions that nobody sees, nothing is fetched.
     fetchedCount = e.sub(end, begin);
@@ -377,7 +386,8 @@ private:
 
   /// Scores of `number` blocks from position `at` of the chunk on. The last
   /// block of a head may be narrower: `narrow`.
-  void emitBlocks(Value chunk, Value at, int64_t number, Value narrow) {
+  void emitBlocks(Value chunk, Value at, int64_t number, Value count,
+                  Value narrow) {
     Value from = e.at(keys, e.mul(e.add(chunk, at), shape.keySize), bytes);
     Value distance = narrow ? narrow : e.index(kKeyBlock);
     Emitter::Values masks;
@@ -386,16 +396,27 @@ private:
         masks.push_back(
             e.mask(lanes, e.toInt32(e.sub(narrow, e.index(part * lanes)))));
     Emitter::Values sums(tile * number * parts, e.splat(lanes, 0));
-    // Each step fetches its share of the values of these positions.
-    Value fetched;
-    if (fetchedValues)
+    // Each step fetches its share of the values of these positions, and of the
+    // keys of those behind them.
+    Value fetched, fetchedLater;
+    int64_t positions = number * kKeyBlock;
+    int64_t share =
+        llvm::divideCeil(positions * shape.valueSize * bytes, shape.keySize);
+    if (fetchedValues) {
       fetched = e.at(fetchedValues, e.mul(at, shape.valueSize), bytes);
-    int64_t share = llvm::divideCeil(
-        number * kKeyBlock * shape.valueSize * bytes, shape.keySize);
+      Value behind = e.add(at, positions);
+      Value some = e.less(behind, count);
+      fetchedLater = e.at(
+          from, e.create<arith::SelectOp>(
+                    some, e.index(positions * shape.keySize), e.index(0)),
+          bytes);
+    }
     auto step = [&](Value d, ValueRange previous) {
       Emitter::Values next(previous), loaded;
       for (int64_t i = 0; fetched && i < share; i += kCacheLine)
         prefetch(e.at(fetched, e.add(e.mul(d, share), i), 1));
+      for (int64_t i = 0; fetched && i < positions * bytes; i += kCacheLine)
+        prefetch(e.at(fetchedLater, e.add(e.mul(d, positions * bytes), i), 1));
       Value line = e.at(from, e.mul(d, distance), bytes);
       for (int64_t block = 0; block < number; ++block)
         for (int64_t part = 0; part < parts; ++part) {
@@ -444,11 +465,11 @@ private:
                              blocks * kKeyBlock);
     if (blocks > 1)
       e.loop(e.index(0), main, blocks * kKeyBlock,
-             [&](Value at) { emitBlocks(chunk, at, blocks, Value()); });
+             [&](Value at) { emitBlocks(chunk, at, blocks, count, Value()); });
     e.loop(main, whole, kKeyBlock,
-           [&](Value at) { emitBlocks(chunk, at, 1, Value()); });
+           [&](Value at) { emitBlocks(chunk, at, 1, count, Value()); });
     e.ifThen(e.less(whole, count), [&] {
-      emitBlocks(chunk, whole, 1, e.sub(e.sub(capacity, chunk), whole));
+      emitBlocks(chunk, whole, 1, count, e.sub(e.sub(capacity, chunk), whole));
     });
   }
 

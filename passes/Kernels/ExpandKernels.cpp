@@ -547,10 +547,12 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
     Value capacity = e.create<memref::DimOp>(op.getKey(), 1);
     auto [begin, end] =
         getSeenChunks(e, op.getPosition(), capacity, shape.window);
-    Value items = e.mul(e.sub(end, begin), shape.keyHeads);
+    Value chunks = e.sub(end, begin), items = e.mul(chunks, shape.keyHeads);
+    // The last chunk of a head is the only one that may be short: one head after
+    // the other, so that equal ranges of items take equal time.
     parallel(e, items, [&, begin = begin](Value item) {
-      Value chunk = e.floorDiv(item, e.index(shape.keyHeads));
-      Value head = e.sub(item, e.mul(chunk, shape.keyHeads));
+      Value head = e.floorDiv(item, chunks);
+      Value chunk = e.sub(item, e.mul(head, chunks));
       e.create<func::CallOp>(
           kernel,
           ValueRange{pointer(e, op.getQuery()), pointer(e, op.getKey()),
