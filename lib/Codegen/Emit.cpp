@@ -140,6 +140,8 @@ Expected<std::unique_ptr<Module>> llmc::translateModule(mlir::ModuleOp op,
       function.addFnAttr("target-features", machine.getTargetFeatureString());
       function.addFnAttr("prefer-vector-width", "512");
       function.addFnAttr(Attribute::NoUnwind);
+      // Inner loops lie the same whatever stands before them.
+      function.setAlignment(Align(64));
     }
   return module;
 }
