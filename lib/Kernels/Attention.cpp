@@ -157,6 +157,37 @@ func::FuncOp KernelLibrary::getAppend(bool keys, int64_t heads, int64_t size,
       });
 }
 
+func::FuncOp KernelLibrary::getAppendFetch(bool keys, int64_t heads,
+                                           int64_t size, Type storage) {
+  MLIRContext *context = module.getContext();
+  Type pointer = LLVM::LLVMPointerType::get(context),
+       index = IndexType::get(context);
+  return getOrCreate(
+      std::string("kern_append_fetch_") + (keys ? "keys_" : "values_") +
+          std::to_string(heads) + "x" + std::to_string(size) +
+          suffixOf(storage),
+      {pointer, index, index}, [&](Emitter &e, ValueRange args) {
+        Value cache = args[0], capacity = args[1], position = args[2];
+        int64_t together = keys ? kKeyBlock : 1,
+                bytes = together * size * getStoredBytes(storage);
+        Value begin = e.mul(e.floorDiv(position, e.index(together)), together);
+        auto fetch = [&](Value address) {
+          e.create<LLVM::Prefetch>(address, /*rw=*/1, /*hint=*/3, /*cache=*/1);
+        };
+        e.loop(e.index(0), e.index(heads), 1, [&](Value head) {
+          CacheHead place(e, storage, size, cache, head, capacity);
+          Value from =
+              e.at(place.elements, e.mul(begin, size), getStoredBytes(storage));
+          // A row may lie across a line more than it is long.
+          for (int64_t i = 0; i < bytes; i += kCacheLine)
+            fetch(e.at(from, i, 1));
+          fetch(e.at(from, bytes - 1, 1));
+          if (place.scales)
+            fetch(e.at(place.scales, position));
+        });
+      });
+}
+
 static std::string nameOf(const AttentionShape &shape) {
   std::string name;
   llvm::raw_string_ostream stream(name);
@@ -283,6 +314,7 @@ public:
     Value end = e.min(e.add(position, e.index(1)), capacity);
     Value count = e.min(e.sub(end, chunk), e.index(kChunk));
     planPrefetches(args[1], chunk, end);
+    errand = args[9], errandBytes = args[10];
     emitScores(chunk, count);
     e.loop(e.index(0), e.index(tile), 1,
            [&](Value i) { emitSoftmax(i, chunk, count); });
@@ -360,11 +392,17 @@ private:
     // Of positions that nobody sees, nothing is fetched.
     fetchedCount = e.sub(end, begin);
     if (valueScales)
-      for (auto [scales, at] :
-           {std::pair{keyScales, chunk}, {valueScales, chunk},
-            {next.scales, begin}})
+      for (auto [scales, at] : {std::pair{keyScales, chunk},
+                                {valueScales, chunk},
+                                {next.scales, begin}})
         for (int64_t i = 0; i < kChunk; i += kCacheLine / nn::kCacheScaleBytes)
           prefetch(e.at(e.at(scales, at), i));
+  }
+
+  /// Fetches a line for the product that follows, whose weights are read once as
+  /// well, while there is arithmetic to do: number `step` of the item.
+  void runErrand(Value step) {
+    prefetch(e.at(errand, e.min(e.mul(step, kCacheLine), errandBytes), 1));
   }
 
   void prefetch(Value address) {
@@ -382,6 +420,11 @@ private:
   /// The time of row i of the tile, relative to `position`.
   Value timeOf(int64_t i) {
     return e.floorDiv(e.add(firstRow, i), e.index(group));
+  }
+
+  /// Steps of the loop over channels that scores take, rounded.
+  int64_t stepsPerPosition() const {
+    return std::max<int64_t>(shape.keySize / (blocks * kKeyBlock), 1);
   }
 
   /// Scores of `number` blocks from position `at` of the chunk on. The last
@@ -406,10 +449,11 @@ private:
       fetched = e.at(fetchedValues, e.mul(at, shape.valueSize), bytes);
       Value behind = e.add(at, positions);
       Value some = e.less(behind, count);
-      fetchedLater = e.at(
-          from, e.create<arith::SelectOp>(
-                    some, e.index(positions * shape.keySize), e.index(0)),
-          bytes);
+      fetchedLater =
+          e.at(from,
+               e.create<arith::SelectOp>(
+                   some, e.index(positions * shape.keySize), e.index(0)),
+               bytes);
     }
     auto step = [&](Value d, ValueRange previous) {
       Emitter::Values next(previous), loaded;
@@ -417,6 +461,8 @@ private:
         prefetch(e.at(fetched, e.add(e.mul(d, share), i), 1));
       for (int64_t i = 0; fetched && i < positions * bytes; i += kCacheLine)
         prefetch(e.at(fetchedLater, e.add(e.mul(d, positions * bytes), i), 1));
+      if (fetched)
+        runErrand(e.add(e.mul(at, stepsPerPosition()), d));
       Value line = e.at(from, e.mul(d, distance), bytes);
       for (int64_t block = 0; block < number; ++block)
         for (int64_t part = 0; part < parts; ++part) {
@@ -592,6 +638,7 @@ private:
           Value place = e.mul(e.min(t, fetchedCount), size);
           for (int64_t i = 0; i < size; i += kCacheLine)
             prefetch(e.at(fetchedKeys, e.add(place, i), 1));
+          runErrand(e.add(t, kChunk * stepsPerPosition()));
         }
         Value line = e.at(e.at(from, e.mul(t, shape.valueSize), bytes),
                           first * lanes, bytes);
@@ -642,7 +689,7 @@ private:
   /// [tile][padded], and the states [kStates][places].
   Value queries, scores, outputs, state;
   /// What is fetched before it is needed: null where nothing is.
-  Value fetchedValues, fetchedKeys, fetchedCount;
+  Value fetchedValues, fetchedKeys, fetchedCount, errand, errandBytes;
 };
 } // namespace
 
@@ -709,12 +756,12 @@ func::FuncOp KernelLibrary::getAttentionChunkTile(const AttentionShape &shape,
   MLIRContext *context = module.getContext();
   Type pointer = LLVM::LLVMPointerType::get(context),
        index = IndexType::get(context);
-  return getOrCreate(
-      nameOf(shape) + "_chunk_m" + std::to_string(tile),
-      {pointer, pointer, pointer, pointer, index, index, index, index, index},
-      [&](Emitter &e, ValueRange args) {
-        AttentionTile(e, shape, tile, target).emitChunk(args);
-      });
+  return getOrCreate(nameOf(shape) + "_chunk_m" + std::to_string(tile),
+                     {pointer, pointer, pointer, pointer, index, index, index,
+                      index, index, pointer, index},
+                     [&](Emitter &e, ValueRange args) {
+                       AttentionTile(e, shape, tile, target).emitChunk(args);
+                     });
 }
 
 func::FuncOp KernelLibrary::getAttentionChunk(const AttentionShape &shape) {
@@ -732,12 +779,13 @@ func::FuncOp KernelLibrary::getAttentionChunk(const AttentionShape &shape) {
     kernels[tile] = getAttentionChunkTile(shape, tile);
   return getOrCreate(
       nameOf(shape) + "_chunk",
-      {pointer, pointer, pointer, pointer, index, index, index, index},
+      {pointer, pointer, pointer, pointer, index, index, index, index, pointer,
+       index},
       [&](Emitter &e, ValueRange args) {
         int64_t row = 0;
         for (int64_t tile : tiles) {
           Emitter::Values operands(args.take_front(7));
-          operands.append({e.index(row), args[7]});
+          operands.append({e.index(row), args[7], args[8], args[9]});
           e.create<func::CallOp>(kernels[tile], operands);
           row += tile;
         }

@@ -65,14 +65,19 @@ public:
   /// elements `storage`; `size` channels of a head.
   mlir::func::FuncOp getAppend(bool keys, int64_t heads, int64_t size,
                                mlir::Type storage);
+  /// (cache, capacity, position): fetches the memory that a row at `position`
+  /// will be written to, and changes nothing.
+  mlir::func::FuncOp getAppendFetch(bool keys, int64_t heads, int64_t size,
+                                    mlir::Type storage);
 
   /// (q, k, v, o, capacity, position, key head, row begin, row end): rows are
   /// pairs (time, query head of the group), time major. Both ends are multiples
   /// of `rowStep`.
   mlir::func::FuncOp getAttention(const AttentionShape &shape, int64_t rowStep);
 
-  /// (q, k, v, sums, capacity, position, key head, chunk): what the row at
-  /// `position` takes from one chunk, for the query heads of one key head.
+  /// (q, k, v, sums, capacity, position, key head, chunk, errand, bytes): what
+  /// the row at `position` takes from one chunk, for the query heads of one key
+  /// head. Meanwhile so many bytes at `errand` are fetched for whoever comes next.
   mlir::func::FuncOp getAttentionChunk(const AttentionShape &shape);
 
   /// (sums, o, chunk begin, chunk end, head begin, head end): the row from what
