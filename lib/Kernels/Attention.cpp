@@ -314,7 +314,6 @@ public:
     Value end = e.min(e.add(position, e.index(1)), capacity);
     Value count = e.min(e.sub(end, chunk), e.index(kChunk));
     planPrefetches(args[1], chunk, end);
-    errand = args[9], errandBytes = args[10];
     emitScores(chunk, count);
     e.loop(e.index(0), e.index(tile), 1,
            [&](Value i) { emitSoftmax(i, chunk, count); });
@@ -399,12 +398,6 @@ private:
           prefetch(e.at(e.at(scales, at), i));
   }
 
-  /// Fetches a line for the product that follows, whose weights are read once as
-  /// well, while there is arithmetic to do: number `step` of the item.
-  void runErrand(Value step) {
-    prefetch(e.at(errand, e.min(e.mul(step, kCacheLine), errandBytes), 1));
-  }
-
   void prefetch(Value address) {
     e.create<LLVM::Prefetch>(address, /*rw=*/0, /*hint=*/3, /*cache=*/1);
   }
@@ -420,11 +413,6 @@ private:
   /// The time of row i of the tile, relative to `position`.
   Value timeOf(int64_t i) {
     return e.floorDiv(e.add(firstRow, i), e.index(group));
-  }
-
-  /// Steps of the loop over channels that scores take, rounded.
-  int64_t stepsPerPosition() const {
-    return std::max<int64_t>(shape.keySize / (blocks * kKeyBlock), 1);
   }
 
   /// Scores of `number` blocks from position `at` of the chunk on. The last
@@ -461,8 +449,6 @@ private:
         prefetch(e.at(fetched, e.add(e.mul(d, share), i), 1));
       for (int64_t i = 0; fetched && i < positions * bytes; i += kCacheLine)
         prefetch(e.at(fetchedLater, e.add(e.mul(d, positions * bytes), i), 1));
-      if (fetched)
-        runErrand(e.add(e.mul(at, stepsPerPosition()), d));
       Value line = e.at(from, e.mul(d, distance), bytes);
       for (int64_t block = 0; block < number; ++block)
         for (int64_t part = 0; part < parts; ++part) {
@@ -638,7 +624,6 @@ private:
           Value place = e.mul(e.min(t, fetchedCount), size);
           for (int64_t i = 0; i < size; i += kCacheLine)
             prefetch(e.at(fetchedKeys, e.add(place, i), 1));
-          runErrand(e.add(t, kChunk * stepsPerPosition()));
         }
         Value line = e.at(e.at(from, e.mul(t, shape.valueSize), bytes),
                           first * lanes, bytes);
@@ -689,7 +674,7 @@ private:
   /// [tile][padded], and the states [kStates][places].
   Value queries, scores, outputs, state;
   /// What is fetched before it is needed: null where nothing is.
-  Value fetchedValues, fetchedKeys, fetchedCount, errand, errandBytes;
+  Value fetchedValues, fetchedKeys, fetchedCount;
 };
 } // namespace
 
@@ -756,12 +741,12 @@ func::FuncOp KernelLibrary::getAttentionChunkTile(const AttentionShape &shape,
   MLIRContext *context = module.getContext();
   Type pointer = LLVM::LLVMPointerType::get(context),
        index = IndexType::get(context);
-  return getOrCreate(nameOf(shape) + "_chunk_m" + std::to_string(tile),
-                     {pointer, pointer, pointer, pointer, index, index, index,
-                      index, index, pointer, index},
-                     [&](Emitter &e, ValueRange args) {
-                       AttentionTile(e, shape, tile, target).emitChunk(args);
-                     });
+  return getOrCreate(
+      nameOf(shape) + "_chunk_m" + std::to_string(tile),
+      {pointer, pointer, pointer, pointer, index, index, index, index, index},
+      [&](Emitter &e, ValueRange args) {
+        AttentionTile(e, shape, tile, target).emitChunk(args);
+      });
 }
 
 func::FuncOp KernelLibrary::getAttentionChunk(const AttentionShape &shape) {
@@ -779,13 +764,12 @@ func::FuncOp KernelLibrary::getAttentionChunk(const AttentionShape &shape) {
     kernels[tile] = getAttentionChunkTile(shape, tile);
   return getOrCreate(
       nameOf(shape) + "_chunk",
-      {pointer, pointer, pointer, pointer, index, index, index, index, pointer,
-       index},
+      {pointer, pointer, pointer, pointer, index, index, index, index},
       [&](Emitter &e, ValueRange args) {
         int64_t row = 0;
         for (int64_t tile : tiles) {
           Emitter::Values operands(args.take_front(7));
-          operands.append({e.index(row), args[7], args[8], args[9]});
+          operands.append({e.index(row), args[7]});
           e.create<func::CallOp>(kernels[tile], operands);
           row += tile;
         }

@@ -568,24 +568,6 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
     });
   }
 
-  /// The product with a compressed matrix that comes first after `op`, if the
-  /// matrix is known there.
-  static kern::QuantizedLinearOp findNextProduct(Operation *op) {
-    for (Operation *next = op->getNextNode(); next;
-         next = next->getNextNode()) {
-      if (!kern::isProduct(next))
-        continue;
-      auto product = dyn_cast<kern::QuantizedLinearOp>(next);
-      if (!product)
-        return {};
-      Operation *source = product.getWeight().getDefiningOp();
-      bool known = !source || (source->getBlock() == op->getBlock() &&
-                               source->isBeforeInBlock(op));
-      return known ? product : kern::QuantizedLinearOp();
-    }
-    return {};
-  }
-
   void expand(Emitter &e, KernelLibrary &library, kern::AttentionChunksOp op) {
     AttentionShape shape = getShape(op);
     func::FuncOp kernel = library.getAttentionChunk(shape);
@@ -593,27 +575,16 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
     auto [begin, end] =
         getSeenChunks(e, op.getPosition(), capacity, shape.window);
     Value chunks = e.sub(end, begin), items = e.mul(chunks, shape.keyHeads);
-    Value weight = pointer(e, op.getKey()), lines = e.index(0);
-    if (auto product = findNextProduct(op)) {
-      weight = pointer(e, product.getWeight());
-      const PackedLayout &layout =
-          shapes.at(product.getWeight().getType()).layout;
-      lines = e.index(layout.tiles * layout.tileBytes / 64);
-    }
     // The last chunk of a head is the only one that may be short: one head after
     // the other, so that equal ranges of items take equal time.
     parallel(e, items, [&, begin = begin](Value item) {
       Value head = e.floorDiv(item, chunks);
       Value chunk = e.sub(item, e.mul(head, chunks));
-      // An item's share of the weights, in whole lines.
-      Value first = e.mul(e.floorDiv(e.mul(item, lines), items), 64);
-      Value last = e.mul(e.floorDiv(e.mul(e.add(item, 1), lines), items), 64);
       e.create<func::CallOp>(
           kernel,
           ValueRange{pointer(e, op.getQuery()), pointer(e, op.getKey()),
                      pointer(e, op.getValue()), pointer(e, op.getInit()),
-                     capacity, op.getPosition(), head, e.add(begin, chunk),
-                     e.at(weight, first, 1), e.sub(last, first)});
+                     capacity, op.getPosition(), head, e.add(begin, chunk)});
     });
   }
 

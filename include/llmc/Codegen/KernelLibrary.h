@@ -75,9 +75,8 @@ public:
   /// of `rowStep`.
   mlir::func::FuncOp getAttention(const AttentionShape &shape, int64_t rowStep);
 
-  /// (q, k, v, sums, capacity, position, key head, chunk, errand, bytes): what
-  /// the row at `position` takes from one chunk, for the query heads of one key
-  /// head. Meanwhile so many bytes at `errand` are fetched for whoever comes next.
+  /// (q, k, v, sums, capacity, position, key head, chunk): what the row at
+  /// `position` takes from one chunk, for the query heads of one key head.
   mlir::func::FuncOp getAttentionChunk(const AttentionShape &shape);
 
   /// (sums, o, chunk begin, chunk end, head begin, head end): the row from what
