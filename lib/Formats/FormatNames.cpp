@@ -143,8 +143,19 @@ Expected<FormatDescription> FormatSet::parse(StringRef name) const {
   format.name = name.str();
   StringRef text = name;
   int64_t hadamard = 0, rank = 0, sparse = 0;
-  bool transformed = takeHadamard(text, hadamard), adds = false;
-  bool permuted = text.consume_back(".p");
+  bool transformed = false, permuted = false, adds = false;
+  // In any order, so that more than one can be named as such.
+  auto takeTransforms = [&] {
+    bool found = true;
+    while (found) {
+      found = false;
+      if (!transformed)
+        found = transformed = takeHadamard(text, hadamard);
+      if (!permuted && text.consume_back(".p"))
+        found = permuted = true;
+    }
+  };
+  takeTransforms();
   for (StringRef before = text;
        (rank == 0 && takeSide(text, ".lr", kMaxRank, rank)) ||
        (sparse == 0 && takeSide(text, ".sp", kMaxSparse, sparse));
@@ -158,8 +169,7 @@ Expected<FormatDescription> FormatSet::parse(StringRef name) const {
       return unknown(name, "expected 1 to " + Twine(kMaxSparse) +
                                " of 1,000 weights after '.sp' but got '" +
                                before.rsplit(".sp").second + "'");
-    transformed |= takeHadamard(text, hadamard);
-    permuted |= text.consume_back(".p");
+    takeTransforms();
   }
   if (transformed && !isHadamardSize(hadamard))
     return unknown(name, "expected a Hadamard transform of 16, 32, 64, 128 or "

@@ -9,6 +9,8 @@
 #include "llmc/Support/Nearest.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Regex.h"
@@ -44,7 +46,7 @@ namespace {
 class Reader {
 public:
   Reader(StringRef name, StringRef text, const RecipeScope &scope)
-      : scope(scope), stream(text, sources, /*ShowColors=*/false) {
+      : scope(scope), text(text), stream(text, sources, /*ShowColors=*/false) {
     recipe.name = name.str();
     sources.setDiagHandler(
         [](const SMDiagnostic &diagnostic, void *self) {
@@ -55,6 +57,12 @@ public:
   }
 
   Expected<Recipe> read() {
+    // First whether it is YAML at all: what is indented wrongly would be missed
+    // where it should be.
+    yaml::Stream whole(text, sources, /*ShowColors=*/false);
+    whole.skip();
+    if (!message.empty())
+      return createStringError(message);
     yaml::document_iterator document = stream.begin();
     yaml::Node *root = document == stream.end() ? nullptr : document->getRoot();
     auto *map = dyn_cast_or_null<yaml::MappingNode>(root);
@@ -80,10 +88,12 @@ private:
     message += (": " + text).str();
   }
   void fail(const yaml::Node *node, const Twine &text) {
+    fail(getLine(node), text);
+  }
+  int getLine(const yaml::Node *node) {
     SMLoc loc = node ? node->getSourceRange().Start : SMLoc();
-    fail(loc.isValid() ? static_cast<int>(sources.getLineAndColumn(loc).first)
-                       : 0,
-         text);
+    return loc.isValid() ? static_cast<int>(sources.getLineAndColumn(loc).first)
+                         : 0;
   }
 
   /// The text of a plain or quoted value; empty after a report.
@@ -99,10 +109,19 @@ private:
     return "";
   }
 
+  /// The key of an entry, which no entry before may have; empty after a report.
+  std::string getKey(yaml::KeyValueNode &entry, StringSet<> &seen) {
+    std::string key = getText(entry.getKey(), "key");
+    if (message.empty() && !seen.insert(key).second)
+      fail(entry.getKey(), "expected the key '" + key + "' once");
+    return message.empty() ? key : "";
+  }
+
   void readRoot(yaml::MappingNode &map) {
     bool found = false;
+    StringSet<> seen;
     for (yaml::KeyValueNode &entry : map) {
-      std::string key = getText(entry.getKey(), "key");
+      std::string key = getKey(entry, seen);
       if (!message.empty())
         return;
       if (key == "summary") {
@@ -177,8 +196,11 @@ private:
       return fail(node, "expected {data: FILE, samples: N, length: N} after "
                         "'calibration'");
     CalibrationRule rule;
+    StringSet<> seen;
     for (yaml::KeyValueNode &entry : *map) {
-      std::string key = getText(entry.getKey(), "key");
+      std::string key = getKey(entry, seen);
+      if (!message.empty())
+        return;
       std::string value = getText(entry.getValue(), key);
       if (!message.empty())
         return;
@@ -219,8 +241,14 @@ private:
     QuantizeRule rule;
     std::string bits, group = "64";
     bool grouped = false;
+    StringSet<> seen;
+    // Where settings stand, which may be keys that are misspelt.
+    StringMap<int> lines;
     for (yaml::KeyValueNode &entry : *map) {
-      std::string key = getText(entry.getKey(), "key");
+      std::string key = getKey(entry, seen);
+      if (!message.empty())
+        return;
+      lines[key] = getLine(entry.getKey());
       std::string value = getText(entry.getValue(), key);
       if (!message.empty())
         return;
@@ -245,6 +273,11 @@ private:
         !rule.match.empty() && !Regex(rule.match).isValid(reason))
       return fail(&node,
                   "'" + rule.match + "' is no regular expression: " + reason);
+    const Method *method = scope.methods.find(rule.method);
+    if (rule.method.empty() || method)
+      for (const auto &[key, value] : rule.settings)
+        if (!isKnown(key, method))
+          return fail(lines[key], describeUnknown(key, method));
     if (rule.method.empty())
       return fail(&node, "expected the key 'method'");
     if (!rule.format.empty() && (!bits.empty() || grouped))
@@ -255,6 +288,34 @@ private:
       rule.format = "u" + bits + "g" + group;
     checkRule(node, rule);
     recipe.quantize.push_back(std::move(rule));
+  }
+
+  /// Keys of any rule.
+  static constexpr StringLiteral kRuleKeys[] = {
+      "match",       "read",     "method",  "format", "bits",  "group",
+      "activations", "hadamard", "permute", "rank",   "sparse"};
+
+  static bool isKnown(StringRef key, const Method *method) {
+    return is_contained(kRuleKeys, key) ||
+           (method && any_of(method->options, [&](const MethodOption &option) {
+              return option.name == key;
+            }));
+  }
+
+  /// A key that neither rules nor the method have; null: no method is named.
+  std::string describeUnknown(StringRef key, const Method *method) const {
+    SmallVector<StringRef> known(kRuleKeys, std::end(kRuleKeys)), options;
+    if (method)
+      for (const MethodOption &option : method->options)
+        options.push_back(option.name);
+    known.append(options);
+    std::string text = "unknown key '" + key.str() + "'";
+    if (StringRef best = findNearest(key, known); !best.empty())
+      return text + "; did you mean '" + best.str() + "'?";
+    text += "; expected " + join(ArrayRef(kRuleKeys), ", ");
+    if (!options.empty())
+      text += ", or of " + method->name + " " + join(options, ", ");
+    return text;
   }
 
   void readUse(yaml::Node *node, StringRef value, QuantizeRule &rule) {
@@ -325,6 +386,12 @@ private:
                              " products, which method '" + rule.method +
                              "' does not make; expected a format of one, or "
                              "another method, such as mse");
+    // Methods make codes, and the formats of numbers have none.
+    if (format->isDense())
+      return fail(&node, "format '" + format->name +
+                             "' has no codes for method '" + rule.method +
+                             "' to make; {method: keep} leaves a matrix that "
+                             "does not come compressed in f32");
     rule.format = getCanonicalName(*format);
     rule.description = std::move(*format);
     SmallVector<std::pair<StringRef, StringRef>> settings;
@@ -380,6 +447,7 @@ private:
   }
 
   const RecipeScope &scope;
+  StringRef text;
   SourceMgr sources;
   yaml::Stream stream;
   Recipe recipe;

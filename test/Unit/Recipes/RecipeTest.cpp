@@ -236,6 +236,36 @@ TEST(Recipe, ErrorsNameTheLineAndTheRemedy) {
             "recipe 'r', line 2: expected a rule: {match: ..., method: ...}"},
            {"quantize:\n  - {bits: 4}",
             "recipe 'r', line 2: expected the key 'method'"},
+           {"quantize:\n  - {mehod: rtn, bits: 4}",
+            "recipe 'r', line 2: unknown key 'mehod'; did you mean 'method'?"},
+           {"quantize:\n  - method: rtn\n    bits: 4\n    activatons: i16",
+            "recipe 'r', line 4: unknown key 'activatons'; did you mean "
+            "'activations'?"},
+           {"quantize:\n  - {method: mse, bits: 4, candidate: 9}",
+            "recipe 'r', line 2: unknown key 'candidate'; did you mean "
+            "'candidates'?"},
+           {"quantize:\n  - {method: rtn, bits: 4, speed: 9}",
+            "recipe 'r', line 2: unknown key 'speed'; expected match, read, "
+            "method, format, bits, group, activations, hadamard, permute, "
+            "rank, sparse, or of rtn "},
+           {"quantize:\n  - {method: rtn, bits: 4, bits: 5}",
+            "recipe 'r', line 2: expected the key 'bits' once"},
+           {"quantize: []\nkv: i8\nquantize: []",
+            "recipe 'r', line 3: expected the key 'quantize' once"},
+           {"calibration: {data: a, data: b}",
+            "recipe 'r', line 1: expected the key 'data' once"},
+           // What is indented wrongly is not in the rule.
+           {"quantize:\n  - method: rtn\n   bits: 4\n", "recipe 'r', line 3: "},
+           {"quantize:\n  - {method: rtn, format: bf16}",
+            "recipe 'r', line 2: format 'bf16' has no codes for method 'rtn' "
+            "to make; {method: keep} leaves a matrix"},
+           {"quantize:\n  - {method: mse, format: f32}",
+            "recipe 'r', line 2: format 'f32' has no codes"},
+           {"quantize:\n  - {method: rtn, bits: 4, group: 32, rank: 8, "
+            "sparse: 5, hadamard: 32, permute: true}",
+            "recipe 'r', line 2: format 'u4g32.h32.p.lr8.sp5': expected a "
+            "Hadamard transform, an order of columns, a rank or a sparse part, "
+            "not several of them"},
            {"quantize:\n  - {method: rtn, bits: 4, hadamard: 48}",
             "recipe 'r', line 2: format 'u4g64.h48': expected a Hadamard "
             "transform of 16, 32, 64, 128 or 256 columns after '.h'"},
