@@ -98,6 +98,10 @@ private:
     if (!loaded)
       return fail(UsageAtFault, llvm::toString(loaded.takeError()));
     recipe = std::move(*loaded);
+    if (!request.match.empty())
+      if (llvm::Error error = recipe.restrictTo(request.match))
+        return fail(UsageAtFault,
+                    "--match: " + llvm::toString(std::move(error)));
     if (Fault fault = readCalibration(request, hasWeights() || isExport(),
                                       recipe, calibrationKey))
       return fail(fault);
@@ -527,7 +531,7 @@ private:
     progress.clear();
     if (!request.quiet && !isExport())
       llvm::errs() << "llmc: target " << target.cpu << ", recipe "
-                   << request.recipe << ", "
+                   << recipe.name << ", "
                    << (lm ? "language model with context " +
                                 std::to_string(getContextLength()) +
                                 ", prompt chunk " + std::to_string(getChunk()) +
@@ -545,11 +549,38 @@ private:
   }
 
   int assignMethods() {
-    return runPasses(
-        [&](OpPassManager &pm) {
-          pm.addPass(createAssignMethodsPass(recipe, *model.weights));
-        },
-        "compress");
+    if (int code = runPasses(
+            [&](OpPassManager &pm) {
+              pm.addPass(createAssignMethodsPass(recipe, *model.weights));
+            },
+            "compress"))
+      return code;
+    if (!request.quiet)
+      noteIdleRules();
+    return Done;
+  }
+
+  /// Rules of a file that no name of a matrix fits are misspelt, or of another
+  /// model. Those of llmc's own recipes name layers of many architectures.
+  void noteIdleRules() {
+    auto isBuiltin = [&](const BuiltinRecipe &each) {
+      return each.name == request.recipe;
+    };
+    if (llvm::any_of(getBuiltinRecipes(), isBuiltin))
+      return;
+    for (const QuantizeRule &rule : recipe.quantize) {
+      auto fits = [&](nn::WeightOp weight) {
+        auto type = dyn_cast<RankedTensorType>(weight.getType());
+        return type && type.getRank() == 2 &&
+               rule.fits(weight.getSymName(), rule.uses);
+      };
+      if (!rule.match.empty() &&
+          llvm::none_of(model.module->getOps<nn::WeightOp>(), fits))
+        llvm::errs() << "llmc: note: recipe '" << recipe.name << "': '"
+                     << rule.match
+                     << "' fits no matrix of this model; '--recipe f32 "
+                        "--dry-run --json' lists all\n";
+    }
   }
 
   int exportModel() {
@@ -763,7 +794,7 @@ private:
       files.push_back(llvm::sys::path::filename(file));
     json::Object plan{{"cpu", target.cpu},
                       {"triple", target.triple},
-                      {"recipe", request.recipe},
+                      {"recipe", recipe.name},
                       {"weights", describeWeights(weightFile)},
                       {"entries", std::move(entries)},
                       {"files", std::move(files)}};
@@ -812,7 +843,7 @@ private:
     contents.triple = target.triple;
     contents.cpu = target.cpu;
     contents.features = getRequiredFeatures(target);
-    contents.recipe = request.recipe;
+    contents.recipe = recipe.name;
     contents.sourceFile = llvm::sys::path::filename(model.file).str();
     contents.sourceBytes = model.fileBytes();
     contents.sourceHash = model.fileHash();

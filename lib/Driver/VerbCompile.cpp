@@ -41,6 +41,7 @@ Fault llmc::readRequest(const Arguments &arguments, const Terminal &terminal,
   request.model = arguments.positional[0];
   request.output = arguments.text("output");
   request.recipe = arguments.text("recipe", request.recipe);
+  request.match = arguments.text("match");
   request.plugins = arguments.all("plugin");
   request.pluginFolders = pluginFolders();
   request.pluginSandbox = arguments.has("plugin-sandbox");

@@ -35,6 +35,10 @@ static const char kSampling[] =
     "The same seed gives the same text. The filters apply in the order above.";
 static const OptionSpec kVerify = {
     "verify", nullptr, "compare the hash of every weight before the start"};
+static const OptionSpec kMatch = {
+    "match", "REGEX",
+    "the recipe is only for weights in whose name this is found; the others "
+    "stay in f32 [all]"};
 static const OptionSpec kCalibration = {
     "calibration", "FILE",
     "run the language model on this text first, so that methods weigh errors "
@@ -100,6 +104,7 @@ const std::vector<VerbSpec> &llmc::verbs() {
          "and lm where there is one [auto]",
          "auto main lm all"},
         {"recipe", "NAME", "how weights are stored [f32]"},
+        kMatch,
         kCalibration,
         kPlugin,
         kPluginSandbox,
@@ -144,6 +149,7 @@ const std::vector<VerbSpec> &llmc::verbs() {
          "what to make: FILE.onnx, with its tensors in FILE.onnx.data beside "
          "it, or FILE.gguf"},
         {"recipe", "NAME", "how weights are stored [w4-onnx or w4-gguf]"},
+        kMatch,
         kCalibration,
         kPlugin,
         kPluginSandbox,

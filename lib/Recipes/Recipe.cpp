@@ -29,7 +29,10 @@ static constexpr uint64_t kMaxFileBytes = 1 << 20;
 static constexpr StringLiteral kCacheFormats[] = {"f32", "bf16", "i8"};
 
 bool QuantizeRule::fits(StringRef name, unsigned weightUses) const {
-  return (uses & weightUses) && (match.empty() || Regex(match).match(name));
+  auto isFound = [&](StringRef regex) {
+    return regex.empty() || Regex(regex).match(name);
+  };
+  return (uses & weightUses) && isFound(match) && isFound(within);
 }
 
 const QuantizeRule *Recipe::find(StringRef weight, unsigned uses) const {
@@ -37,6 +40,19 @@ const QuantizeRule *Recipe::find(StringRef weight, unsigned uses) const {
     if (rule.fits(weight, uses))
       return &rule;
   return nullptr;
+}
+
+Error Recipe::restrictTo(StringRef regex) {
+  if (std::string reason; !Regex(regex).isValid(reason))
+    return createStringError("'" + regex +
+                             "' is no regular expression: " + reason);
+  if (quantize.empty())
+    return createStringError("the recipe '" + name +
+                             "' leaves all weights as they are");
+  for (QuantizeRule &rule : quantize)
+    rule.within = regex.str();
+  name += (" --match " + regex).str();
+  return Error::success();
 }
 
 namespace {

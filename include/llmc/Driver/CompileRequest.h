@@ -68,6 +68,9 @@ struct CompileRequest {
   /// language model).
   std::string entry = "auto";
   std::string recipe = "f32";
+  /// A regular expression: weights whose name has it nowhere stay as they are;
+  /// empty: no matter.
+  std::string match;
   /// Files of plugins, and folders of them separated by ':'.
   std::vector<std::string> plugins;
   std::string pluginFolders;

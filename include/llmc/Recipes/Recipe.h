@@ -79,6 +79,8 @@ struct QuantizeRule {
   /// A regular expression that is searched in the names of weights; empty fits
   /// all.
   std::string match;
+  /// Another one that must be found there, too; empty fits all.
+  std::string within;
   /// WeightUse bits: a weight fits if it is read in one of these ways.
   unsigned uses = kReadByLinear | kReadByGather;
   /// The name of a method, or `keep`.
@@ -113,6 +115,10 @@ struct Recipe {
 
   /// The first rule that fits, or null.
   const QuantizeRule *find(llvm::StringRef weight, unsigned uses) const;
+
+  /// Leaves out weights in whose name a regular expression is found nowhere; the
+  /// name of the recipe says so. Fails where it is none, or there is no rule.
+  llvm::Error restrictTo(llvm::StringRef regex);
 };
 
 /// What names in recipes may mean.

@@ -326,6 +326,23 @@ TEST(Recipe, ErrorsNameTheLineAndTheRemedy) {
   }
 }
 
+TEST(Recipe, IsForSomeWeightsAlone) {
+  Recipe recipe = parse("quantize:\n"
+                        "  - {match: down, method: keep}\n"
+                        "  - {read: linear, method: rtn, bits: 4}\n");
+  ASSERT_FALSE(bool(recipe.restrictTo("layers\\.[01]\\.")));
+  EXPECT_EQ(recipe.name, "r --match layers\\.[01]\\.");
+  EXPECT_EQ(recipe.find("layers.1.down", kReadByLinear), &recipe.quantize[0]);
+  EXPECT_EQ(recipe.find("layers.0.up", kReadByLinear), &recipe.quantize[1]);
+  EXPECT_EQ(recipe.find("layers.0.up", kReadByGather), nullptr);
+  EXPECT_EQ(recipe.find("layers.2.down", kReadByLinear), nullptr);
+  EXPECT_EQ(recipe.find("layers.2.up", kReadByLinear), nullptr);
+  EXPECT_EQ(toString(recipe.restrictTo("(")),
+            "'(' is no regular expression: parentheses not balanced");
+  EXPECT_EQ(toString(parse("quantize: []").restrictTo("down")),
+            "the recipe 'r' leaves all weights as they are");
+}
+
 TEST(Recipe, ACalibrationIsAText) {
   auto read = [](StringRef name, StringRef map) {
     auto recipe = parseRecipe(
