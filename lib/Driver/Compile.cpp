@@ -831,6 +831,14 @@ private:
     return Done;
   }
 
+  /// A file and the folder that it lies in, which tells models from each other.
+  static std::string getShortName(llvm::StringRef file) {
+    llvm::StringRef folder =
+        llvm::sys::path::filename(llvm::sys::path::parent_path(file));
+    return (folder.empty() ? "" : folder + "/").str() +
+           llvm::sys::path::filename(file).str();
+  }
+
   int finish(llvm::ArrayRef<std::string> objects) {
     if (request.emit == "lib") {
       if (llvm::Error error =
@@ -852,15 +860,12 @@ private:
     contents.languageModel = languageModel;
     contents.files = folder.files;
     contents.objects = objects;
-    contents.ledger = {
-        llvm::sys::path::filename(llvm::sys::path::parent_path(model.file))
-                .str() +
-            "/" + contents.sourceFile,
-        recipe.name,
-        target.cpu,
-        buildLedger(weightFile),
-        plugins.listForReport(),
-        std::move(passes)};
+    contents.ledger = {getShortName(model.file),
+                       recipe.name,
+                       target.cpu,
+                       buildLedger(weightFile),
+                       plugins.listForReport(),
+                       std::move(passes)};
     if (!recipe.quantize.empty() && !request.quiet)
       llvm::errs() << printTable(contents.ledger);
     if (llvm::Error error = writeBundle(place, contents, weightFile))

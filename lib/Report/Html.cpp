@@ -71,6 +71,9 @@ std::vector<Layer> collectLayers(const Ledger &ledger) {
   return result;
 }
 
+/// Colors 1 to this one are those of formats; 0 is what is left over.
+constexpr unsigned kFormatColors = 11;
+
 /// Bars in a frame with an axis. Each bar is a stack of parts.
 class BarPlot {
 public:
@@ -127,10 +130,12 @@ public:
         out << formatv("<rect x=\"{0:f1}\" y=\"{1:f1}\" width=\"{2:f1}\" "
                        "height=\"{3:f1}\" class=\"c{4}\"><title>{5}</title>"
                        "</rect>\n",
-                       x + slot * 0.1, y, slot * 0.8, size, part.color % 6,
+                       x + slot * 0.1, y, slot * 0.8, size, part.color,
                        escape(part.tip));
       }
-      if (i % every == 0 || i + 1 == bars.size())
+      // The last one is always there, and none so near that it would cover it.
+      size_t after = bars.size() - 1 - i;
+      if (after == 0 || (i % every == 0 && after >= every))
         out << formatv(
             "<text x=\"{0:f1}\" y=\"{1}\" class=\"mid\">{2}</text>\n",
             x + slot / 2, height - 8, escape(bars[i].label));
@@ -171,6 +176,9 @@ void printRow(raw_ostream &out, const LedgerLine &line, bool sum) {
              line.getBits());
   if (rounded)
     out << formatv("{0:f3} %", 100 * line.relativeError);
+  out << "</td><td class=\"n\">";
+  if (rounded || (sum && line.name == "all"))
+    out << formatv("{0:f3}", line.seconds);
   if (!sum)
     out << "</td><td>" << escape(line.note);
   out << "</td></tr>\n";
@@ -179,7 +187,8 @@ void printRow(raw_ostream &out, const LedgerLine &line, bool sum) {
 /// The heads of columns; sums have no notes.
 void printColumns(raw_ostream &out, bool sum) {
   out << "<tr><th>tensors</th><th>role</th><th>format</th><th>method</th>";
-  for (StringRef name : {"weights", "MB before", "MB", "bits", "error"})
+  for (StringRef name :
+       {"weights", "MB before", "MB", "bits", "error", "seconds"})
     out << "<th class=\"n\">" << name << "</th>";
   out << (sum ? "</tr>\n" : "<th>note</th></tr>\n");
 }
@@ -189,7 +198,7 @@ void printLegend(raw_ostream &out,
                  const std::map<std::string, unsigned> &colors) {
   out << "<p class=\"legend\">";
   for (const auto &[name, color] : colors)
-    out << formatv("<i class=\"c{0}\"></i>{1}", color % 6, escape(name));
+    out << formatv("<i class=\"c{0}\"></i>{1}", color, escape(name));
   out << "</p>\n";
 }
 
@@ -197,18 +206,22 @@ constexpr StringLiteral kHead = R"(<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>llmc report</title><style>
-body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:#1c2430;background:#fff}
+:root{color-scheme:light dark;--text:#1c2430;--page:#fff;--dim:#5a6675;--line:#e3e8ee;--rest:#c3ccd6}
+@media(prefers-color-scheme:dark){:root{--text:#dfe5ec;--page:#14181d;--dim:#9aa6b4;--line:#2c343d;--rest:#4a5561}}
+body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:var(--text);background:var(--page)}
 h1{font-size:1.5rem;margin-bottom:.2rem}h2{font-size:1.05rem;margin:1.6rem 0 .4rem}
-p.sub{margin-top:0;color:#5a6675}
+p.sub{margin-top:0;color:var(--dim)}
 table{border-collapse:collapse;width:100%;font-size:13px}
-th,td{text-align:left;padding:.25rem .5rem;border-bottom:1px solid #e3e8ee;vertical-align:top}
+th,td{text-align:left;padding:.25rem .5rem;border-bottom:1px solid var(--line);vertical-align:top}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 td.f{white-space:nowrap}td.w{overflow-wrap:anywhere;min-width:10rem}
-.wide{overflow-x:auto}svg{width:100%;min-width:36rem;height:auto;display:block}svg text{font:11px system-ui,sans-serif;fill:#5a6675}
-.left{text-anchor:end}.mid{text-anchor:middle}.grid{stroke:#e3e8ee}
-.c0{fill:#c3ccd6}.c1{fill:#2f6fb0}.c2{fill:#d9822b}.c3{fill:#3a9a6b}.c4{fill:#9b59b6}.c5{fill:#b03a48}
+.wide{overflow-x:auto}svg{width:100%;min-width:36rem;height:auto;display:block}svg text{font:11px system-ui,sans-serif;fill:var(--dim)}
+.left{text-anchor:end}.mid{text-anchor:middle}.grid{stroke:var(--line)}
+.c0{fill:var(--rest)}.c1{fill:#2f6fb0}.c2{fill:#d9822b}.c3{fill:#3a9a6b}.c4{fill:#9b59b6}.c5{fill:#b03a48}
+.c6{fill:#2a9d9d}.c7{fill:#8d6e4a}.c8{fill:#d46a9f}.c9{fill:#84992e}.c10{fill:#6b78c9}.c11{fill:#c9a227}
 i{display:inline-block;width:.8em;height:.8em;margin:0 .35em 0 1em}.legend{margin-top:.2rem}.legend i:first-child{margin-left:0}
-i.c0{background:#c3ccd6}i.c1{background:#2f6fb0}i.c2{background:#d9822b}i.c3{background:#3a9a6b}i.c4{background:#9b59b6}i.c5{background:#b03a48}
+i.c0{background:var(--rest)}i.c1{background:#2f6fb0}i.c2{background:#d9822b}i.c3{background:#3a9a6b}i.c4{background:#9b59b6}i.c5{background:#b03a48}
+i.c6{background:#2a9d9d}i.c7{background:#8d6e4a}i.c8{background:#d46a9f}i.c9{background:#84992e}i.c10{background:#6b78c9}i.c11{background:#c9a227}
 details{margin-top:1.6rem}summary{cursor:pointer}
 </style></head><body>
 )";
@@ -234,7 +247,8 @@ std::string llmc::toHtml(const Ledger &ledger) {
   out << "</table></div>\n<p class=\"sub\">Error: root of the squared "
          "differences "
          "over "
-         "the squares of the original.</p>\n";
+         "the squares of the original. Seconds: to read, compress and "
+         "check, summed over threads.</p>\n";
   if (!ledger.passes.empty())
     out << "<h2>Passes of plugins</h2>\n<pre>"
         << escape(printPasses(ledger.passes)) << "</pre>\n";
@@ -246,7 +260,7 @@ std::string llmc::toHtml(const Ledger &ledger) {
   std::map<std::string, unsigned> colors;
   for (const Layer &layer : layers)
     for (const auto &[format, bytes] : layer.formats)
-      colors.try_emplace(format, colors.size() + 1);
+      colors.try_emplace(format, 1 + colors.size() % kFormatColors);
   for (const Layer &layer : layers) {
     int64_t saved =
         std::max<int64_t>(0, layer.all.bytesBefore - layer.all.bytesAfter);

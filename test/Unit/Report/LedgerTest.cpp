@@ -4,9 +4,11 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Report/Ledger.h"
+#include "llvm/ADT/StringExtras.h"
 #include "gtest/gtest.h"
 
 #include <cmath>
+#include <set>
 
 using namespace llvm;
 using namespace llmc;
@@ -26,6 +28,7 @@ static Ledger makeLedger() {
     line.method = method.str();
     line.relativeError = error;
     line.note = note.str();
+    line.seconds = method.empty() ? 0 : static_cast<double>(weights) / 2000;
     ledger.lines.push_back(line);
   };
   add("layers.0.q", TensorRole::Linear, 1000, 500, "u4g64", "sinq", 0.3);
@@ -98,6 +101,35 @@ TEST(Ledger, PageIsSelfContainedAndEscapes) {
     EXPECT_EQ(page.find(outside), std::string::npos) << outside;
 }
 
+/// What was worked on has its time, and everything together.
+TEST(Ledger, PageTellsTimes) {
+  std::string page = toHtml(makeLedger());
+  SmallVector<StringRef> rows, times;
+  StringRef(page).split(rows, "<tr>");
+  for (StringRef row : ArrayRef(rows).drop_front()) {
+    SmallVector<StringRef> cells;
+    row.split("</tr>").first.split(cells,
+                                   row.starts_with("<th") ? "<th" : "<td");
+    ASSERT_GT(cells.size(), 10u) << row.str();
+    times.push_back(cells[10].split('>').second.split('<').first);
+  }
+  EXPECT_EQ(times,
+            (SmallVector<StringRef>{"seconds", "", "2.000", "", "2.000",
+                                    "seconds", "0.500", "1.500", "", ""}));
+}
+
+/// Colors of the text, the page and what lies between come in two sets.
+TEST(Ledger, PageHasColorsForDarkRooms) {
+  std::string page = toHtml(makeLedger());
+  StringRef dark =
+      StringRef(page).split("@media(prefers-color-scheme:dark)").second;
+  for (StringRef name : {"--text", "--page", "--dim", "--line", "--rest"}) {
+    EXPECT_EQ(StringRef(page).count((name + ":#").str()), 2u) << name.str();
+    EXPECT_TRUE(dark.contains((name + ":#").str())) << name.str();
+    EXPECT_TRUE(dark.contains(("var(" + name + ")").str())) << name.str();
+  }
+}
+
 /// Lines of a plot are labeled with as many decimals as tell them apart.
 TEST(Ledger, PlotsHaveLabelsOfOneKind) {
   std::string page = toHtml(makeLedger());
@@ -123,6 +155,46 @@ TEST(Ledger, PlotsHaveLabelsOfOneKind) {
     }
   }
   EXPECT_EQ(plots, 3u);
+}
+
+/// As many formats as there are colors can be told apart, and labels of many
+/// layers do not cover each other.
+TEST(Ledger, PlotsOfManyFormatsAndLayers) {
+  Ledger ledger{"m", "w4", "x", {}};
+  for (int layer = 0; layer < 70; ++layer) {
+    LedgerLine line;
+    line.name = "layers." + std::to_string(layer) + ".q";
+    line.weights = line.bytesAfter = 1000;
+    line.bytesBefore = 4000;
+    line.format = "f" + std::to_string(layer % 11);
+    line.method = "rtn";
+    line.relativeError = 0.1;
+    ledger.lines.push_back(line);
+  }
+  std::string page = toHtml(ledger);
+  StringRef legend = StringRef(page).rsplit("class=\"legend\">").second;
+  std::set<StringRef> colors;
+  for (StringRef rest = legend.split("</p>").first; rest.contains("<i ");) {
+    StringRef color;
+    std::tie(color, rest) = rest.split("class=\"").second.split('"');
+    EXPECT_NE(color, "c0");
+    EXPECT_TRUE(colors.insert(color).second) << color.str();
+    EXPECT_TRUE(StringRef(page).contains(("." + color + "{fill:#").str()));
+    EXPECT_TRUE(
+        StringRef(page).contains(("i." + color + "{background:#").str()));
+  }
+  EXPECT_EQ(colors.size(), 11u);
+  double before = -100;
+  StringRef plot = StringRef(page).split("<svg").second.split("</svg>").first;
+  for (StringRef text : split(plot, "<text x=\"")) {
+    auto [x, rest] = text.split('"');
+    double at = 0;
+    if (!rest.contains("class=\"mid\"") || x.getAsDouble(at))
+      continue;
+    EXPECT_GE(at - before, 16) << text.str();
+    before = at;
+  }
+  EXPECT_GT(before, 700);
 }
 
 TEST(Ledger, PageOfNothing) {
