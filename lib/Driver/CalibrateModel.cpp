@@ -71,7 +71,7 @@ Fault llmc::readCalibration(const CompileRequest &request, bool writesWeights,
   return {};
 }
 
-Fault llmc::checkCalibration(const CalibrationRule &rule,
+Fault llmc::checkCalibration(CalibrationRule &rule,
                              const CompileRequest &request, bool hasLm,
                              const ModelFolder &folder, int64_t context) {
   if (!hasLm)
@@ -87,6 +87,8 @@ Fault llmc::checkCalibration(const CalibrationRule &rule,
     return Fault::input("calibration cuts a text into tokens, and no "
                         "tokenizer.json lies beside the model; put it there, "
                         "or leave the calibration out");
+  if (!rule.hasLength)
+    rule.length = std::min(rule.length, context);
   if (rule.length > context)
     return Fault::usage("expected windows of the calibration of at most the "
                         "context, " +

@@ -23,10 +23,10 @@ Fault readCalibration(const CompileRequest &request, bool writesWeights,
                       Recipe &recipe, std::string &key);
 
 /// Refuses a model that cannot read the text: one without the entry lm or without
-/// a tokenizer, or with too short a context.
-Fault checkCalibration(const CalibrationRule &rule,
-                       const CompileRequest &request, bool hasLm,
-                       const ModelFolder &folder, int64_t context);
+/// a tokenizer, or with too short a context for the length that is asked for. One
+/// that is not is at most the context.
+Fault checkCalibration(CalibrationRule &rule, const CompileRequest &request,
+                       bool hasLm, const ModelFolder &folder, int64_t context);
 
 struct CalibrationJob {
   /// With the entry lm; weights have their methods, and their columns the scales

@@ -133,11 +133,13 @@ private:
         return fail(ModelAtFault, llvm::toString(std::move(error)));
     if (int code = step("fuse", [&] { return fuse(); }))
       return code;
-    if (recipe.calibration)
+    if (recipe.calibration) {
       if (Fault fault =
               checkCalibration(*recipe.calibration, request, hasFunction("lm"),
                                folder, getContextLength()))
         return fail(fault);
+      calibrationKey += std::to_string(recipe.calibration->length) + "\n";
+    }
     if (int code = visitSlot(Slot::AfterFuse))
       return code;
     if (request.emit == "nn")

@@ -224,9 +224,10 @@ private:
         rule.data = fromRecipe(value);
       else if (key == "samples")
         readCount(entry.getValue(), key, value, 1, rule.samples);
-      else if (key == "length")
+      else if (key == "length") {
         readCount(entry.getValue(), key, value, 2, rule.length);
-      else
+        rule.hasLength = true;
+      } else
         fail(entry.getKey(), "unknown key '" + key + "' of 'calibration'" +
                                  suggest(key, {"data", "samples", "length"}));
     }

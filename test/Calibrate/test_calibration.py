@@ -171,6 +171,16 @@ class Calibration(unittest.TestCase):
         path.write_text(text, encoding="utf-8")
         return path
 
+    def test_windows_fit_the_context(self):
+        """Where no length is asked for; one that is asked for is refused (test_refusals)."""
+        rule = "{method: mse, bits: 3, group: 16}"
+        self.assertIn("calibrated on 2,560 tokens of ", self.compile(self.write("narrow", rule, f"data: {TEXT}, samples: 40"), "narrow",
+                                                                     "--context", "64"))
+        self.compile(self.write("asked", rule, f"data: {TEXT}, samples: 40, length: 64"), "asked", "--context", "64")
+        self.assertEqual(self.weights("narrow"), self.weights("asked"))
+        self.compile(self.write("wide", rule, f"data: {TEXT}, samples: 40"), "wide")
+        self.assertNotEqual(self.weights("narrow"), self.weights("wide"))
+
     def test_columns_that_are_evened_out(self):
         """What is measured is the input that the kernel reads, with the scale of columns."""
         rule = "{method: sinq, quantizer: mse, bits: 3, group: 16}"

@@ -104,6 +104,25 @@ class Gguf(Folder):
                 self.check_round_trip(f"quantize:\n  - {{read: gather, method: mse, format: q8_0}}\n"
                                       f"  - {{method: mse, format: {kind}}}\n")
 
+    def test_calibrated_blocks(self):
+        """Inputs that are measured are those of the numbers that blocks stand for; what is kept does not depend on them."""
+        self.make()
+        self.compress("w4-gguf")
+        numbers, blocks = self.home / "numbers", self.home / "blocks"
+        to_onnx(self.out, numbers)
+        to_onnx(self.out, blocks, "--keep-blocks")
+        known = ["--calibration", ROOT / "LICENSE"]
+        made = {}
+        for name, model, recipe, more in (("n", numbers, "w4", known), ("b", blocks, "w4", known), ("not", blocks, "w4", []),
+                                          ("keep", blocks, "keep", []), ("known", blocks, "keep", known)):
+            said = llmc("compile", model, "-o", self.home / name, "--recipe", recipe, "--entry", "lm", *more)
+            self.assertEqual("llmc: calibrated on " in said, bool(more), said)
+            self.assertFalse((self.home / f".{name}.llmc-partial").exists())
+            made[name] = (self.home / name / "weights.safetensors").read_bytes()
+        self.assertEqual(made["b"], made["n"])
+        self.assertNotEqual(made["b"], made["not"])
+        self.assertEqual(made["known"], made["keep"])
+
     def test_scales_of_columns_go_into_norms(self):
         self.make()
         self.check_round_trip("w4-gguf")

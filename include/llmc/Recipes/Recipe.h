@@ -102,6 +102,8 @@ struct CalibrationRule {
   /// Windows that are spread over the text, and tokens of each, the begin token
   /// counted; a text that has fewer is used whole.
   int64_t samples = 32, length = 256;
+  /// Whether the length was asked for; else a shorter context is one, too.
+  bool hasLength = false;
 };
 
 struct Recipe {
