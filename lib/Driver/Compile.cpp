@@ -12,6 +12,7 @@
 #include "CalibrateModel.h"
 #include "CompilePlan.h"
 #include "ExitCode.h"
+#include "IdleRules.h"
 #include "Progress.h"
 #include "RunKey.h"
 #include "llmc/Codegen/Bundle.h"
@@ -558,31 +559,10 @@ private:
             "compress"))
       return code;
     if (!request.quiet)
-      noteIdleRules();
+      for (const std::string &idle :
+           findIdleRules(recipe, request.recipe, *model.module))
+        llvm::errs() << "llmc: note: " << idle << "\n";
     return Done;
-  }
-
-  /// Rules of a file that no name of a matrix fits are misspelt, or of another
-  /// model. Those of llmc's own recipes name layers of many architectures.
-  void noteIdleRules() {
-    auto isBuiltin = [&](const BuiltinRecipe &each) {
-      return each.name == request.recipe;
-    };
-    if (llvm::any_of(getBuiltinRecipes(), isBuiltin))
-      return;
-    for (const QuantizeRule &rule : recipe.quantize) {
-      auto fits = [&](nn::WeightOp weight) {
-        auto type = dyn_cast<RankedTensorType>(weight.getType());
-        return type && type.getRank() == 2 &&
-               rule.fits(weight.getSymName(), rule.uses);
-      };
-      if (!rule.match.empty() &&
-          llvm::none_of(model.module->getOps<nn::WeightOp>(), fits))
-        llvm::errs() << "llmc: note: recipe '" << recipe.name << "': '"
-                     << rule.match
-                     << "' fits no matrix of this model; '--recipe f32 "
-                        "--dry-run --json' lists all\n";
-    }
   }
 
   int exportModel() {
