@@ -54,7 +54,8 @@ struct EmitReplay : llmc::impl::EmitReplayBase<EmitReplay> {
         copy(symbols, function);
     }
     // Copies that no copy of an entry calls are none.
-    for (auto copy : llvm::reverse(llvm::to_vector(copies)))
+    auto made = llvm::to_vector(copies);
+    for (auto copy : llvm::reverse(made))
       if (!copy.second->hasAttr(kReplayOf) &&
           SymbolTable::symbolKnownUseEmpty(copy.second, module))
         symbols.erase(copy.second);
