@@ -22,6 +22,8 @@ quantize:
     // Values, and what is added to the residual stream, bear the least error:
     // five bits there cost little and halve the divergence. Ten candidates are
     // enough for levels about 0: twenty lower the error by a ten-thousandth.
+    // Queries and keys can share the scale of columns at no cost, so that their
+    // input is scaled and rounded once; values, gates and up-projections cannot.
     {"w4", R"(summary: linear layers and tables at 4 to 5 bits with scales
 kv: i8
 quantize:
@@ -31,6 +33,12 @@ quantize:
     quantizer: mse
     candidates: 10
     format: i5g32.f32r-i8
+  - match: '(q_proj|k_proj|attn_q|attn_k)'
+    method: sinq
+    share: true
+    quantizer: mse
+    candidates: 10
+    format: sl4
   - {method: sinq, quantizer: mse, candidates: 10, format: sl4}
 )"},
     // The same holds of three bits, and most of it of values and what attention
