@@ -52,6 +52,7 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
     }
     KernelLibrary library(module, *target);
     shapes.clear();
+    lastProducts = nullptr;
     SmallVector<Operation *> kernels, sides;
     module.walk([&](Operation *op) {
       if (isa<kern::SideOp>(op))
@@ -119,8 +120,10 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
       else
         expand(e, library, cast<kern::AttentionJoinOp>(op));
     }
-    if (!products.empty())
-      parallel(e, products);
+    if (products.empty())
+      return;
+    parallel(e, products);
+    lastProducts = ops.back()->getPrevNode();
   }
 
   /// Operands must be memrefs whose rows are contiguous, or matrices that there
@@ -369,7 +372,25 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
     return cast<MemRefType>(buffer.getType()).getShape().back();
   }
 
+  /// Factors for the one row of a decode step were last read a token ago, so they
+  /// are fetched while the products that stand before are computed.
+  void fetchFactors(KernelLibrary &library, kern::QuantizeOp op) {
+    if (!op.getFactors() || op.getInput().getType().getShape().front() != 1 ||
+        !lastProducts || lastProducts->getBlock() != op->getBlock())
+      return;
+    Operation *source = op.getFactors().getDefiningOp();
+    if (source && source->getBlock() == op->getBlock() &&
+        !source->isBeforeInBlock(lastProducts))
+      return;
+    Emitter e(op.getLoc(), lastProducts);
+    int64_t bytes = getColumns(op.getFactors()) * 4;
+    e.create<func::CallOp>(
+        library.getFetch(),
+        ValueRange{pointer(e, op.getFactors()), e.index(bytes)});
+  }
+
   void expand(Emitter &e, KernelLibrary &library, kern::QuantizeOp op) {
+    fetchFactors(library, op);
     int64_t bytes = getColumns(op.getInit());
     // Columns and bytes are verified.
     func::FuncOp kernel = library.getQuantizeRow(
@@ -609,6 +630,8 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
 
   /// Of the matrices of this module.
   llvm::DenseMap<Type, QuantizedShape> shapes;
+  /// The loop of the products that were expanded last.
+  Operation *lastProducts = nullptr;
 };
 
 } // namespace

@@ -65,6 +65,8 @@ public:
   /// elements `storage`; `size` channels of a head.
   mlir::func::FuncOp getAppend(bool keys, int64_t heads, int64_t size,
                                mlir::Type storage);
+  /// (address, bytes): fetches memory that is read later, and changes nothing.
+  mlir::func::FuncOp getFetch();
   /// (cache, capacity, position): fetches the memory that a row at `position`
   /// will be written to, and changes nothing.
   mlir::func::FuncOp getAppendFetch(bool keys, int64_t heads, int64_t size,

@@ -71,6 +71,27 @@ func.func @fetched(%x: memref<1x4xf32>, %w: !w, %k: memref<2x?x12xi8>, %v: memre
   return
 }
 
+// The factors of one row are fetched before the products that stand in between,
+// if there are any; those of several rows are not.
+// CHECK-LABEL: func.func @factors
+func.func @factors(%x: memref<1x4xf32>, %w: !w, %y: memref<1x70xf32>, %q: memref<1x64xi8>, %z: memref<?x4xf32>, %r: memref<?x64xi8>, %f: memref<4xf32>) {
+  // CHECK-NOT: call @kern_fetch
+  // CHECK: func.call @kern_quantize_scaled(
+  kern.quantize ins(%x, %f : memref<1x4xf32>, memref<4xf32>) outs(%q : memref<1x64xi8>)
+  // CHECK: call @kern_fetch(
+  // CHECK: scf.parallel
+  // CHECK: func.call @kern_linear_f32_r16_x4(
+  // CHECK: func.call @kern_quantize_scaled(
+  kern.linear ins(%x, %w : memref<1x4xf32>, !w) outs(%y : memref<1x70xf32>)
+  kern.quantize ins(%x, %f : memref<1x4xf32>, memref<4xf32>) outs(%q : memref<1x64xi8>)
+  // CHECK-NOT: call @kern_fetch
+  // CHECK: func.call @kern_linear_f32_r16_x4(
+  // CHECK: func.call @kern_quantize_scaled(
+  kern.linear ins(%x, %w : memref<1x4xf32>, !w) outs(%y : memref<1x70xf32>)
+  kern.quantize ins(%z, %f : memref<?x4xf32>, memref<4xf32>) outs(%r : memref<?x64xi8>)
+  return
+}
+
 // Joined products are one loop over the items of both, unless something between
 // them touches memory.
 // CHECK-LABEL: func.func @joined
