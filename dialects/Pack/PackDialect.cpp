@@ -40,9 +40,9 @@ void PackDialect::registerAttributesAndTypes() {
 
 LogicalResult DenseAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                 Type storage) {
-  if (storage.isF32() || storage.isBF16())
+  if (storage.isF32() || storage.isBF16() || storage.isF16())
     return success();
-  return emitError() << "expected a storage type of f32 or bf16 but got "
+  return emitError() << "expected a storage type of f32, bf16 or f16 but got "
                      << storage;
 }
 
@@ -97,8 +97,8 @@ LogicalResult MethodAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                  StringRef, StringRef format,
                                  DictionaryAttr settings,
                                  DictionaryAttr definition) {
-  if (failed(QuantizedAttr::verify(emitError, format, definition))) // [C1]
-    return failure();
+  if (auto parsed = parseDefinition(format, definition); !parsed) // [C1]
+    return emitError() << llvm::toString(parsed.takeError());
   if (settings)
     for (NamedAttribute setting : settings)
       if (!isa<StringAttr>(setting.getValue())) // [C2]

@@ -5,11 +5,13 @@
 //===----------------------------------------------------------------------===//
 #include "llmc/Codegen/CompressWeight.h"
 #include "llmc/Dialect/Pack/PackFormats.h"
+#include "llmc/Formats/Floats.h"
 #include "llmc/Recipes/Recipe.h"
 #include "llmc/Weights/ReadMatrix.h"
 #include "llmc/Weights/StoredFormat.h"
 
 #include <chrono>
+#include <cstring>
 
 using namespace mlir;
 using namespace llmc;
@@ -77,6 +79,27 @@ readKept(StringRef name, Attribute source, pack::MethodAttr method,
   return matrix;
 }
 
+/// The numbers of a weight that comes in few bits without codes: those of the
+/// format, so that nothing is rounded.
+static llvm::Expected<QuantizedMatrix>
+readNumbers(Attribute source, int64_t rows, int64_t columns,
+            const FormatDescription &format, const WeightStore &store,
+            ParallelFor parallel, CompressionOutcome &outcome) {
+  auto values = readMatrix(store, source, parallel);
+  if (!values)
+    return values.takeError();
+  auto matrix = QuantizedMatrix::create(format, rows, columns);
+  if (!matrix)
+    return matrix.takeError();
+  for (auto [i, value] : llvm::enumerate(*values)) {
+    uint16_t bits =
+        format.dense == RealType::F16 ? floatToF16(value) : floatToBf16(value);
+    std::memcpy(matrix->codes.data() + 2 * i, &bits, 2);
+  }
+  outcome.note = "kept as it comes";
+  return matrix;
+}
+
 llvm::Expected<QuantizedMatrix>
 llmc::compressWeight(StringRef name, Attribute source, int64_t rows,
                      int64_t columns, pack::MethodAttr method,
@@ -85,11 +108,15 @@ llmc::compressWeight(StringRef name, Attribute source, int64_t rows,
                      WorkSeconds *seconds, Attribute statistics) {
   auto started = Clock::now();
   WorkSeconds unasked;
-  auto matrix = method.getName() == kKeepMethod
-                    ? readKept(name, source, method, store, outcome)
-                    : compress(name, source, rows, columns, method, methods,
-                               store, parallelFor, statistics, outcome,
-                               seconds ? *seconds : unasked);
+  FormatDescription format = pack::getFormat(method);
+  bool isKept = method.getName() == kKeepMethod;
+  auto matrix = isKept && format.isDense()
+                    ? readNumbers(source, rows, columns, format, store,
+                                  parallelFor, outcome)
+                : isKept ? readKept(name, source, method, store, outcome)
+                         : compress(name, source, rows, columns, method,
+                                    methods, store, parallelFor, statistics,
+                                    outcome, seconds ? *seconds : unasked);
   outcome.seconds = lap(started);
   return matrix;
 }

@@ -95,7 +95,7 @@ public:
       llvm::DefaultThreadPool pool(llvm::hardware_concurrency(threads));
       findFinished(pool);
       for (auto [i, weight] : llvm::enumerate(file.weights))
-        if (!finished[i] && !isQuantized(weight))
+        if (!finished[i] && !isCompressed(weight))
           copy(pool, weight);
       pool.wait();
     }
@@ -111,9 +111,10 @@ public:
   }
 
 private:
-  static bool isQuantized(const PlacedWeight &weight) {
+  /// Whether a method makes its bytes.
+  static bool isCompressed(const PlacedWeight &weight) {
     auto packed = dyn_cast<pack::TensorType>(weight.type);
-    return packed && packed.isQuantized();
+    return packed && (weight.method || packed.isQuantized());
   }
   static int64_t getSpace(const PlacedWeight &weight) {
     return llvm::alignTo(weight.bytes, kAlignment);
@@ -234,7 +235,7 @@ private:
     Workers workers(threads);
     SmallVector<PlacedWeight *> small;
     for (auto [i, weight] : llvm::enumerate(file.weights)) {
-      if (finished[i] || !isQuantized(weight))
+      if (finished[i] || !isCompressed(weight))
         continue;
       if (weight.countNumbers() <= kSmallNumbers)
         small.push_back(&weight);

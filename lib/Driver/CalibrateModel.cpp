@@ -37,12 +37,24 @@ static bool measuresActivations(const Recipe &recipe) {
   });
 }
 
+/// Whether what the inputs of matrices are like makes no difference.
+static bool onlyRounds(const Recipe &recipe) {
+  return llvm::all_of(recipe.quantize, [](const QuantizeRule &rule) {
+    return rule.isRounding();
+  });
+}
+
 Fault llmc::readCalibration(const CompileRequest &request, bool writesWeights,
                             Recipe &recipe, std::string &key) {
   if (!request.calibration.empty()) {
     if (recipe.quantize.empty())
       return Fault::usage("--calibration is for recipes that compress, and '" +
                           recipe.name + "' does not; leave it out");
+    if (onlyRounds(recipe))
+      return Fault::usage("--calibration is for methods that weigh errors, and "
+                          "'" +
+                          recipe.name +
+                          "' rounds every number by itself; leave it out");
     if (!recipe.calibration)
       recipe.calibration.emplace();
     recipe.calibration->data = request.calibration;

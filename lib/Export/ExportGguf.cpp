@@ -34,7 +34,7 @@ namespace {
 struct Item {
   GgufTensor tensor;
   nn::WeightOp weight;
-  /// Null for f32.
+  /// Null for numbers.
   const GgmlType *blocks = nullptr;
   /// Heads whose halves become neighbors; 0: rows stay.
   int64_t heads = 0;
@@ -94,12 +94,20 @@ Error Writer::add(const Twine &name, nn::WeightOp weight, TensorRole role,
                     " columns, which blocks of GGUF do not say; use '" +
                     format.getStored().name + "'");
     item.blocks = findBlocks(format);
-    if (!item.blocks) {
-      std::string names;
+    if (!item.blocks && !format.isDense()) {
+      std::string names = "bf16, f16";
       for (const GgmlType &each : getGgmlTypes())
-        names += (names.empty() ? "" : ", ") + each.name.str();
+        names += ", " + each.name.str();
       return refuse("GGUF has no blocks of format '" + format.name +
                     "'; use one of " + names);
+    }
+    if (format.isDense()) {
+      item.tensor.type = format.dense == RealType::F32   ? kGgufF32
+                         : format.dense == RealType::F16 ? kGgufF16
+                                                         : kGgufBF16;
+      item.tensor.bytes = type.getNumElements() * getRealBytes(format.dense);
+      items.push_back(std::move(item));
+      return Error::success();
     }
     if (type.getDimSize(1) % item.blocks->blockColumns)
       return refuse("expected a multiple of " +
@@ -220,8 +228,7 @@ Expected<std::vector<char>> Writer::read(Item &item) {
   line.bytesAfter = static_cast<int64_t>(item.tensor.bytes);
   line.format = "f32";
   std::vector<char> bytes;
-  if (item.blocks) {
-    pack::MethodAttr method = getMethod(item.weight);
+  if (pack::MethodAttr method = getMethod(item.weight)) {
     CompressionOutcome outcome;
     auto matrix = compressWeight(
         name, item.weight.getSource(), shape[0], shape[1], method,
@@ -236,13 +243,17 @@ Expected<std::vector<char>> Writer::read(Item &item) {
       if (!chain.codes.empty())
         reorder(chain.codes, order);
     }
-    auto blocks = writeGgml(*item.blocks, *matrix);
-    if (!blocks)
-      return createStringError("weight '" + name +
-                               "': " + llvm::toString(blocks.takeError()));
-    bytes = std::move(*blocks);
     describe(line, method, outcome);
-    line.format = item.blocks->name.str();
+    if (item.blocks) {
+      auto blocks = writeGgml(*item.blocks, *matrix);
+      if (!blocks)
+        return createStringError("weight '" + name +
+                                 "': " + llvm::toString(blocks.takeError()));
+      bytes = std::move(*blocks);
+      line.format = item.blocks->name.str();
+    } else {
+      bytes.assign(matrix->codes.begin(), matrix->codes.end());
+    }
   } else {
     auto values = readMatrix(store, item.weight.getSource(), workers);
     if (!values)

@@ -23,6 +23,9 @@
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/Path.h"
 
+#include <cstring>
+#include <optional>
+
 using namespace mlir;
 using namespace llmc;
 using llvm::createStringError;
@@ -37,8 +40,9 @@ constexpr uint64_t kAlignment = 4096;
 /// Block sizes that the kernels of MatMulNBits have.
 constexpr int64_t kMinBlock = 16, kMaxBlock = 256;
 /// The first versions of the operator set with blocks and four bits, and with
-/// two.
-constexpr int64_t kBlockedOpset = 21, kTwoBitOpset = 25;
+/// two; with conversions from f16 and bf16 by number.
+constexpr int64_t kBlockedOpset = 21, kTwoBitOpset = 25, kHalfOpset = 6,
+                  kBrainOpset = 13;
 
 namespace {
 
@@ -65,6 +69,10 @@ struct Export : Coding {
   std::string linear, gather, scales, zeros;
   /// By holder.
   std::vector<Dequantized> dequantized;
+  /// The element type of tensors of numbers, each named by its holder; 0: there
+  /// are codes.
+  int32_t element = 0;
+  std::vector<std::string> numbers;
 };
 
 /// A matrix whose nodes hold it no longer.
@@ -90,6 +98,7 @@ private:
   Error settle(Export &item);
   Error settleBlocks(Export &item);
   Error settleDequantized(Export &item);
+  Error settleNumbers(Export &item, const FormatDescription &format);
   Error settleKept(Kept &item);
   Error replaceKept(const Kept &item, const KeptReader &reader);
   void dropOld(ArrayRef<Kept> items);
@@ -105,6 +114,9 @@ private:
                          std::vector<std::string> &nodes);
   Error copyExternal();
   Error write(Export &item);
+  Error writeNumbers(Export &item);
+  Expected<QuantizedMatrix> compress(const CompressedWeight &part);
+  void shareBytes(const Export &item, int64_t bytes);
   Error writeKept(const Kept &item);
   int64_t writeDequantized(const Dequantized &names, const Coding &coding,
                            const OnnxCodes &matrix);
@@ -154,6 +166,8 @@ static Error refuse(const Export &item, const Twine &why) {
 
 Error Writer::settle(Export &item) {
   FormatDescription format = pack::getFormat(item.matrix.parts.front().method);
+  if (format.isDense())
+    return settleNumbers(item, format);
   auto hasZeros = hasOnnxZeros(format);
   if (!hasZeros)
     return refuse(item, llvm::toString(hasZeros.takeError()));
@@ -362,6 +376,31 @@ Error Writer::settleDequantized(Export &item) {
       return changed.takeError();
     nodes.push_back(std::move(*changed));
     file.replaceNode(reader.node, std::move(nodes));
+  }
+  return Error::success();
+}
+
+/// Readers stay: a node makes f32 of the numbers before them.
+Error Writer::settleNumbers(Export &item, const FormatDescription &format) {
+  item.rows = item.matrix.rows;
+  item.columns = item.matrix.columns;
+  item.element = format.dense == RealType::F32   ? onnx::kFloat
+                 : format.dense == RealType::F16 ? onnx::kFloat16
+                                                 : onnx::kBfloat16;
+  int64_t needed = format.dense == RealType::BF16 ? kBrainOpset : kHalfOpset;
+  if (file.getOpset("") < needed)
+    return refuse(item, "Cast takes " + format.name + " since version " +
+                            Twine(needed) +
+                            " of the operator set, and the model has version " +
+                            Twine(file.getOpset("")) + "; export it with that");
+  for (const Holder &holder : item.matrix.holders) {
+    const std::string &name = graph.initializers[holder.initializer].name;
+    item.numbers.push_back(file.makeName(name + "_" + format.name));
+    file.addFirst(onnx::buildNode("Cast", "", {item.numbers.back()}, {name},
+                                  {{"to", onnx::kFloat}},
+                                  identify(name + "/Cast")));
+    file.dropInitializer(holder.initializer);
+    file.forgetValue(name);
   }
   return Error::success();
 }
@@ -614,14 +653,77 @@ Error Writer::writeKept(const Kept &item) {
   return Error::success();
 }
 
+/// With a line of the ledger.
+Expected<QuantizedMatrix> Writer::compress(const CompressedWeight &part) {
+  CompressionOutcome outcome;
+  auto matrix =
+      compressWeight(part.name, part.source, part.rows, part.columns,
+                     part.method, request.methods, store, workers, outcome,
+                     /*seconds=*/nullptr, part.statistics);
+  if (!matrix)
+    return matrix.takeError();
+  LedgerLine line;
+  line.name = part.name;
+  line.role = part.role;
+  line.weights = part.rows * part.columns;
+  line.bytesBefore = line.weights * sizeof(float);
+  describe(line, part.method, outcome);
+  lines.push_back(std::move(line));
+  if (request.done)
+    request.done(lines.back().bytesBefore);
+  return matrix;
+}
+
+/// Parts share the bytes by their rows.
+void Writer::shareBytes(const Export &item, int64_t bytes) {
+  for (LedgerLine &part :
+       llvm::MutableArrayRef(lines).take_back(item.matrix.parts.size()))
+    part.bytesAfter = bytes / item.rows * (part.weights / item.columns);
+}
+
+Error Writer::writeNumbers(Export &item) {
+  int64_t rows = item.rows, columns = item.columns,
+          width = item.element == onnx::kFloat ? 4 : 2;
+  std::vector<char> whole;
+  for (const CompressedWeight &part : item.matrix.parts) {
+    auto matrix = compress(part);
+    if (!matrix)
+      return matrix.takeError();
+    whole.insert(whole.end(), matrix->codes.begin(), matrix->codes.end());
+  }
+  // Holders of one orientation have one copy.
+  std::optional<Place> places[2];
+  int64_t bytes = 0;
+  for (auto [holder, name] :
+       llvm::zip_equal(item.matrix.holders, item.numbers)) {
+    SmallVector<int64_t> dims{rows, columns};
+    if (holder.transposed)
+      std::swap(dims[0], dims[1]);
+    std::optional<Place> &place = places[holder.transposed];
+    if (place) {
+      file.addInitializer(
+          onnx::buildTensor(name, item.element, dims, location, *place));
+      continue;
+    }
+    std::vector<char> turned(holder.transposed ? whole.size() : 0);
+    if (holder.transposed)
+      for (int64_t r = 0; r < rows; ++r)
+        for (int64_t k = 0; k < columns; ++k)
+          std::memcpy(turned.data() + (k * rows + r) * width,
+                      whole.data() + (r * columns + k) * width, width);
+    place = add(name, item.element, dims, holder.transposed ? turned : whole);
+    bytes += static_cast<int64_t>(place->size);
+  }
+  shareBytes(item, bytes);
+  return Error::success();
+}
+
 Error Writer::write(Export &item) {
+  if (item.element)
+    return writeNumbers(item);
   OnnxCodes whole;
   for (const CompressedWeight &part : item.matrix.parts) {
-    CompressionOutcome outcome;
-    auto matrix =
-        compressWeight(part.name, part.source, part.rows, part.columns,
-                       part.method, request.methods, store, workers, outcome,
-                       /*seconds=*/nullptr, part.statistics);
+    auto matrix = compress(part);
     if (!matrix)
       return matrix.takeError();
     auto codes = toOnnxCodes(*matrix);
@@ -633,15 +735,6 @@ Error Writer::write(Export &item) {
       appendRows(whole, *codes);
     else
       whole = std::move(*codes);
-    LedgerLine line;
-    line.name = part.name;
-    line.role = part.role;
-    line.weights = part.rows * part.columns;
-    line.bytesBefore = line.weights * sizeof(float);
-    describe(line, part.method, outcome);
-    lines.push_back(std::move(line));
-    if (request.done)
-      request.done(lines.back().bytesBefore);
   }
   whole.block = item.block;
   int64_t rows = whole.rows, columns = whole.columns,
@@ -674,10 +767,7 @@ Error Writer::write(Export &item) {
     for (const Dequantized &names : item.dequantized)
       bytes += writeDequantized(names, item, whole);
   }
-  // Parts share the bytes by their rows.
-  for (LedgerLine &part :
-       llvm::MutableArrayRef(lines).take_back(item.matrix.parts.size()))
-    part.bytesAfter = bytes / rows * (part.weights / columns);
+  shareBytes(item, bytes);
   return Error::success();
 }
 

@@ -21,8 +21,8 @@ namespace llmc {
 
 /// The alignment that files have where they name no other.
 constexpr uint64_t kGgufAlignment = 32;
-/// The number of the type of f32 tensors.
-constexpr uint32_t kGgufF32 = 0;
+/// The numbers of the types of tensors of f32, f16 and bf16.
+constexpr uint32_t kGgufF32 = 0, kGgufF16 = 1, kGgufBF16 = 30;
 
 /// A tensor of the file.
 struct GgufTensor {

@@ -19,6 +19,7 @@ KernelLibrary::getOrCreate(StringRef name, ArrayRef<Type> types,
   MLIRContext *context = module.getContext();
   Emitter e(module.getLoc(), context);
   e.fused = target.fma;
+  e.halves = target.halves;
   auto function = e.create<func::FuncOp>(name, e.getFunctionType(types, {}));
   symbols.insert(function);
   function.setPrivate();
@@ -73,7 +74,8 @@ Value llmc::emitLoadStored(Emitter &e, Type storage, int64_t lanes,
   if (storage.isInteger(8))
     return e.create<arith::SIToFPOp>(e.vectorType(lanes),
                                      e.create<arith::ExtSIOp>(words, codes));
-  return emitFromBf16(e, lanes, codes);
+  return storage.isF16() ? emitFromF16(e, lanes, codes)
+                         : emitFromBf16(e, lanes, codes);
 }
 
 // bf16 is the upper half of an f32.
@@ -83,6 +85,37 @@ Value llmc::emitFromBf16(Emitter &e, int64_t lanes, Value bits) {
   return e.create<arith::BitcastOp>(
       e.vectorType(lanes),
       e.create<arith::ShLIOp>(wide, e.splatInt(lanes, 16)));
+}
+
+Value llmc::emitFromF16(Emitter &e, int64_t lanes, Value bits) {
+  if (e.halves) {
+    Value halves = e.create<arith::BitcastOp>(
+        VectorType::get({lanes}, e.getF16Type()), bits);
+    return e.create<arith::ExtFOp>(e.vectorType(lanes), halves);
+  }
+  auto words = VectorType::get({lanes}, e.getI32Type());
+  auto asFloat = [&](Value value) -> Value {
+    return e.create<arith::BitcastOp>(e.vectorType(lanes), value);
+  };
+  auto masked = [&](Value value, int64_t mask) -> Value {
+    return e.create<arith::AndIOp>(value, e.splatInt(lanes, mask));
+  };
+  auto moved = [&](Value value, int64_t by) -> Value {
+    return e.create<arith::ShLIOp>(value, e.splatInt(lanes, by));
+  };
+  // In integers, where there is no instruction: 2^112 times the number whose
+  // bits these are is right for all finite ones, subnormal or not.
+  Value half = e.create<arith::ExtUIOp>(words, bits);
+  Value sign = moved(masked(half, 0x8000), 16);
+  Value magnitude = moved(masked(half, 0x7fff), 13);
+  Value scaled = e.create<arith::BitcastOp>(
+      words, e.mul(asFloat(magnitude), e.splat(lanes, 0x1p112)));
+  Value infinite = e.create<arith::CmpIOp>(arith::CmpIPredicate::uge, magnitude,
+                                           e.splatInt(lanes, 0x0f800000));
+  Value value = e.create<arith::SelectOp>(
+      infinite,
+      e.create<arith::OrIOp>(magnitude, e.splatInt(lanes, 0x7f800000)), scaled);
+  return asFloat(e.create<arith::OrIOp>(value, sign));
 }
 
 Value llmc::emitToBf16(Emitter &e, int64_t lanes, Value x) {

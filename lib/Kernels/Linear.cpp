@@ -24,7 +24,10 @@ using namespace llmc;
 static constexpr int64_t kUnroll = 4;
 
 static std::string suffix(Type storage, int64_t blockRows) {
-  return (storage.isF32() ? "f32_r" : "bf16_r") + std::to_string(blockRows);
+  return (storage.isF32()    ? "f32_r"
+          : storage.isBF16() ? "bf16_r"
+                             : "f16_r") +
+         std::to_string(blockRows);
 }
 
 /// Of kernels that are made for one distance of the rows of x.

@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Codegen/PackDense.h"
-#include "llvm/ADT/bit.h"
+#include "llmc/Formats/Floats.h"
 #include "llvm/Support/MathExtras.h"
 
 #include <cstring>
@@ -12,11 +12,12 @@
 using namespace llvm;
 using namespace llmc;
 
+static mlir::Type getStorage(pack::TensorType type) {
+  return cast<pack::DenseAttr>(type.getFormat()).getStorage();
+}
+
 static int64_t storedBytes(pack::TensorType type) {
-  return cast<pack::DenseAttr>(type.getFormat())
-             .getStorage()
-             .getIntOrFloatBitWidth() /
-         8;
+  return getStorage(type).getIntOrFloatBitWidth() / 8;
 }
 
 int64_t llmc::getPackedBlocks(pack::TensorType type) {
@@ -28,14 +29,6 @@ int64_t llmc::getPackedOffset(pack::TensorType type, int64_t block) {
     return type.getBytes();
   return block * type.getLayout().getCount() * type.getColumns() *
          storedBytes(type);
-}
-
-/// To the nearest, halves to even; what is not a number stays so.
-static uint16_t toBf16(float value) {
-  uint32_t bits = bit_cast<uint32_t>(value);
-  if ((bits & 0x7fffffff) > 0x7f800000)
-    return static_cast<uint16_t>(bits >> 16 | 0x40);
-  return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
 /// Writes `rows` rows of `columns` values as `[columns][blockRows]`.
@@ -71,6 +64,7 @@ Error llmc::packDense(pack::TensorType type, int64_t begin, int64_t end,
           blockRows = type.getLayout().getCount();
   if (begin < 0 || end < begin || end > blocks)
     return createStringError("expected blocks inside 0 to " + Twine(blocks));
+  bool isF16 = getStorage(type).isF16();
   std::vector<float> buffer(std::min(blockRows, type.getRows()) * columns);
   for (int64_t block = begin; block < end; ++block) {
     int64_t first = block * blockRows,
@@ -83,7 +77,7 @@ Error llmc::packDense(pack::TensorType type, int64_t begin, int64_t end,
                        [](float value) { return value; });
     else
       packBlock<uint16_t>(buffer.data(), last - first, columns, blockRows, to,
-                          toBf16);
+                          isF16 ? floatToF16 : floatToBf16);
   }
   if (end == blocks) {
     int64_t used = blocks * blockRows * columns * storedBytes(type);
@@ -98,6 +92,7 @@ Expected<std::vector<float>> llmc::unpackDense(pack::TensorType type,
     return std::move(error);
   int64_t columns = type.getColumns(), blockRows = type.getLayout().getCount(),
           width = storedBytes(type);
+  bool isF16 = getStorage(type).isF16();
   std::vector<float> result(type.getRows() * columns);
   for (int64_t r = 0; r < type.getRows(); ++r)
     for (int64_t c = 0; c < columns; ++c) {
@@ -111,7 +106,7 @@ Expected<std::vector<float>> llmc::unpackDense(pack::TensorType type,
       } else {
         uint16_t half;
         std::memcpy(&half, from, 2);
-        value = bit_cast<float>(static_cast<uint32_t>(half) << 16);
+        value = isF16 ? f16ToFloat(half) : bf16ToFloat(half);
       }
     }
   return result;

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Codegen/QuantizedEmitter.h"
+#include "llmc/Codegen/KernelLibrary.h"
 
 #include "llvm/Support/MathExtras.h"
 
@@ -126,29 +127,9 @@ static Value bitsToFloat(Emitter &e, Value bits) {
 Value QuantizedEmitter::loadReal(RealType type, Value from) {
   if (type == RealType::F32)
     return e.load(e.vectorType(lanes), from);
-  auto words = VectorType::get({lanes}, e.getI32Type());
-  if (type == RealType::F16 && target.halves)
-    return e.create<arith::ExtFOp>(
-        e.vectorType(lanes),
-        e.load(VectorType::get({lanes}, e.getF16Type()), from, 2));
-  Value half = e.create<arith::ExtUIOp>(
-      words, e.load(VectorType::get({lanes}, e.getI16Type()), from, 2));
-  if (type == RealType::BF16)
-    return bitsToFloat(e, e.create<arith::ShLIOp>(half, word(16)));
-  // In integers, where there is no instruction: 2^112 times the number whose
-  // bits these are is right for all finite ones, subnormal or not.
-  auto both = [&](Value a, int64_t mask) {
-    return e.create<arith::AndIOp>(a, word(mask));
-  };
-  Value sign = e.create<arith::ShLIOp>(both(half, 0x8000), word(16));
-  Value magnitude = e.create<arith::ShLIOp>(both(half, 0x7fff), word(13));
-  Value scaled = e.create<arith::BitcastOp>(
-      words, e.mul(bitsToFloat(e, magnitude), e.splat(lanes, 0x1p112)));
-  Value infinite = e.create<arith::CmpIOp>(arith::CmpIPredicate::uge, magnitude,
-                                           word(0x0f800000));
-  Value value = e.create<arith::SelectOp>(
-      infinite, e.create<arith::OrIOp>(magnitude, word(0x7f800000)), scaled);
-  return bitsToFloat(e, e.create<arith::OrIOp>(value, sign));
+  return emitLoadStored(
+      e, type == RealType::F16 ? Type(e.getF16Type()) : Type(e.getBF16Type()),
+      lanes, from);
 }
 
 /// The scale code of a group for each row, as a real number. `from` is the

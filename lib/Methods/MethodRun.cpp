@@ -124,6 +124,14 @@ static std::string cleanText(const char *text) {
   return clean;
 }
 
+/// Where there are formats of numbers that hold larger and smaller ones, their
+/// names.
+static const char *getFurther(RealType type) {
+  return type == RealType::F16    ? "; bf16 and f32 reach further"
+         : type == RealType::BF16 ? "; f32 reaches further"
+                                  : "";
+}
+
 /// The opaque struct of the interface.
 struct llmc_run {
   llmc_run(const MethodRequest &request, QuantizedMatrix matrix)
@@ -274,6 +282,19 @@ struct llmc_run {
             .str());
   }
 
+  /// The same of numbers that are stored by themselves.
+  Error checkDenseRange() const {
+    float wanted = *std::max_element(largest.begin(), largest.end());
+    if (wanted == 0 || format.dense == RealType::F32 ||
+        wanted >= getSmallestReal(format.dense) / 16)
+      return Error::success();
+    return createStringError(
+        formatv("numbers up to {0:E} are below what format '{1}' can store "
+                "precisely{2}",
+                wanted, format.name, getFurther(format.dense))
+            .str());
+  }
+
   /// What came of the run.
   Error finish(int status) {
     if (status != LLMC_METHOD_OK && cancelled)
@@ -298,7 +319,7 @@ struct llmc_run {
                                  Twine(missing) + " of row " + Twine(row) +
                                  (text.empty() ? "" : "; before: " + text));
       }
-    return format.isDense() ? Error::success() : checkRange();
+    return format.isDense() ? checkDenseRange() : checkRange();
   }
 
   const MethodRequest &request;
@@ -551,9 +572,12 @@ static int writeValues(llmc_run *run, int64_t row, const float *values) {
   for (int64_t k = 0; k < run->columns; ++k) {
     if (!std::isfinite(roundReal(type, values[k])))
       return run->fail(
-          formatv("{0} in row {1}, column {2} is beyond the largest {3}",
-                  values[k], row, k, run->format.name)
+          formatv("{0:E} in row {1}, column {2} is beyond {3:E}, the largest "
+                  "{4}{5}",
+                  values[k], row, k, getLargestReal(type), run->format.name,
+                  getFurther(type))
               .str());
+    run->largest[row] = std::max(run->largest[row], std::abs(values[k]));
     if (type == RealType::F32) {
       std::memcpy(out + 4 * k, values + k, 4);
       continue;

@@ -11,6 +11,10 @@ static constexpr BuiltinRecipe kRecipes[] = {
     {"f32", R"(summary: weights in single precision
 quantize: []
 )"},
+    {"bf16", R"(summary: matrices in half of the bytes, rounded to bf16
+quantize:
+  - {format: bf16}
+)"},
     {"keep", R"(summary: weights that come compressed stay as they are
 quantize:
   - {method: keep}

@@ -295,6 +295,8 @@ private:
       for (const auto &[key, value] : rule.settings)
         if (!isKnown(key, method))
           return fail(lines[key], describeUnknown(key, method));
+    if (rule.method.empty() && isDense(rule.format))
+      rule.method = kRoundMethod;
     if (rule.method.empty())
       return fail(&node, "expected the key 'method'");
     if (!rule.format.empty() && (!bits.empty() || grouped))
@@ -303,7 +305,7 @@ private:
       return fail(&node, "the method 'keep' has no format");
     if (!bits.empty())
       rule.format = "u" + bits + "g" + group;
-    checkRule(node, rule);
+    checkRule(node, rule, seen.contains("activations"));
     recipe.quantize.push_back(std::move(rule));
   }
 
@@ -383,7 +385,34 @@ private:
     }
   }
 
-  void checkRule(const yaml::Node &node, QuantizeRule &rule) {
+  /// Whether every number is by itself in a format.
+  bool isDense(StringRef name) const {
+    auto format = scope.formats.parse(name);
+    if (format)
+      return format->isDense();
+    consumeError(format.takeError());
+    return false;
+  }
+
+  /// Methods of plugins may make what they like of numbers; those of llmc make
+  /// codes.
+  void checkDense(const yaml::Node &node, const QuantizeRule &rule,
+                  const Method &method, const FormatDescription &format,
+                  bool hasActivations) {
+    if (method.plugin.empty() && rule.method != kRoundMethod)
+      return fail(&node, "format '" + format.name +
+                             "' has no codes for method '" + rule.method +
+                             "' to make: its numbers are rounded to the "
+                             "nearest; leave the key 'method' out");
+    if (hasActivations && rule.activations != ActivationRule::F32 &&
+        rule.activations != ActivationRule::Auto)
+      return fail(&node, "products with a matrix of format '" + format.name +
+                             "' take their inputs as they are, in f32; leave "
+                             "the key 'activations' out");
+  }
+
+  void checkRule(const yaml::Node &node, QuantizeRule &rule,
+                 bool hasActivations) {
     if (rule.method == kKeepMethod)
       return checkKeep(node, rule);
     const Method *method = scope.methods.find(rule.method);
@@ -403,12 +432,11 @@ private:
                              " products, which method '" + rule.method +
                              "' does not make; expected a format of one, or "
                              "another method, such as mse");
-    // Methods make codes, and the formats of numbers have none.
-    if (format->isDense())
-      return fail(&node, "format '" + format->name +
-                             "' has no codes for method '" + rule.method +
-                             "' to make; {method: keep} leaves a matrix that "
-                             "does not come compressed in f32");
+    if (format->isDense()) {
+      checkDense(node, rule, *method, *format, hasActivations);
+      if (!message.empty())
+        return;
+    }
     rule.format = getCanonicalName(*format);
     rule.description = std::move(*format);
     SmallVector<std::pair<StringRef, StringRef>> settings;

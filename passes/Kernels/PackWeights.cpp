@@ -8,7 +8,7 @@
 //===----------------------------------------------------------------------===//
 #include "llmc/Codegen/Target.h"
 #include "llmc/Dialect/NN/NNOps.h"
-#include "llmc/Dialect/Pack/PackOps.h"
+#include "llmc/Dialect/Pack/PackFormats.h"
 #include "llmc/Passes/KernelPasses.h"
 
 namespace llmc {
@@ -41,13 +41,10 @@ struct PackWeights : llmc::impl::PackWeightsPassBase<PackWeights> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
     MLIRContext *context = &getContext();
-    Type storage;
-    if (format == "f32")
-      storage = Float32Type::get(context);
-    else if (format == "bf16")
-      storage = BFloat16Type::get(context);
-    else {
-      module.emitError("option 'format': expected f32 or bf16 but got ")
+    auto dense = parseFormat(format);
+    if (!dense || !dense->isDense()) {
+      llvm::consumeError(dense.takeError());
+      module.emitError("option 'format': expected f32, bf16 or f16 but got ")
           << format;
       return signalPassFailure();
     }
@@ -77,10 +74,14 @@ struct PackWeights : llmc::impl::PackWeightsPassBase<PackWeights> {
       if (!type || type.getRank() != 2 || !type.hasStaticShape() ||
           type.getNumElements() == 0 || !type.getElementType().isF32())
         continue;
-      pack::PackedFormat packed = pack::DenseAttr::get(context, storage);
+      auto method =
+          weight->getAttrOfType<pack::MethodAttr>(pack::PackDialect::kMethod);
+      FormatDescription stored = method ? pack::getFormat(method) : *dense;
+      pack::PackedFormat packed;
       auto rowsOfBlock = layout;
-      if (auto method = weight->getAttrOfType<pack::MethodAttr>(
-              pack::PackDialect::kMethod)) {
+      if (stored.isDense()) {
+        packed = pack::DenseAttr::get(context, getStorage(stored.dense));
+      } else {
         packed = pack::QuantizedAttr::get(context, method.getFormat(),
                                           method.getDefinition());
         rowsOfBlock = pack::RowsAttr::get(context, kTileRows);
@@ -92,6 +93,13 @@ struct PackWeights : llmc::impl::PackWeightsPassBase<PackWeights> {
         return signalPassFailure();
       pack(symbols, weight, users, target);
     }
+  }
+
+  Type getStorage(RealType type) {
+    MLIRContext *context = &getContext();
+    return type == RealType::F32    ? Type(Float32Type::get(context))
+           : type == RealType::BF16 ? Type(BFloat16Type::get(context))
+                                    : Type(Float16Type::get(context));
   }
 
   void pack(SymbolTable &symbols, nn::WeightOp weight, ArrayRef<nn::GetOp> gets,

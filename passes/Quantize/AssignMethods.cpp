@@ -116,6 +116,8 @@ struct AssignMethods : llmc::impl::AssignMethodsPassBase<AssignMethods> {
       keep("it is also read by " + how.other);
     else if (rule->method == kKeepMethod)
       assignStored(weight, keep);
+    else if (rule->isRounding() && rule->description.dense == RealType::F32)
+      keep("the recipe leaves it in f32");
     else
       weight->setAttr(
           pack::PackDialect::kMethod,
@@ -135,13 +137,16 @@ struct AssignMethods : llmc::impl::AssignMethodsPassBase<AssignMethods> {
 
   /// Whether it is left to a calibration what inputs are rounded to.
   static bool isMeasured(const QuantizeRule &rule, const Recipe &rules) {
-    return rules.calibration && rule.activations == ActivationRule::Auto;
+    return rules.calibration && rule.activations == ActivationRule::Auto &&
+           !rule.description.isDense();
   }
 
-  /// What inputs are rounded to, where it is not i8.
+  /// What inputs are rounded to, where it is not i8. Those of products of numbers
+  /// are not rounded.
   static Type getActivations(const QuantizeRule &rule, const Reads &how,
                              const Recipe &rules, Builder &builder) {
-    if (!(how.uses & kReadByLinear) || isMeasured(rule, rules))
+    if (!(how.uses & kReadByLinear) || isMeasured(rule, rules) ||
+        rule.description.isDense())
       return {};
     if (rule.activations == ActivationRule::F32)
       return builder.getF32Type();
@@ -158,14 +163,45 @@ struct AssignMethods : llmc::impl::AssignMethodsPassBase<AssignMethods> {
                     llvm::function_ref<void(const Twine &)> keep) {
     WeightStore none; // values in the IR need no store
     auto format = findStoredFormat(store ? *store : none, weight.getSource());
-    if (format)
-      weight->setAttr(pack::PackDialect::kMethod,
-                      pack::MethodAttr::get(weight.getContext(), kKeepMethod,
-                                            *format, DictionaryAttr(),
-                                            DictionaryAttr()));
-    else
+    StringRef numbers = findNumbers(weight.getSource());
+    if (format || !numbers.empty())
+      weight->setAttr(
+          pack::PackDialect::kMethod,
+          pack::MethodAttr::get(weight.getContext(), kKeepMethod,
+                                format ? StringRef(*format) : numbers,
+                                DictionaryAttr(), DictionaryAttr()));
+    if (!format && !numbers.empty())
+      llvm::consumeError(format.takeError());
+    else if (!format)
       keep("the recipe keeps it as it comes, but " +
            llvm::toString(format.takeError()));
+  }
+
+  /// The format of numbers of 16 bits that a weight consists of, in whatever order;
+  /// empty where it has others.
+  static StringRef findNumbers(Attribute source) {
+    while (true) {
+      auto type = nn::getSourceType(source, [&] {
+        return emitError(UnknownLoc::get(source.getContext()));
+      });
+      if (!type)
+        return "";
+      if (type.getElementType().isBF16())
+        return "bf16";
+      if (type.getElementType().isF16())
+        return "f16";
+      if (auto wide = dyn_cast<nn::CastSourceAttr>(source);
+          wide && type.getElementType().isF32())
+        source = wide.getSource();
+      else if (auto moved = dyn_cast<nn::TransposeSourceAttr>(source))
+        source = moved.getSource();
+      else if (auto rows = dyn_cast<nn::RowsSourceAttr>(source))
+        source = rows.getSource();
+      else if (auto shaped = dyn_cast<nn::ReshapeSourceAttr>(source))
+        source = shaped.getSource();
+      else
+        return "";
+    }
   }
 
   static DictionaryAttr

@@ -10,6 +10,7 @@ import unittest
 from pathlib import Path
 
 import gguf
+import ml_dtypes
 import numpy as np
 
 from compressed import MODELS, ROOT, llmc, stored
@@ -84,6 +85,22 @@ class Gguf(Folder):
                     np.testing.assert_array_equal(gguf.dequantize(tensor.data, tensor.tensor_type).reshape(got.shape), got)
                     self.assertLess(distance(got, value), largest, tensor.name)
                 self.assertLess(distance(self.forward(self.out), logits), 12 * largest)
+
+    def test_numbers_of_16_bits(self):
+        self.make(tied=False)
+        want = {t.name: llama_gguf.decoded(t) for t in gguf.GGUFReader(self.model).tensors}
+        for kind, dtype in {"bf16": ml_dtypes.bfloat16, "f16": np.float16}.items():
+            with self.subTest(kind):
+                self.compress(f"quantize:\n  - {{format: {kind}}}\n")
+                made = gguf.GGUFReader(self.out)
+                self.assertEqual(len(made.tensors), len(want))
+                for tensor in made.tensors:
+                    value = want[tensor.name]
+                    self.assertEqual(tensor.tensor_type.name, kind.upper() if value.ndim == 2 else "F32", tensor.name)
+                    got = gguf.dequantize(tensor.data, tensor.tensor_type).reshape(value.shape)
+                    rounded = value.astype(dtype).astype(np.float32) if value.ndim == 2 else value
+                    # Halves of heads take turns in both files alike.
+                    np.testing.assert_array_equal(got, rounded, tensor.name)
 
     def check_round_trip(self, recipe: str):
         """Through ONNX and back: compiling the blocks as they are gives what compiling the original gives."""

@@ -26,6 +26,8 @@ public:
 
   /// Whether `fma` is one instruction; else it is a product and a sum.
   bool fused = true;
+  /// Whether there is an instruction that makes f32 of f16.
+  bool halves = false;
 
   Value index(int64_t value);
   Value f32(double value);

@@ -142,7 +142,7 @@ private:
 /// Bytes of an element.
 int64_t getStoredBytes(mlir::Type storage);
 
-/// Reads `lanes` elements (f32, bf16 or i8) as f32 from an address; zeros outside
+/// Reads `lanes` elements (f32, bf16, f16 or i8) as f32 from an address; zeros outside
 /// of the mask, if there is one.
 mlir::Value emitLoadStored(Emitter &e, mlir::Type storage, int64_t lanes,
                            mlir::Value pointer, mlir::Value mask = {});
@@ -152,6 +152,8 @@ mlir::Value emitLoadStored(Emitter &e, mlir::Type storage, int64_t lanes,
 mlir::Value emitToBf16(Emitter &e, int64_t lanes, mlir::Value x);
 /// The f32 of a vector of such bits.
 mlir::Value emitFromBf16(Emitter &e, int64_t lanes, mlir::Value bits);
+/// The same of bits of f16, without an instruction for it, too.
+mlir::Value emitFromF16(Emitter &e, int64_t lanes, mlir::Value bits);
 
 /// Reads the index of a column, of 2 or 4 bytes, from an address. One that is
 /// beyond `last` is `last`: the runtime opens no file with such a one, but a program

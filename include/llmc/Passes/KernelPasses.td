@@ -34,7 +34,7 @@ def PackWeightsPass : Pass<"llmc-pack-weights", "::mlir::ModuleOp"> {
     ```
   }];
   let options = [
-    Option<"format", "format", "std::string", "\"f32\"", "how values are stored: f32 or bf16">,
+    Option<"format", "format", "std::string", "\"f32\"", "how values are stored: f32, bf16 or f16">,
     Option<"rows", "rows", "int64_t", "0", "rows per block, a power of two up to 256; 0 means what suits the processor">,
     Option<"cpu", "cpu", "std::string", "\"host\"", "LLVM name of the processor, or host">,
     Option<"features", "features", "std::string", "\"\"", "changes to the processor's features: +a,-b">,

@@ -14,6 +14,10 @@
 // `plugins`, before `quantize`, is a list of files of plugins whose methods and
 // formats the rules name; a path is relative to the recipe.
 //
+// `format: bf16`, or f16, needs no method: every number is rounded to the nearest,
+// halves to even, and kernels compute with it in f32. `format: f32` leaves a matrix
+// in f32.
+//
 // `rank: 16`, beside `bits` or `format`, adds to the codes a product of two matrices
 // of that rank, as `.lr16` at the end of the format does; `sparse: 5` leaves 5 of
 // 1,000 weights out of the codes, as `.sp5` does.
@@ -73,6 +77,9 @@ enum class ActivationRule {
 /// The method that leaves a weight as the model has it: compressed where it came
 /// compressed, else in f32.
 inline constexpr llvm::StringLiteral kKeepMethod = "keep";
+/// The method that rounds to the nearest: that of a rule which names a format of
+/// numbers, such as bf16, and no method.
+inline constexpr llvm::StringLiteral kRoundMethod = "rtn";
 
 /// One rule of `quantize`.
 struct QuantizeRule {
@@ -93,6 +100,10 @@ struct QuantizeRule {
   std::vector<std::pair<std::string, std::string>> settings;
 
   bool fits(llvm::StringRef name, unsigned weightUses) const;
+  /// Whether every number is rounded by itself, whatever the model computes.
+  bool isRounding() const {
+    return method == kRoundMethod && description.isDense();
+  }
 };
 
 /// What a model is run on to see what the inputs of its matrices are like.

@@ -26,7 +26,7 @@ func.func @linear_c3(%x: tensor<2x4xf16>, %w: !pack.tensor<8x4, #pack.dense<f32>
 }
 
 // -----
-// expected-error @+1 {{expected a storage type of f32 or bf16 but got 'i8'}}
+// expected-error @+1 {{expected a storage type of f32, bf16 or f16 but got 'i8'}}
 func.func private @dense_c1(!pack.tensor<8x4, #pack.dense<i8>, #pack.rows<16>>)
 
 // -----
@@ -114,8 +114,8 @@ func.func private @quantized_c3_hadamard_type(!pack.tensor<8x4, #pack.quantized<
 func.func private @quantized_c3_name(!pack.tensor<8x4, #pack.quantized<"u4g32", {bits = 1 : i64, group = 32 : i64, terms = []}>, #pack.rows<16>>)
 
 // -----
-// expected-error @+1 {{expected #pack.dense for the format 'bf16'}}
-func.func private @method_c1() attributes {pack.method = #pack.method<"rtn", "bf16">}
+// expected-error @+1 {{format 'u9g32': expected levels u1 to u6}}
+func.func private @method_c1() attributes {pack.method = #pack.method<"rtn", "u9g32">}
 
 // -----
 // expected-error @+1 {{expected text for the setting 'turns' but got 4 : i64}}

@@ -6,6 +6,8 @@
 nn.weight @w : !pack.tensor<8x4, #pack.dense<f32>, #pack.rows<16>> from #nn.key<"w" : tensor<8x4xf32>>
 // CHECK: nn.weight @h : !pack.tensor<3x4, #pack.dense<bf16>, #pack.rows<32>> from #nn.key
 nn.weight @h : !pack.tensor<3x4, #pack.dense<bf16>, #pack.rows<32>> from #nn.key<"h" : tensor<3x4xf32>>
+// CHECK: nn.weight @f : !pack.tensor<3x4, #pack.dense<f16>, #pack.rows<16>> from #nn.key
+nn.weight @f : !pack.tensor<3x4, #pack.dense<f16>, #pack.rows<16>> from #nn.key<"f" : tensor<3x4xf32>> {pack.method = #pack.method<"rtn", "f16">}
 
 // CHECK-LABEL: func.func @tied
 func.func @tied(%ids: tensor<?xi64>, %b: tensor<8xf32>) -> tensor<?x8xf32> {

@@ -5,7 +5,7 @@
 // RUN: not llmc-opt %s -llmc-pack-weights=format=f8 2>&1 | FileCheck %s --check-prefix=FORMAT
 // RUN: not llmc-opt %s -llmc-pack-weights=rows=10 2>&1 | FileCheck %s --check-prefix=ROWS
 // RUN: not llmc-opt %s -llmc-pack-weights="cpu=zx81 triple=x86_64-linux-gnu" 2>&1 | FileCheck %s --check-prefix=CPU
-// FORMAT: option 'format': expected f32 or bf16 but got f8
+// FORMAT: option 'format': expected f32, bf16 or f16 but got f8
 // ROWS: option 'rows': expected a power of two of at most 256 rows per block but got 10
 // CPU: unknown processor 'zx81'
 
@@ -26,6 +26,11 @@ nn.weight @quantized : tensor<8x64xf32> from #nn.key<"q" : tensor<8x64xf32>> {pa
 
 // CHECK: nn.weight @wide : !pack.tensor
 nn.weight @wide : tensor<8x64xf32> from #nn.key<"v" : tensor<8x64xf32>> {pack.activations = i16, pack.method = #pack.method<"rtn", "u4g64.f16">}
+
+// A method's format of numbers has the blocks of other numbers.
+// CHECK: nn.weight @rounded : !pack.tensor<8x64, #pack.dense<f16>, #pack.rows<16>> from #nn.key<"r" : tensor<8x64xf32>> {pack.method = #pack.method<"rtn", "f16">}
+// V4: nn.weight @rounded : !pack.tensor<8x64, #pack.dense<f16>, #pack.rows<32>>
+nn.weight @rounded : tensor<8x64xf32> from #nn.key<"r" : tensor<8x64xf32>> {pack.method = #pack.method<"rtn", "f16">}
 
 // CHECK-LABEL: func.func @linear
 func.func @linear(%x: tensor<?x4xf32>, %b: tensor<8xf32>) -> tensor<?x8xf32> {
@@ -76,6 +81,16 @@ func.func @method(%x: tensor<?x64xf32>) -> tensor<?x8xf32> {
   %w = nn.get @quantized : tensor<8x64xf32>
   %0 = nn.linear %x, %w : (tensor<?x64xf32>, tensor<8x64xf32>) -> tensor<?x8xf32>
   return %0 : tensor<?x8xf32>
+}
+
+// CHECK-LABEL: func.func @use_rounded
+func.func @use_rounded(%x: tensor<?x64xf32>, %i: tensor<?xi64>) -> (tensor<?x8xf32>, tensor<?x64xf32>) {
+  %w = nn.get @rounded : tensor<8x64xf32>
+  // CHECK: pack.linear %{{.*}}, %{{.*}} : (tensor<?x64xf32>, !pack.tensor<8x64, #pack.dense<f16>, #pack.rows<16>>) -> tensor<?x8xf32>
+  %0 = nn.linear %x, %w : (tensor<?x64xf32>, tensor<8x64xf32>) -> tensor<?x8xf32>
+  // CHECK: pack.gather %{{.*}}, %{{.*}} : (!pack.tensor<8x64, #pack.dense<f16>, #pack.rows<16>>, tensor<?xi64>) -> tensor<?x64xf32>
+  %1 = nn.gather %w, %i {axis = 0 : i64} : (tensor<8x64xf32>, tensor<?xi64>) -> tensor<?x64xf32>
+  return %0, %1 : tensor<?x8xf32>, tensor<?x64xf32>
 }
 
 // CHECK-LABEL: func.func @activations

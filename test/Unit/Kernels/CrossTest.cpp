@@ -156,7 +156,7 @@ Case gatherCase(const std::string &format, int64_t n, int64_t k) {
   return result;
 }
 
-Case denseCase(bool half, int64_t m, int64_t n, int64_t k) {
+Case denseCase(const std::string &format, int64_t m, int64_t n, int64_t k) {
   std::mt19937 random(k);
   std::vector<float> values(n * k);
   for (float &value : values)
@@ -165,8 +165,10 @@ Case denseCase(bool half, int64_t m, int64_t n, int64_t k) {
   registerAllDialects(registry);
   mlir::MLIRContext context(registry);
   context.loadAllAvailableDialects();
-  mlir::Type storage = half ? mlir::Type(mlir::BFloat16Type::get(&context))
-                            : mlir::Type(mlir::Float32Type::get(&context));
+  mlir::Type storage =
+      format == "bf16"  ? mlir::Type(mlir::BFloat16Type::get(&context))
+      : format == "f16" ? mlir::Type(mlir::Float16Type::get(&context))
+                        : mlir::Type(mlir::Float32Type::get(&context));
   auto type = pack::TensorType::get(&context, n, k,
                                     pack::DenseAttr::get(&context, storage),
                                     pack::RowsAttr::get(&context, 16));
@@ -185,7 +187,7 @@ Case denseCase(bool half, int64_t m, int64_t n, int64_t k) {
               {}};
   result.type = llvm::formatv("!pack.tensor<{0}x{1}, #pack.dense<{2}>, "
                               "#pack.rows<16>>",
-                              n, k, half ? "bf16" : "f32");
+                              n, k, format);
   result.weight.resize(type.getBytes());
   llvm::cantFail(
       packDense(type, 0, getPackedBlocks(type), read, result.weight));
@@ -278,7 +280,8 @@ std::vector<Case> makeCases(Machines machine) {
       {Plain, [] { return gatherCase("u4g32.sp40", 19, 70); }},
       {Plain, [] { return gatherCase("u4g32.lr5", 19, 70); }},
       {Plain, [] { return gatherCase("v2b6", 19, 70); }},
-      {Neon, [] { return denseCase(false, 7, 37, 65); }},
+      {Neon, [] { return denseCase("f32", 7, 37, 65); }},
+      {Plain, [] { return denseCase("f16", 3, 19, 70); }},
       {Neon, [] { return appendCase(21, 20); }},
       {Arm, [] { return quantizedCase("i8g32.f32", 5, 37, 96); }},
       {Arm, [] { return quantizedCase("nl4", 13, 18, 64); }},
@@ -287,7 +290,7 @@ std::vector<Case> makeCases(Machines machine) {
       {Neon,
        [] { return quantizedCase("u4g32", 3, 19, 70, Activations::F32); }},
       {Dot, [] { return quantizedCase("v2b6", 2, 18, 64, Activations::I16); }},
-      {Dot, [] { return denseCase(true, 3, 20, 96); }},
+      {Dot, [] { return denseCase("bf16", 3, 20, 96); }},
       {Dot, [] { return quantizedCase("i8g32", 2, 16, 70); }},
       {Dot, [] { return quantizedCase("ternary", 1, 40, 300); }},
       {Dot, [] { return quantizedCase("u2g32", 3, 5, 96); }},

@@ -11,6 +11,7 @@
 #include "llmc/Codegen/PackDense.h"
 #include "llmc/Codegen/Target.h"
 #include "llmc/Driver/Registration.h"
+#include "llmc/Formats/Floats.h"
 #include "mlir/IR/MLIRContext.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -18,6 +19,7 @@
 #include <cmath>
 #include <cstring>
 #include <gtest/gtest.h>
+#include <numeric>
 #include <random>
 
 using namespace llmc;
@@ -42,9 +44,10 @@ struct Packed {
     registerAllDialects(registry);
     mlir::MLIRContext context(registry);
     context.loadAllAvailableDialects();
-    mlir::Type storage = format == "f32"
-                             ? mlir::Type(mlir::Float32Type::get(&context))
-                             : mlir::Type(mlir::BFloat16Type::get(&context));
+    mlir::Type storage =
+        format == "f32"   ? mlir::Type(mlir::Float32Type::get(&context))
+        : format == "f16" ? mlir::Type(mlir::Float16Type::get(&context))
+                          : mlir::Type(mlir::BFloat16Type::get(&context));
     auto type = pack::TensorType::get(&context, rows, columns,
                                       pack::DenseAttr::get(&context, storage),
                                       pack::RowsAttr::get(&context, blockRows));
@@ -93,7 +96,7 @@ TEST_P(KernelTest, LinearAgreesAtOddShapes) {
                       {64, 600},
                       {40, 3201},
                       {300, 37}})
-    for (std::string format : {"f32", "bf16"})
+    for (std::string format : {"f32", "bf16", "f16"})
       for (bool bias : {false, true}) {
         SCOPED_TRACE(
             llvm::formatv("{0} {1} {2} {3}", n, k, format, bias).str());
@@ -181,7 +184,7 @@ TEST_P(KernelTest, LinearTakesSlicesOfRows) {
 
 TEST_P(KernelTest, GatherReadsRowsAndClamps) {
   std::string raw = kRaw;
-  for (std::string format : {"f32", "bf16"}) {
+  for (std::string format : {"f32", "bf16", "f16"}) {
     int64_t n = 70, k = 13;
     Buffer values(n * k);
     fillRandom(values, 1);
@@ -205,6 +208,44 @@ TEST_P(KernelTest, GatherReadsRowsAndClamps) {
         EXPECT_EQ(y[i * k + c], weight.decoded[rows[i] * k + c])
             << "index " << ids[i];
     EXPECT_TRUE(y.guarded());
+  }
+}
+
+/// With an instruction for it, and without one.
+TEST_P(KernelTest, EveryNumberOfHalfPrecisionIsRead) {
+  constexpr int64_t n = 512, k = 128;
+  std::string raw = kRaw;
+  Buffer values(n * k);
+  for (int64_t i = 0; i < n * k; ++i)
+    values[i] = f16ToFloat(static_cast<uint16_t>(i));
+  Packed weight("f16", n, k, blockRows(), values);
+  auto jit = compile(llvm::formatv(
+      R"(func.func @run(%i: memref<512xi64>, %rw: {0}, %y: memref<512x128xf32>, %begin: index, %end: index) {{
+  %w = builtin.unrealized_conversion_cast %rw : {0} to {1}
+  kern.gather ins(%w, %i : {1}, memref<512xi64>) outs(%y : memref<512x128xf32>)
+  return
+})",
+      raw, weight.text));
+  ASSERT_TRUE(jit);
+  std::vector<int64_t> ids(n);
+  std::iota(ids.begin(), ids.end(), 0);
+  Buffer y(n * k, -1);
+  auto run =
+      reinterpret_cast<void (*)(int64_t *, char *, float *, int64_t, int64_t)>(
+          jit->lookup("run"));
+  run(ids.data(), weight.data(), y.data(), 0, kAll);
+  for (int64_t i = 0; i < n * k; ++i) {
+    int64_t exponent = i >> 10 & 31, fraction = i & 1023;
+    double sign = i >> 15 ? -1 : 1;
+    if (exponent == 31 && fraction) {
+      ASSERT_TRUE(std::isnan(y[i])) << "bits " << i;
+      continue;
+    }
+    double expected =
+        exponent == 31 ? HUGE_VAL
+        : exponent     ? std::ldexp(1024 + double(fraction), int(exponent) - 25)
+                       : std::ldexp(double(fraction), -24);
+    ASSERT_EQ(y[i], sign * expected) << "bits " << i;
   }
 }
 

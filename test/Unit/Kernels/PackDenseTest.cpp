@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Random shapes and values, among them those that bfloat16 rounds to even, to
+// Random shapes and values, among them those that 16 bits round to even, to
 // infinity and to zero. What is unpacked is what was packed, as the format can
 // hold it; blocks may be packed in any order; what fills up is zero.
 //
@@ -28,23 +28,26 @@ protected:
     context.appendDialectRegistry(registry);
     context.loadAllAvailableDialects();
   }
-  bool half() const { return GetParam() == llvm::StringRef("bf16"); }
+  llvm::StringRef format() const { return GetParam(); }
 
   pack::TensorType typeOf(int64_t rows, int64_t columns, int64_t blockRows) {
-    mlir::Type storage = half() ? mlir::Type(mlir::BFloat16Type::get(&context))
-                                : mlir::Type(mlir::Float32Type::get(&context));
+    mlir::Type storage =
+        format() == "bf16"  ? mlir::Type(mlir::BFloat16Type::get(&context))
+        : format() == "f16" ? mlir::Type(mlir::Float16Type::get(&context))
+                            : mlir::Type(mlir::Float32Type::get(&context));
     return pack::TensorType::get(&context, rows, columns,
                                  pack::DenseAttr::get(&context, storage),
                                  pack::RowsAttr::get(&context, blockRows));
   }
   /// `value` as the format holds it, by LLVM's own rounding.
   float held(float value) const {
-    if (!half())
+    if (format() == "f32")
       return value;
     llvm::APFloat number(value);
     bool loses;
-    number.convert(llvm::APFloat::BFloat(), llvm::APFloat::rmNearestTiesToEven,
-                   &loses);
+    number.convert(format() == "f16" ? llvm::APFloat::IEEEhalf()
+                                     : llvm::APFloat::BFloat(),
+                   llvm::APFloat::rmNearestTiesToEven, &loses);
     number.convert(llvm::APFloat::IEEEsingle(),
                    llvm::APFloat::rmNearestTiesToEven, &loses);
     return number.convertToFloat();
@@ -128,7 +131,7 @@ TEST_P(PackDenseTest, ErrorsOfTheReaderArrive) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Formats, PackDenseTest,
-                         ::testing::Values("f32", "bf16"),
+                         ::testing::Values("f32", "bf16", "f16"),
                          [](const auto &info) {
                            return std::string(info.param);
                          });

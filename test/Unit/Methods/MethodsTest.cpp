@@ -245,6 +245,42 @@ TEST(Methods, HalfPrecisionSourcesAndStrides) {
   EXPECT_EQ(relativeError(halfValues, run("rtn", "f16", view)), 0);
 }
 
+TEST(Methods, NumbersBeyondAFormatAreRefused) {
+  auto getError = [](StringRef format, const TestMatrix &matrix) {
+    auto result = tryMethod("rtn", format, matrix.view());
+    return result ? std::string() : toString(result.takeError());
+  };
+  auto fails = [&](StringRef format, float value) {
+    TestMatrix matrix = makeMatrix(5, 40);
+    matrix.at(3, 7) = value;
+    return getError(format, matrix);
+  };
+  auto has = [](StringRef text, StringRef part) {
+    EXPECT_TRUE(text.contains(part)) << text.str();
+  };
+  // What rounds to the largest number fits.
+  EXPECT_EQ(fails("f16", 65519.9f), "");
+  EXPECT_EQ(fails("f16", -65504), "");
+  has(fails("f16", 65520),
+      "6.552000E+04 in row 3, column 7 is beyond 6.550400E+04, the largest "
+      "f16; bf16 and f32 reach further");
+  EXPECT_EQ(fails("bf16", 65520), "");
+  EXPECT_EQ(fails("bf16", -0x1.fefffep127f), "");
+  has(fails("bf16", -0x1.ffp127f), "the largest bf16; f32 reaches further");
+  for (StringRef format : {"f16", "bf16", "f32"})
+    for (float value : {NAN, INFINITY, -INFINITY})
+      has(fails(format, value), "in row 3, column 7");
+  // Nothing but what is left of tiny numbers is worth nothing.
+  TestMatrix tiny = makeMatrix(5, 40);
+  for (float &value : tiny.values)
+    value *= 1e-9f;
+  has(getError("f16", tiny),
+      "are below what format 'f16' can store precisely; bf16 and f32 reach");
+  EXPECT_LT(relativeError(tiny, run("rtn", "bf16", tiny.view())), 0x1p-8);
+  TestMatrix zeros(5, 40);
+  EXPECT_EQ(relativeError(zeros, run("rtn", "f16", zeros.view())), 0);
+}
+
 TEST(Methods, TransposedMatricesGiveTheSame) {
   TestMatrix matrix = makeMatrix(37, 70), turned(70, 37);
   for (int64_t row = 0; row < 37; ++row)

@@ -57,6 +57,32 @@ TEST(Recipe, TakesTheFirstRuleThatFits) {
   EXPECT_FALSE(recipe.find("layers.0.q_proj.x", kReadByLinear));
 }
 
+TEST(Recipe, FormatsOfNumbersNeedNoMethod) {
+  Recipe recipe = parse("quantize:\n"
+                        "  - {match: a, format: bf16}\n"
+                        "  - {read: gather, format: f16, activations: f32}\n"
+                        "  - {match: c, method: rtn, format: f32}\n"
+                        "  - {method: rtn, format: bf16, activations: auto}\n"
+                        "  - {method: rtn, format: i4g32}\n");
+  ASSERT_EQ(recipe.quantize.size(), 5u);
+  for (const QuantizeRule &rule : recipe.quantize)
+    EXPECT_EQ(rule.method, "rtn");
+  EXPECT_EQ(recipe.quantize[0].format, "bf16");
+  EXPECT_EQ(recipe.quantize[0].description.dense, RealType::BF16);
+  EXPECT_EQ(recipe.quantize[1].description.dense, RealType::F16);
+  EXPECT_EQ(recipe.quantize[2].description.dense, RealType::F32);
+  for (int i = 0; i < 4; ++i)
+    EXPECT_TRUE(recipe.quantize[i].isRounding());
+  EXPECT_FALSE(recipe.quantize[4].isRounding());
+  auto builtin = loadRecipe("bf16", {getBuiltin()});
+  ASSERT_TRUE(bool(builtin)) << toString(builtin.takeError());
+  const QuantizeRule *rule = builtin->find("any", kReadByLinear);
+  ASSERT_TRUE(rule);
+  EXPECT_EQ(rule->format, "bf16");
+  EXPECT_EQ(builtin->find("any", kReadByGather), rule);
+  EXPECT_EQ(builtin->kv, "f32");
+}
+
 TEST(Recipe, TransformsColumns) {
   Recipe recipe = parse("quantize:\n"
                         "  - {read: gather, method: mse, format: i8g32.h64}\n"
@@ -256,11 +282,33 @@ TEST(Recipe, ErrorsNameTheLineAndTheRemedy) {
             "recipe 'r', line 1: expected the key 'data' once"},
            // What is indented wrongly is not in the rule.
            {"quantize:\n  - method: rtn\n   bits: 4\n", "recipe 'r', line 3: "},
-           {"quantize:\n  - {method: rtn, format: bf16}",
-            "recipe 'r', line 2: format 'bf16' has no codes for method 'rtn' "
-            "to make; {method: keep} leaves a matrix"},
+           {"quantize:\n  - {method: sinq, format: bf16}",
+            "recipe 'r', line 2: format 'bf16' has no codes for method 'sinq' "
+            "to make: its numbers are rounded to the nearest; leave the key "
+            "'method' out"},
            {"quantize:\n  - {method: mse, format: f32}",
             "recipe 'r', line 2: format 'f32' has no codes"},
+           {"quantize:\n  - {method: keep, format: bf16}",
+            "recipe 'r', line 2: the method 'keep' has no format"},
+           {"quantize:\n  - {format: f16, activations: i16}",
+            "recipe 'r', line 2: products with a matrix of format 'f16' take "
+            "their inputs as they are, in f32; leave the key 'activations' "
+            "out"},
+           {"quantize:\n  - {format: bf16, candidates: 3}",
+            "recipe 'r', line 2: unknown key 'candidates'; expected match"},
+           {"quantize:\n  - {format: bf16, bits: 4}",
+            "recipe 'r', line 2: expected either 'format' or 'bits' and "
+            "'group'"},
+           {"quantize:\n  - {format: bf16, hadamard: 64}",
+            "recipe 'r', line 2: format 'bf16.h64': expected a dense format "
+            "without a Hadamard transform"},
+           {"quantize:\n  - {format: bf16, rank: 4}",
+            "recipe 'r', line 2: format 'bf16.lr4': a dense format has no "
+            "error to add"},
+           {"quantize:\n  - {format: i4g32}",
+            "recipe 'r', line 2: expected the key 'method'"},
+           {"quantize:\n  - {format: bf61}",
+            "recipe 'r', line 2: expected the key 'method'"},
            {"quantize:\n  - {method: rtn, bits: 4, group: 32, rank: 8, "
             "sparse: 5, hadamard: 32, permute: true}",
             "recipe 'r', line 2: format 'u4g32.h32.p.lr8.sp5': expected a "

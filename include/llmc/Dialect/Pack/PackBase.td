@@ -62,11 +62,11 @@ class Pack_Attr<string name, string mnemonic_, list<Trait> traits = []>
 
 def Pack_DenseAttr : Pack_Attr<"Dense", "dense",
     [DeclareAttrInterfaceMethods<Pack_PackedFormat>]> {
-  let summary = "Every value as a floating point number: f32 or bf16";
+  let summary = "Every value as a floating point number: f32, bf16 or f16";
   let description = [{
     Example: `#pack.dense<bf16>`. Kernels compute in f32.
 
-    [C1] the storage is f32 or bf16
+    [C1] the storage is f32, bf16 or f16
   }];
   let parameters = (ins "::mlir::Type":$storage);
   let assemblyFormat = "`<` $storage `>`";
@@ -103,12 +103,14 @@ def Pack_QuantizedAttr : Pack_Attr<"Quantized", "quantized",
 def Pack_MethodAttr : Pack_Attr<"Method", "method"> {
   let summary = "How a weight is compressed when it is written";
   let description = [{
-    Stands as `pack.method` on an `nn.weight`. The format is a quantized one, with
-    its `definition` as `#pack.quantized` has it where it is a plugin's; `settings` are options of the method (llmc/Methods/Method.h), as text. The
-    method `keep` takes the codes of a weight that comes compressed.
+    Stands as `pack.method` on an `nn.weight`. The format is that of a
+    `#pack.quantized`, with its `definition` where it is a plugin's, or the storage
+    of a `#pack.dense`; `settings` are options of the method
+    (llmc/Methods/Method.h), as text. The method `keep` takes the codes of a weight
+    that comes compressed.
     Example: `#pack.method<"sinq", "u4g64.f16", {quantizer = "mse"}>`.
 
-    [C1] the format is one that `#pack.quantized` would take
+    [C1] the format is f32, bf16, f16, or one that `#pack.quantized` would take
     [C2] the settings are text
   }];
   let parameters = (ins StringRefParameter<>:$name, StringRefParameter<>:$format,
