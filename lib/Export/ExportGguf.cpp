@@ -95,9 +95,10 @@ Error Writer::add(const Twine &name, nn::WeightOp weight, TensorRole role,
                     format.getStored().name + "'");
     item.blocks = findBlocks(format);
     if (!item.blocks && !format.isDense()) {
-      std::string names = "bf16, f16";
+      std::string names;
       for (const GgmlType &each : getGgmlTypes())
-        names += ", " + each.name.str();
+        names += each.name.str() + ", ";
+      names += "bf16, f16";
       return refuse("GGUF has no blocks of format '" + format.name +
                     "'; use one of " + names);
     }

@@ -570,6 +570,11 @@ static int writeValues(llmc_run *run, int64_t row, const float *values) {
   int64_t bytes = run->matrix.getCodeBytes();
   uint8_t *out = run->matrix.codes.data() + row * run->columns * bytes;
   for (int64_t k = 0; k < run->columns; ++k) {
+    if (!std::isfinite(values[k]))
+      return run->fail(
+          formatv("{0} in row {1}, column {2} is beyond the largest {3}",
+                  values[k], row, k, run->format.name)
+              .str());
     if (!std::isfinite(roundReal(type, values[k])))
       return run->fail(
           formatv("{0:E} in row {1}, column {2} is beyond {3:E}, the largest "

@@ -295,14 +295,22 @@ private:
       for (const auto &[key, value] : rule.settings)
         if (!isKnown(key, method))
           return fail(lines[key], describeUnknown(key, method));
-    if (rule.method.empty() && isDense(rule.format))
-      rule.method = kRoundMethod;
+    if (rule.method.empty() && !rule.format.empty()) {
+      auto format = scope.formats.parse(rule.format);
+      if (!format)
+        return fail(&node, toString(format.takeError()));
+      if (format->isDense())
+        rule.method = kRoundMethod;
+    }
     if (rule.method.empty())
       return fail(&node, "expected the key 'method'");
     if (!rule.format.empty() && (!bits.empty() || grouped))
       return fail(&node, "expected either 'format' or 'bits' and 'group'");
     if (rule.method == kKeepMethod && grouped)
       return fail(&node, "the method 'keep' has no format");
+    if (bits == "16")
+      return fail(&node, "16 bits have neither codes nor groups; expected "
+                         "'format: bf16' or 'format: f16' in place of 'bits'");
     if (!bits.empty())
       rule.format = "u" + bits + "g" + group;
     checkRule(node, rule, seen.contains("activations"));
@@ -383,15 +391,6 @@ private:
                              "i4g32, " +
                              key + ": " + value + "}");
     }
-  }
-
-  /// Whether every number is by itself in a format.
-  bool isDense(StringRef name) const {
-    auto format = scope.formats.parse(name);
-    if (format)
-      return format->isDense();
-    consumeError(format.takeError());
-    return false;
   }
 
   /// Methods of plugins may make what they like of numbers; those of llmc make

@@ -308,7 +308,10 @@ TEST(Recipe, ErrorsNameTheLineAndTheRemedy) {
            {"quantize:\n  - {format: i4g32}",
             "recipe 'r', line 2: expected the key 'method'"},
            {"quantize:\n  - {format: bf61}",
-            "recipe 'r', line 2: expected the key 'method'"},
+            "recipe 'r', line 2: format 'bf61': expected levels u1 to u6"},
+           {"quantize:\n  - {method: rtn, bits: 16}",
+            "recipe 'r', line 2: 16 bits have neither codes nor groups; "
+            "expected 'format: bf16' or 'format: f16' in place of 'bits'"},
            {"quantize:\n  - {method: rtn, bits: 4, group: 32, rank: 8, "
             "sparse: 5, hadamard: 32, permute: true}",
             "recipe 'r', line 2: format 'u4g32.h32.p.lr8.sp5': expected a "
