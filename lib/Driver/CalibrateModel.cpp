@@ -33,7 +33,8 @@ static constexpr int64_t kChunk = 256;
 /// Whether a recipe leaves the activations of some matrices to a calibration.
 static bool measuresActivations(const Recipe &recipe) {
   return llvm::any_of(recipe.quantize, [](const QuantizeRule &rule) {
-    return rule.activations == ActivationRule::Auto;
+    return rule.activations == ActivationRule::Auto &&
+           !rule.description.isDense();
   });
 }
 
