@@ -40,7 +40,6 @@
 using namespace mlir;
 using namespace llmc;
 using kern::Activations;
-using kern::kInputGroup;
 
 /// So many rows are worth unpacking the codes of a tile for.
 static constexpr int64_t kUnpackedRows = 8;
