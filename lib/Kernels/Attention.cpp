@@ -39,8 +39,7 @@ using kern::kKeyBlock;
 /// Distance of the rows of scores on the stack, off the distance of cache sets.
 static constexpr int64_t kScores = kChunk + 16;
 
-/// Bytes that one prefetch brings.
-static constexpr int64_t kCacheLine = 64;
+static constexpr int64_t kCacheLine = Emitter::kCacheLine;
 
 /// Steps of the inner loops that are written out.
 static constexpr int64_t kUnroll = 4;
@@ -172,7 +171,7 @@ func::FuncOp KernelLibrary::getAppendFetch(bool keys, int64_t heads,
                 bytes = together * size * getStoredBytes(storage);
         Value begin = e.mul(e.floorDiv(position, e.index(together)), together);
         auto fetch = [&](Value address) {
-          e.create<LLVM::Prefetch>(address, /*rw=*/1, /*hint=*/3, /*cache=*/1);
+          e.prefetch(address, Emitter::kFirstLevel, /*writes=*/true);
         };
         e.loop(e.index(0), e.index(heads), 1, [&](Value head) {
           CacheHead place(e, storage, size, cache, head, capacity);
@@ -373,7 +372,7 @@ private:
     Value keysHere = e.at(keys, e.mul(chunk, shape.keySize), bytes);
     for (int64_t i = 0, size = blocks * kKeyBlock * shape.keySize * bytes;
          i < size; i += kCacheLine)
-      prefetch(e.at(keysHere, i, 1));
+      e.prefetch(e.at(keysHere, i, 1));
     fetchedValues = e.at(values, e.mul(chunk, shape.valueSize), bytes);
     // Items follow each other as their chunks lie: those of one head first.
     Value zero = e.index(0), after = e.add(chunk, kChunk), first = zero;
@@ -395,11 +394,7 @@ private:
                                 {valueScales, chunk},
                                 {next.scales, begin}})
         for (int64_t i = 0; i < kChunk; i += kCacheLine / nn::kCacheScaleBytes)
-          prefetch(e.at(e.at(scales, at), i));
-  }
-
-  void prefetch(Value address) {
-    e.create<LLVM::Prefetch>(address, /*rw=*/0, /*hint=*/3, /*cache=*/1);
+          e.prefetch(e.at(e.at(scales, at), i));
   }
 
   /// Where row i of the tile stands among [time][head].
@@ -446,9 +441,10 @@ private:
     auto step = [&](Value d, ValueRange previous) {
       Emitter::Values next(previous), loaded;
       for (int64_t i = 0; fetched && i < share; i += kCacheLine)
-        prefetch(e.at(fetched, e.add(e.mul(d, share), i), 1));
+        e.prefetch(e.at(fetched, e.add(e.mul(d, share), i), 1));
       for (int64_t i = 0; fetched && i < positions * bytes; i += kCacheLine)
-        prefetch(e.at(fetchedLater, e.add(e.mul(d, positions * bytes), i), 1));
+        e.prefetch(
+            e.at(fetchedLater, e.add(e.mul(d, positions * bytes), i), 1));
       Value line = e.at(from, e.mul(d, distance), bytes);
       for (int64_t block = 0; block < number; ++block)
         for (int64_t part = 0; part < parts; ++part) {
@@ -623,7 +619,7 @@ private:
           int64_t size = shape.keySize * bytes;
           Value place = e.mul(e.min(t, fetchedCount), size);
           for (int64_t i = 0; i < size; i += kCacheLine)
-            prefetch(e.at(fetchedKeys, e.add(place, i), 1));
+            e.prefetch(e.at(fetchedKeys, e.add(place, i), 1));
         }
         Value line = e.at(e.at(from, e.mul(t, shape.valueSize), bytes),
                           first * lanes, bytes);

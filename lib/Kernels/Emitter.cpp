@@ -127,6 +127,10 @@ Value Emitter::loadMasked(int64_t lanes, Value pointer, Value mask,
 void Emitter::storeMasked(Value value, Value pointer, Value mask) {
   create<LLVM::MaskedStoreOp>(value, pointer, mask, 4);
 }
+void Emitter::prefetch(Value address, CacheLevel level, bool writes) {
+  create<LLVM::Prefetch>(address, /*rw=*/writes, level, /*cache=*/1);
+}
+
 Value Emitter::stack(int64_t count) {
   Value size = create<arith::ConstantOp>(getI64IntegerAttr(count));
   return create<LLVM::AllocaOp>(pointerType(), getF32Type(), size, 64);

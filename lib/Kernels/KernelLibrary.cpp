@@ -39,15 +39,13 @@ KernelLibrary::getOrCreate(StringRef name, ArrayRef<Type> types,
 
 func::FuncOp KernelLibrary::getFetch() {
   MLIRContext *context = module.getContext();
-  constexpr int64_t kCacheLine = 64;
   return getOrCreate(
       "kern_fetch",
       {LLVM::LLVMPointerType::get(context), IndexType::get(context)},
       [&](Emitter &e, ValueRange args) {
         // To the second level: weights pass through the first one meanwhile.
-        e.loop(e.index(0), args[1], kCacheLine, [&](Value at) {
-          e.create<LLVM::Prefetch>(e.at(args[0], at, 1), /*rw=*/0, /*hint=*/2,
-                                   /*cache=*/1);
+        e.loop(e.index(0), args[1], Emitter::kCacheLine, [&](Value at) {
+          e.prefetch(e.at(args[0], at, 1), Emitter::kSecondLevel);
         });
       });
 }

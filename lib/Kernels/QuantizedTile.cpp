@@ -11,8 +11,6 @@ using namespace llmc;
 /// A group of at most so many units is written out; a longer one is a loop.
 static constexpr int64_t kUnrolledUnits = 2;
 
-static constexpr int64_t kCacheLine = 64;
-
 /// Unpacking takes about as long as memory does: only what was asked for before
 /// comes meanwhile. So many bytes are on their way.
 static constexpr int64_t kAhead = 2560;
@@ -144,11 +142,10 @@ void TileWalker::fetch(Value from, int64_t bytes, int64_t part, int64_t parts) {
   // under way.
   if (part)
     keepOrder();
-  int64_t lines = llvm::divideCeil(bytes, kCacheLine);
+  int64_t lines = llvm::divideCeil(bytes, Emitter::kCacheLine);
   for (int64_t line = lines * part / parts; line < lines * (part + 1) / parts;
        ++line)
-    e.create<LLVM::Prefetch>(e.at(from, reading.ahead + line * kCacheLine, 1),
-                             /*rw=*/0, /*hint=*/3, /*cache=*/1);
+    e.prefetch(e.at(from, reading.ahead + line * Emitter::kCacheLine, 1));
 }
 
 void TileWalker::keepOrder() {
@@ -160,6 +157,6 @@ void TileWalker::keepOrder() {
 
 Reading llmc::readOnce(const Target &target) {
   if (target.vectorBits == 512)
-    return {.ahead = kCacheLine, .inOrder = true};
+    return {.ahead = Emitter::kCacheLine, .inOrder = true};
   return {.ahead = kAhead};
 }

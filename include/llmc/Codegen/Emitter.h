@@ -67,6 +67,14 @@ public:
   /// of a function only.
   Value stack(int64_t count);
 
+  /// Bytes that one prefetch brings.
+  static constexpr int64_t kCacheLine = 64;
+  /// Where a prefetch brings them to, as LLVM numbers it.
+  enum CacheLevel : int { kSecondLevel = 2, kFirstLevel = 3 };
+  /// Asks for the line at an address, which need not be valid.
+  void prefetch(Value address, CacheLevel level = kFirstLevel,
+                bool writes = false);
+
   Value fma(Value a, Value b, Value c);
   /// a + b and max(a, b) of all lanes, folded in halves: one fixed order.
   Value reduceAdd(Value vector);
