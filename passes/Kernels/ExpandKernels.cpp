@@ -39,6 +39,9 @@ constexpr int64_t kTilesPerItem = 32, kQuantizedRowsPerItem = 8,
 constexpr int64_t kQueriesPerItem = 48;
 /// Heads whose chunks one item joins: a fork costs as much as some ten of them.
 constexpr int64_t kJoinedHeadsPerItem = 16;
+/// Bytes of weights that are fetched before a product of one row: what memory
+/// gives while the row is made, which is some 300 ns.
+constexpr int64_t kFetchedWeightBytes = 8192;
 
 struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
   using ExpandKernelsPassBase::ExpandKernelsPassBase;
@@ -122,6 +125,8 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
     }
     if (products.empty())
       return;
+    if (!isa<kern::SparseLinearOp>(ops.front()))
+      fetchWeights(library, ops.front());
     parallel(e, products);
     lastProducts = ops.back()->getPrevNode();
   }
@@ -372,21 +377,44 @@ struct ExpandKernels : llmc::impl::ExpandKernelsPassBase<ExpandKernels> {
     return cast<MemRefType>(buffer.getType()).getShape().back();
   }
 
+  /// Whether there are products before `op` in its block, and `value` is known
+  /// before them.
+  bool isKnownBeforeProducts(Operation *op, Value value) const {
+    if (!lastProducts || lastProducts->getBlock() != op->getBlock())
+      return false;
+    Operation *source = value.getDefiningOp();
+    return !source || source->getBlock() != op->getBlock() ||
+           source->isBeforeInBlock(lastProducts);
+  }
+
+  static void fetch(Emitter &e, KernelLibrary &library, Value buffer,
+                    int64_t bytes) {
+    e.create<func::CallOp>(library.getFetch(),
+                           ValueRange{pointer(e, buffer), e.index(bytes)});
+  }
+
   /// Factors for the one row of a decode step were last read a token ago, so they
   /// are fetched while the products that stand before are computed.
   void fetchFactors(KernelLibrary &library, kern::QuantizeOp op) {
     if (!op.getFactors() || op.getInput().getType().getShape().front() != 1 ||
-        !lastProducts || lastProducts->getBlock() != op->getBlock())
-      return;
-    Operation *source = op.getFactors().getDefiningOp();
-    if (source && source->getBlock() == op->getBlock() &&
-        !source->isBeforeInBlock(lastProducts))
+        !isKnownBeforeProducts(op, op.getFactors()))
       return;
     Emitter e(op.getLoc(), lastProducts);
-    int64_t bytes = getColumns(op.getFactors()) * 4;
-    e.create<func::CallOp>(
-        library.getFetch(),
-        ValueRange{pointer(e, op.getFactors()), e.index(bytes)});
+    fetch(e, library, op.getFactors(), getColumns(op.getFactors()) * 4);
+  }
+
+  /// The memory has nothing to do between two products of one row, so the first
+  /// weights of the second one are fetched meanwhile.
+  void fetchWeights(KernelLibrary &library, Operation *product) {
+    auto weight = cast<TypedValue<pack::TensorType>>(product->getOperand(1));
+    auto input = cast<MemRefType>(product->getOperand(0).getType());
+    if (input.getShape().front() != 1 ||
+        !isKnownBeforeProducts(product, weight))
+      return;
+    Emitter e(product->getLoc(), product);
+    e.setInsertionPointAfter(lastProducts);
+    fetch(e, library, weight,
+          std::min(kFetchedWeightBytes, weight.getType().getBytes()));
   }
 
   void expand(Emitter &e, KernelLibrary &library, kern::QuantizeOp op) {

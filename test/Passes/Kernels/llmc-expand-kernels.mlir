@@ -92,6 +92,35 @@ func.func @factors(%x: memref<1x4xf32>, %w: !w, %y: memref<1x70xf32>, %q: memref
   return
 }
 
+// The first weights of a product of one row are fetched as soon as the products
+// before it are done, not more than there are; nothing is fetched for the first
+// product, nor for several rows.
+// CHECK-LABEL: func.func @weights
+// CHECK-SAME: %[[W:[^:]*]]: !pack.tensor<70x4,
+// CHECK-SAME: %[[LARGE:[^:]*]]: !pack.tensor<70x64,
+func.func @weights(%x: memref<1x4xf32>, %w: !w, %large: !pack.tensor<70x64, #pack.dense<f32>, #pack.rows<16>>, %y: memref<1x70xf32>, %q: memref<1x64xi8>, %l: memref<1x64xf32>, %r: memref<?x4xf32>, %z: memref<?x70xf32>) {
+  // CHECK-NOT: call @kern_fetch
+  // CHECK: scf.parallel
+  // CHECK: func.call @kern_linear_f32_r16_x4(
+  kern.linear ins(%x, %w : memref<1x4xf32>, !w) outs(%y : memref<1x70xf32>)
+  // CHECK: builtin.unrealized_conversion_cast %[[LARGE]] :
+  // CHECK: %[[MOST:.*]] = arith.constant 8192 : index
+  // CHECK: call @kern_fetch(%{{.*}}, %[[MOST]])
+  // CHECK: func.call @kern_quantize(
+  kern.quantize ins(%x : memref<1x4xf32>) outs(%q : memref<1x64xi8>)
+  // CHECK: func.call @kern_linear_f32_r16_x64(
+  kern.linear ins(%l, %large : memref<1x64xf32>, !pack.tensor<70x64, #pack.dense<f32>, #pack.rows<16>>) outs(%y : memref<1x70xf32>)
+  // CHECK: builtin.unrealized_conversion_cast %[[W]] :
+  // CHECK: %[[ALL:.*]] = arith.constant 1280 : index
+  // CHECK: call @kern_fetch(%{{.*}}, %[[ALL]])
+  // CHECK: func.call @kern_linear_f32_r16_x4(
+  kern.linear ins(%x, %w : memref<1x4xf32>, !w) outs(%y : memref<1x70xf32>)
+  // CHECK-NOT: call @kern_fetch
+  // CHECK: func.call @kern_linear_f32_r16_x4(
+  kern.linear ins(%r, %w : memref<?x4xf32>, !w) outs(%z : memref<?x70xf32>)
+  return
+}
+
 // Joined products are one loop over the items of both, unless something between
 // them touches memory.
 // CHECK-LABEL: func.func @joined
