@@ -274,6 +274,163 @@ func::FuncOp KernelLibrary::getUnpackedTile(const QuantizedShape &shape,
 // Rectangles of outputs
 //===----------------------------------------------------------------------===//
 
+namespace {
+
+/// The kernels that a rectangle of outputs is made with.
+struct ProductKernels {
+  /// Numbers of rows that there are kernels for, the largest first.
+  SmallVector<int64_t> tiles;
+  llvm::SmallDenseMap<int64_t, func::FuncOp> packed, unpacked;
+  func::FuncOp oneRow, unpack;
+  /// Where many rows share one unpacking.
+  std::optional<UnpackedTile> place;
+};
+
+/// Builds the body of a product with a compressed matrix.
+class ProductBuilder {
+public:
+  ProductBuilder(Emitter &e, const Target &target, const QuantizedShape &shape,
+                 const ProductKernels &kernels, bool bias, ValueRange args)
+      : e(e), shape(shape), kernels(kernels),
+        lanes(std::min(target.lanes(), shape.layout.tileRows)),
+        tileRows(shape.layout.tileRows),
+        pieceUnits(shape.cutsRecords() ? 1 : shape.layout.record.units),
+        x(args[0]), ldx(args[1]), w(args[2]), b(bias ? args[3] : Value()) {
+    ValueRange rest = args.drop_front(bias ? 4 : 3);
+    y = rest[0], ldy = rest[1], whole = rest[2], tileBytes = rest[3],
+    outputs = rest[4], rowBegin = rest[5], rowEnd = rest[6],
+    blockBegin = rest[7], blockEnd = rest[8];
+  }
+
+  void emit() {
+    int64_t most = kernels.tiles.front();
+    panel = e.stack(most * shape.panelBytes() / 4);
+    margin = e.stack(most * tileRows);
+    if (kernels.place)
+      unpackedTile =
+          e.stack(shape.panelUnits() * kernels.place->unitBytes() / 4);
+    Value first = e.mul(blockBegin, tileRows),
+          last = e.min(e.mul(blockEnd, tileRows), outputs),
+          width = e.sub(last, first);
+    Value one = e.create<arith::CmpIOp>(arith::CmpIPredicate::eq,
+                                        e.sub(rowEnd, rowBegin), e.index(1));
+    e.ifElse(
+        one, [&] { multiplyRow(); }, [&] { multiplyRows(first, width); });
+  }
+
+private:
+  /// Pieces [from, end) of a step in k and, if `tail` is 1, the last record.
+  struct Step {
+    Value from, end, tail, units;
+  };
+
+  void multiplyRow() {
+    SmallVector<Value> operands{e.at(x, e.mul(rowBegin, ldx), 1), w};
+    if (b)
+      operands.push_back(b);
+    operands.append({e.at(y, e.mul(rowBegin, ldy)), whole, tileBytes, outputs,
+                     blockBegin, blockEnd});
+    e.create<func::CallOp>(kernels.oneRow, operands);
+  }
+
+  /// Of outputs [first, first + width) of each row.
+  void multiplyRows(Value first, Value width) {
+    e.loop(rowBegin, rowEnd, 1, [&](Value row) {
+      e.copy(lanes, b ? e.at(b, first) : Value(),
+             e.at(y, e.add(e.mul(row, ldy), first)), width);
+    });
+    int64_t perStep = std::max<int64_t>(1, shape.stepUnits() / pieceUnits);
+    Value total = shape.hasTail() ? e.add(whole, 1) : whole;
+    Value steps = e.ceilDiv(total, e.index(perStep));
+    e.loop(e.index(0), steps, 1, [&](Value number) {
+      Value from = e.floorDiv(e.mul(number, total), steps),
+            to = e.floorDiv(e.mul(e.add(number, 1), total), steps);
+      Value end = e.min(to, whole), tail = e.sub(to, end);
+      Value units = e.mul(e.sub(end, from), pieceUnits);
+      if (shape.hasTail())
+        units = e.add(units, e.mul(tail, shape.layout.lastRecord.units));
+      Step step{from, end, tail, units};
+      if (!kernels.place)
+        return multiplyPacked(step);
+      e.ifElse(
+          e.less(e.sub(rowEnd, rowBegin), e.index(kUnpackedRows)),
+          [&] { multiplyPacked(step); }, [&] { multiplyUnpacked(step); });
+    });
+  }
+
+  /// Every tile of rows unpacks the codes for itself.
+  void multiplyPacked(const Step &step) {
+    e.cover(kernels.tiles, rowBegin, rowEnd, [&](int64_t tile, Value row) {
+      Value input =
+          e.at(x,
+               e.add(e.mul(row, ldx),
+                     e.mul(step.from, pieceUnits * shape.inputGroupBytes())),
+               1);
+      if (tile > 1) {
+        Value words = e.mul(step.units, shape.inputGroupBytes() / 4);
+        e.loop(e.index(0), e.index(tile), 1, [&](Value i) {
+          e.copy(lanes, e.at(input, e.mul(ldx, i), 1),
+                 e.at(panel, e.mul(i, shape.panelBytes()), 1), words);
+        });
+        input = panel;
+      }
+      e.loop(blockBegin, blockEnd, 1, [&](Value block) {
+        Value matrix = e.at(w, e.mul(block, tileBytes), 1);
+        Value column = e.mul(block, tileRows);
+        Value output = e.at(y, e.add(e.mul(row, ldy), column));
+        Value left = e.sub(outputs, column);
+        Rows rows{output, ldy};
+        emitWithMargin(e, lanes, tile, tileRows, left, rows, rows, margin,
+                       [&](Rows, Rows to) {
+                         e.create<func::CallOp>(
+                             kernels.packed.at(tile),
+                             ValueRange{input, matrix, to.base, to.distance,
+                                        step.from, step.end, step.tail});
+                       });
+      });
+    });
+  }
+
+  /// All rows pass by a tile of the matrix that is unpacked once.
+  void multiplyUnpacked(const Step &step) {
+    Value input =
+        e.at(x, e.mul(step.from, pieceUnits * shape.inputGroupBytes()), 1);
+    e.loop(blockBegin, blockEnd, 1, [&](Value block) {
+      Value matrix = e.at(w, e.mul(block, tileBytes), 1);
+      Value column = e.mul(block, tileRows);
+      Value left = e.sub(outputs, column);
+      e.create<func::CallOp>(
+          kernels.unpack,
+          ValueRange{matrix, step.from, step.end, step.tail, unpackedTile});
+      e.cover(kernels.tiles, rowBegin, rowEnd, [&](int64_t tile, Value row) {
+        Rows rows{e.at(y, e.add(e.mul(row, ldy), column)), ldy};
+        emitWithMargin(e, lanes, tile, tileRows, left, rows, rows, margin,
+                       [&](Rows, Rows to) {
+                         e.create<func::CallOp>(
+                             kernels.unpacked.at(tile),
+                             ValueRange{e.at(input, e.mul(row, ldx), 1), ldx,
+                                        unpackedTile, to.base, to.distance,
+                                        step.units});
+                       });
+      });
+    });
+  }
+
+  Emitter &e;
+  const QuantizedShape &shape;
+  const ProductKernels &kernels;
+  int64_t lanes, tileRows;
+  /// Units of a piece that k may be cut behind.
+  int64_t pieceUnits;
+  Value x, ldx, w, b, y, ldy, whole, tileBytes, outputs, rowBegin, rowEnd,
+      blockBegin, blockEnd;
+  /// Memory of the kernel: rows of a step side by side, outputs that do not fill
+  /// a tile, an unpacked tile.
+  Value panel, margin, unpackedTile;
+};
+
+} // namespace
+
 func::FuncOp KernelLibrary::getQuantizedLinear(const QuantizedShape &shape,
                                                bool bias) {
   MLIRContext *context = module.getContext();
@@ -284,128 +441,22 @@ func::FuncOp KernelLibrary::getQuantizedLinear(const QuantizedShape &shape,
     types.push_back(pointer);
   types.append(
       {pointer, index, index, index, index, index, index, index, index});
-  SmallVector<int64_t> tiles = getQuantizedRowTiles(target, shape);
-  llvm::SmallDenseMap<int64_t, func::FuncOp> kernels, unpackedKernels;
-  for (int64_t tile : tiles)
-    kernels[tile] = getQuantizedTile(shape, tile);
-  func::FuncOp oneRow = getQuantizedOneRow(shape, bias);
-  int64_t lanes = std::min(target.lanes(), shape.layout.tileRows),
-          tileRows = shape.layout.tileRows;
-  auto unpacked = UnpackedTile::find(target, shape);
-  func::FuncOp unpack;
-  if (unpacked) {
-    unpack = getUnpackTile(shape);
-    for (int64_t tile : tiles)
-      unpackedKernels[tile] = getUnpackedTile(shape, tile);
+  ProductKernels kernels;
+  kernels.tiles = getQuantizedRowTiles(target, shape);
+  for (int64_t tile : kernels.tiles)
+    kernels.packed[tile] = getQuantizedTile(shape, tile);
+  kernels.oneRow = getQuantizedOneRow(shape, bias);
+  kernels.place = UnpackedTile::find(target, shape);
+  if (kernels.place) {
+    kernels.unpack = getUnpackTile(shape);
+    for (int64_t tile : kernels.tiles)
+      kernels.unpacked[tile] = getUnpackedTile(shape, tile);
   }
   return getOrCreate(
       getQuantizedKernelName(shape) +
           getActivationsSuffix(shape.activations).str() + (bias ? "_bias" : ""),
       types, [&](Emitter &e, ValueRange args) {
-        Value x = args[0], ldx = args[1], w = args[2],
-              b = bias ? args[3] : Value();
-        ValueRange rest = args.drop_front(bias ? 4 : 3);
-        Value y = rest[0], ldy = rest[1], whole = rest[2], tileBytes = rest[3],
-              outputs = rest[4], rowBegin = rest[5], rowEnd = rest[6],
-              blockBegin = rest[7], blockEnd = rest[8];
-        auto multiplyRow = [&] {
-          SmallVector<Value> operands{e.at(x, e.mul(rowBegin, ldx), 1), w};
-          if (b)
-            operands.push_back(b);
-          operands.append({e.at(y, e.mul(rowBegin, ldy)), whole, tileBytes,
-                           outputs, blockBegin, blockEnd});
-          e.create<func::CallOp>(oneRow, operands);
-        };
-        Value panel = e.stack(tiles.front() * shape.panelBytes() / 4);
-        Value margin = e.stack(tiles.front() * tileRows), unpackedTile;
-        if (unpacked)
-          unpackedTile =
-              e.stack(shape.panelUnits() * unpacked->unitBytes() / 4);
-        Value first = e.mul(blockBegin, tileRows),
-              last = e.min(e.mul(blockEnd, tileRows), outputs),
-              width = e.sub(last, first);
-        auto multiplyRows = [&] {
-          e.loop(rowBegin, rowEnd, 1, [&](Value row) {
-            e.copy(lanes, b ? e.at(b, first) : Value(),
-                   e.at(y, e.add(e.mul(row, ldy), first)), width);
-          });
-          int64_t pieceUnits =
-              shape.cutsRecords() ? 1 : shape.layout.record.units;
-          int64_t perStep =
-              std::max<int64_t>(1, shape.stepUnits() / pieceUnits);
-          Value total = shape.hasTail() ? e.add(whole, 1) : whole;
-          Value steps = e.ceilDiv(total, e.index(perStep));
-          e.loop(e.index(0), steps, 1, [&](Value step) {
-            Value from = e.floorDiv(e.mul(step, total), steps),
-                  to = e.floorDiv(e.mul(e.add(step, 1), total), steps);
-            Value end = e.min(to, whole), tail = e.sub(to, end);
-            Value units = e.mul(e.sub(end, from), pieceUnits);
-            if (shape.hasTail())
-              units = e.add(units, e.mul(tail, shape.layout.lastRecord.units));
-            auto emitTile = [&](int64_t tile, Value row) {
-              Value input =
-                  e.at(x,
-                       e.add(e.mul(row, ldx),
-                             e.mul(from, pieceUnits * shape.inputGroupBytes())),
-                       1);
-              if (tile > 1) {
-                Value words = e.mul(units, shape.inputGroupBytes() / 4);
-                e.loop(e.index(0), e.index(tile), 1, [&](Value i) {
-                  e.copy(lanes, e.at(input, e.mul(ldx, i), 1),
-                         e.at(panel, e.mul(i, shape.panelBytes()), 1), words);
-                });
-                input = panel;
-              }
-              e.loop(blockBegin, blockEnd, 1, [&](Value block) {
-                Value matrix = e.at(w, e.mul(block, tileBytes), 1);
-                Value column = e.mul(block, tileRows);
-                Value output = e.at(y, e.add(e.mul(row, ldy), column));
-                Value left = e.sub(outputs, column);
-                Rows rows{output, ldy};
-                emitWithMargin(e, lanes, tile, tileRows, left, rows, rows,
-                               margin, [&](Rows, Rows to) {
-                                 e.create<func::CallOp>(
-                                     kernels[tile],
-                                     ValueRange{input, matrix, to.base,
-                                                to.distance, from, end, tail});
-                               });
-              });
-            };
-            auto emitPacked = [&] {
-              e.cover(tiles, rowBegin, rowEnd, emitTile);
-            };
-            if (!unpacked)
-              return emitPacked();
-            auto emitUnpacked = [&] {
-              Value input =
-                  e.at(x, e.mul(from, pieceUnits * shape.inputGroupBytes()), 1);
-              e.loop(blockBegin, blockEnd, 1, [&](Value block) {
-                Value matrix = e.at(w, e.mul(block, tileBytes), 1);
-                Value column = e.mul(block, tileRows);
-                Value left = e.sub(outputs, column);
-                e.create<func::CallOp>(
-                    unpack, ValueRange{matrix, from, end, tail, unpackedTile});
-                e.cover(tiles, rowBegin, rowEnd, [&](int64_t tile, Value row) {
-                  Rows rows{e.at(y, e.add(e.mul(row, ldy), column)), ldy};
-                  emitWithMargin(
-                      e, lanes, tile, tileRows, left, rows, rows, margin,
-                      [&](Rows, Rows to) {
-                        e.create<func::CallOp>(
-                            unpackedKernels[tile],
-                            ValueRange{e.at(input, e.mul(row, ldx), 1), ldx,
-                                       unpackedTile, to.base, to.distance,
-                                       units});
-                      });
-                });
-              });
-            };
-            e.ifElse(e.less(e.sub(rowEnd, rowBegin), e.index(kUnpackedRows)),
-                     emitPacked, emitUnpacked);
-          });
-        };
-        Value one = e.create<arith::CmpIOp>(
-            arith::CmpIPredicate::eq, e.sub(rowEnd, rowBegin), e.index(1));
-        e.ifElse(one, multiplyRow, multiplyRows);
+        ProductBuilder(e, target, shape, kernels, bias, args).emit();
       });
 }
 
