@@ -5,13 +5,11 @@
 //===----------------------------------------------------------------------===//
 #include "llmc/Codegen/CompressWeight.h"
 #include "llmc/Dialect/Pack/PackFormats.h"
-#include "llmc/Formats/Floats.h"
 #include "llmc/Recipes/Recipe.h"
 #include "llmc/Weights/ReadMatrix.h"
 #include "llmc/Weights/StoredFormat.h"
 
 #include <chrono>
-#include <cstring>
 
 using namespace mlir;
 using namespace llmc;
@@ -91,11 +89,8 @@ readNumbers(Attribute source, int64_t rows, int64_t columns,
   auto matrix = QuantizedMatrix::create(format, rows, columns);
   if (!matrix)
     return matrix.takeError();
-  for (auto [i, value] : llvm::enumerate(*values)) {
-    uint16_t bits =
-        format.dense == RealType::F16 ? floatToF16(value) : floatToBf16(value);
-    std::memcpy(matrix->codes.data() + 2 * i, &bits, 2);
-  }
+  for (auto [i, value] : llvm::enumerate(*values))
+    storeReal(format.dense, value, matrix->codes.data() + 2 * i);
   outcome.note = "kept as it comes";
   return matrix;
 }

@@ -7,7 +7,6 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Formats/Layout.h"
-#include "llmc/Formats/Floats.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/CheckedArithmetic.h"
 #include "llvm/Support/MathExtras.h"
@@ -322,16 +321,6 @@ static auto getUnpackUnit(unsigned weights) {
 //===----------------------------------------------------------------------===//
 // Scales
 //===----------------------------------------------------------------------===//
-
-static void storeReal(RealType type, float value, char *to) {
-  if (type == RealType::F32) {
-    std::memcpy(to, &value, 4);
-    return;
-  }
-  uint16_t bits =
-      type == RealType::F16 ? floatToF16(value) : floatToBf16(value);
-  std::memcpy(to, &bits, 2);
-}
 
 /// Sets the bits of a scale code, which are zeros.
 static void storeCode(ScaleCode code, uint8_t value, int64_t group,

@@ -28,6 +28,16 @@ float llmc::roundReal(RealType type, float value) {
   llvm_unreachable("no such real");
 }
 
+void llmc::storeReal(RealType type, float value, void *to) {
+  if (type == RealType::F32) {
+    std::memcpy(to, &value, 4);
+    return;
+  }
+  uint16_t bits =
+      type == RealType::F16 ? floatToF16(value) : floatToBf16(value);
+  std::memcpy(to, &bits, 2);
+}
+
 float llmc::loadReal(RealType type, const void *from) {
   if (type == RealType::F32) {
     float value;

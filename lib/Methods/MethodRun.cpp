@@ -9,7 +9,6 @@
 //===----------------------------------------------------------------------===//
 #include "MethodRun.h"
 #include "Tasks.h"
-#include "llmc/Formats/Floats.h"
 #include "llmc/Formats/Hadamard.h"
 #include "llmc/Methods/CatchAll.h"
 #include "llmc/Support/SplitMix.h"
@@ -583,13 +582,7 @@ static int writeValues(llmc_run *run, int64_t row, const float *values) {
                   getFurther(type))
               .str());
     run->largest[row] = std::max(run->largest[row], std::abs(values[k]));
-    if (type == RealType::F32) {
-      std::memcpy(out + 4 * k, values + k, 4);
-      continue;
-    }
-    uint16_t bits =
-        type == RealType::F16 ? floatToF16(values[k]) : floatToBf16(values[k]);
-    std::memcpy(out + 2 * k, &bits, 2);
+    storeReal(type, values[k], out + k * bytes);
   }
   run->written[row] |= kCodes;
   return LLMC_METHOD_OK;

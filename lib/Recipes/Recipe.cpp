@@ -10,7 +10,6 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
-#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Regex.h"
@@ -125,19 +124,21 @@ private:
     return "";
   }
 
-  /// The key of an entry, which no entry before may have; empty after a report.
-  std::string getKey(yaml::KeyValueNode &entry, StringSet<> &seen) {
+  /// The key of an entry, which no entry before may have, and its line in `lines`;
+  /// empty after a report.
+  std::string getKey(yaml::KeyValueNode &entry, StringMap<int> &lines) {
     std::string key = getText(entry.getKey(), "key");
-    if (message.empty() && !seen.insert(key).second)
+    if (message.empty() &&
+        !lines.try_emplace(key, getLine(entry.getKey())).second)
       fail(entry.getKey(), "expected the key '" + key + "' once");
     return message.empty() ? key : "";
   }
 
   void readRoot(yaml::MappingNode &map) {
     bool found = false;
-    StringSet<> seen;
+    StringMap<int> lines;
     for (yaml::KeyValueNode &entry : map) {
-      std::string key = getKey(entry, seen);
+      std::string key = getKey(entry, lines);
       if (!message.empty())
         return;
       if (key == "summary") {
@@ -212,9 +213,9 @@ private:
       return fail(node, "expected {data: FILE, samples: N, length: N} after "
                         "'calibration'");
     CalibrationRule rule;
-    StringSet<> seen;
+    StringMap<int> lines;
     for (yaml::KeyValueNode &entry : *map) {
-      std::string key = getKey(entry, seen);
+      std::string key = getKey(entry, lines);
       if (!message.empty())
         return;
       std::string value = getText(entry.getValue(), key);
@@ -258,14 +259,12 @@ private:
     QuantizeRule rule;
     std::string bits, group = "64";
     bool grouped = false;
-    StringSet<> seen;
-    // Where settings stand, which may be keys that are misspelt.
+    // Also of settings, which may be keys that are misspelt.
     StringMap<int> lines;
     for (yaml::KeyValueNode &entry : *map) {
-      std::string key = getKey(entry, seen);
+      std::string key = getKey(entry, lines);
       if (!message.empty())
         return;
-      lines[key] = getLine(entry.getKey());
       std::string value = getText(entry.getValue(), key);
       if (!message.empty())
         return;
@@ -313,7 +312,7 @@ private:
                          "'format: bf16' or 'format: f16' in place of 'bits'");
     if (!bits.empty())
       rule.format = "u" + bits + "g" + group;
-    checkRule(node, rule, seen.contains("activations"));
+    checkRule(node, rule, lines.contains("activations"));
     recipe.quantize.push_back(std::move(rule));
   }
 

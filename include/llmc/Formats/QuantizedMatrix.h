@@ -114,6 +114,8 @@ llvm::Error encodeChain(const FormatDescription &format, unsigned chain,
 
 /// Rounds to what a real can hold.
 float roundReal(RealType type, float value);
+/// Writes `value`, rounded to what a real can hold, little-endian.
+void storeReal(RealType type, float value, void *to);
 /// Reads a stored real, little-endian, wherever it lies.
 float loadReal(RealType type, const void *from);
 /// The largest finite number of a real.
