@@ -62,8 +62,9 @@ static llvm::Expected<PlacedWeight> describeWeight(nn::WeightOp op) {
           op->getAttrOfType<TypeAttr>(pack::PackDialect::kActivations))
     llvm::raw_string_ostream(weight.activations) << inputs.getValue();
   weight.statistics = op->getAttr(pack::kStatistics);
+  weight.measured = op->hasAttr(pack::kMeasured);
   if (auto rounding = op->getAttrOfType<FloatAttr>(pack::kRounding);
-      rounding && op->hasAttr(pack::kMeasured))
+      rounding && weight.measured)
     weight.activations =
         llvm::formatv("{0}; i8 is {1:F2} % off",
                       weight.activations.empty() ? "i8" : weight.activations,
@@ -96,11 +97,9 @@ static llvm::Expected<PlacedWeight> describeWeight(nn::WeightOp op) {
       weight.dtype = "U8";
       weight.shape = {layout->tiles, layout->tileBytes};
       weight.layout = (getCanonicalName(format) + " rows" + Twine(rows)).str();
-      weight.bytes = layout->tiles * layout->tileBytes;
-      if (format.hasSides() || format.permuted) {
-        weight.bytes = layout->bytes;
+      weight.bytes = layout->getUsedBytes();
+      if (format.hasSides() || format.permuted)
         weight.shape = {layout->bytes};
-      }
       if (format.sparse)
         weight.indices = {layout->sparse,      layout->sparseTileBytes,
                           layout->tiles,       layout->sparseCount * rows,
@@ -243,4 +242,5 @@ void WorkSeconds::add(const WorkSeconds &other, double part) {
   compressing += part * other.compressing;
   checking += part * other.checking;
   writing += part * other.writing;
+  copying += part * other.copying;
 }

@@ -94,10 +94,14 @@ public:
     {
       llvm::DefaultThreadPool pool(llvm::hardware_concurrency(threads));
       findFinished(pool);
+      auto begin = std::chrono::steady_clock::now();
       for (auto [i, weight] : llvm::enumerate(file.weights))
         if (!finished[i] && !isCompressed(weight))
           copy(pool, weight);
       pool.wait();
+      std::chrono::duration<double> wall =
+          std::chrono::steady_clock::now() - begin;
+      file.seconds.copying = wall.count();
     }
     compress();
     if (syncing.valid())

@@ -46,7 +46,8 @@ static bool onlyRounds(const Recipe &recipe) {
 }
 
 Fault llmc::readCalibration(const CompileRequest &request, bool writesWeights,
-                            Recipe &recipe, std::string &key) {
+                            Recipe &recipe, std::string &key,
+                            CalibrationLine &line) {
   if (!request.calibration.empty()) {
     if (recipe.quantize.empty())
       return Fault::usage("--calibration is for recipes that compress, and '" +
@@ -78,9 +79,10 @@ Fault llmc::readCalibration(const CompileRequest &request, bool writesWeights,
   auto host = Target::resolve("host");
   if (!host)
     return Fault::input(llvm::toString(host.takeError()));
-  key = llvm::formatv("calibration {0} {1} {2} {3} {4}\n",
-                      hashText(bytes.data(), bytes.size()), rule.samples,
-                      rule.length, host->cpu, host->features);
+  line.text = llvm::sys::path::filename(rule.data).str();
+  line.hash = hashText(bytes.data(), bytes.size());
+  key = llvm::formatv("calibration {0} {1} {2} {3} {4}\n", line.hash,
+                      rule.samples, rule.length, host->cpu, host->features);
   return {};
 }
 

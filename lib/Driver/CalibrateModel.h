@@ -11,6 +11,7 @@
 #include "llmc/Driver/ModelFolder.h"
 #include "llmc/Import/Import.h"
 #include "llmc/Recipes/Recipe.h"
+#include "llmc/Report/Ledger.h"
 
 namespace llmc {
 
@@ -18,9 +19,10 @@ namespace llmc {
 /// would change nothing, one that the code depends on where no weights are
 /// written, and a text that cannot be read or is empty. `key` becomes what the
 /// results depend on beside the model: the bytes of the text, its windows, and the
-/// processor that they run on; empty without a calibration.
+/// processor that they run on; empty without a calibration. `line` gets the name
+/// and the hash of the text.
 Fault readCalibration(const CompileRequest &request, bool writesWeights,
-                      Recipe &recipe, std::string &key);
+                      Recipe &recipe, std::string &key, CalibrationLine &line);
 
 /// Refuses a model that cannot read the text: one without the entry lm or without
 /// a tokenizer, or with too short a context for the length that is asked for. One

@@ -11,6 +11,8 @@
 //===----------------------------------------------------------------------===//
 #include "CalibrateModel.h"
 #include "CompilePlan.h"
+#include "CompileRecord.h"
+#include "EntryAdvice.h"
 #include "ExitCode.h"
 #include "IdleRules.h"
 #include "Progress.h"
@@ -104,7 +106,7 @@ private:
         return fail(UsageAtFault,
                     "--match: " + llvm::toString(std::move(error)));
     if (Fault fault = readCalibration(request, hasWeights() || isExport(),
-                                      recipe, calibrationKey))
+                                      recipe, calibrationKey, calibration))
       return fail(fault);
     context.appendDialectRegistry(registry);
     context.loadAllAvailableDialects();
@@ -261,6 +263,7 @@ private:
     };
     if (int exit = step("emit code", wait))
       return exit;
+    record.addCode(seconds);
     if ((request.timing || request.verbose) && !request.quiet)
       llvm::errs() << llvm::formatv(
           "llmc:   {0,-20} {1,8:f3} s\n",
@@ -312,6 +315,7 @@ private:
   Recipe recipe;
   /// What its calibration depends on.
   std::string calibrationKey;
+  CalibrationLine calibration;
   /// What keys and values are stored in.
   std::string kv = request.kv;
   ImportedModel model;
@@ -326,10 +330,9 @@ private:
   std::optional<LanguageModelInfo> languageModel;
   bool reported = false;
   Progress progress;
-  /// Of passes of plugins.
-  std::vector<PassLine> passes;
-  /// Of the scales of columns.
-  double reading = 0, evening = 0;
+  CompileRecord record;
+  /// The step at work.
+  std::string current;
   /// Of the file of weights, so far.
   std::atomic<int64_t> weightBytes = 0;
   /// Nobody will want the weights, nor the code.
@@ -379,11 +382,14 @@ private:
 
   int step(const std::string &name, llvm::function_ref<int()> body) {
     auto begin = std::chrono::steady_clock::now();
+    size_t known = record.passes.size();
+    current = name;
     progress.begin(name);
     int code = body();
     progress.clear();
     std::chrono::duration<double> seconds =
         std::chrono::steady_clock::now() - begin;
+    record.endStep(name, seconds.count(), known);
     if (code == Done && (request.timing || request.verbose) && !request.quiet)
       llvm::errs() << llvm::formatv("llmc: {0,-22} {1,8:f3} s\n", name,
                                     seconds.count());
@@ -407,19 +413,24 @@ private:
       std::string text;
       llvm::raw_string_ostream stream(text);
       pm.printAsTextualPipeline(stream);
-      printPipeline(what, text);
+      printPipeline(current, text);
     }
-    if (succeeded(pm.run(*model.module)))
+    PassLine prototype{current, "", ""};
+    PassRecord seen;
+    bool seesWeights = CompileRecord::seesWeights(current);
+    pm.addInstrumentation(std::make_unique<PassWatch>(
+        *model.module, seesWeights ? &prototype : nullptr, seen));
+    if (succeeded(pm.run(*model.module))) {
+      llvm::append_range(record.passes, std::move(seen.lines));
       return Done;
+    }
     if (!reported)
       fail(ModelAtFault, "cannot " + what + " this model");
-    if (request.entry == "auto" && hasFunction("lm") && hasFunction("main"))
-      llvm::errs() << "llmc: note: a language model needs only the entry lm; "
-                      "if main, the model's own signature, is what fails, "
-                      "--entry lm leaves it out\n";
-    if ((request.entry == "lm" || request.entry == "all") && !hasFunction("lm"))
-      llvm::errs() << "llmc: note: --entry main compiles the model's own "
-                      "signature, whatever it is\n";
+    StringRef advice =
+        adviseOnEntry(seen, *model.module, request.entry,
+                      /*makesCode=*/!seesWeights || current == "pack");
+    if (!advice.empty())
+      llvm::errs() << "llmc: note: " << advice << "\n";
     return ModelAtFault;
   }
 
@@ -431,9 +442,9 @@ private:
 
   /// Passes of plugins; nothing where none has joined.
   int visitSlot(Slot slot) {
-    size_t known = passes.size();
-    llvm::Error error =
-        runSlot(plugins, slot, *model.module, passes, [&](StringRef pipeline) {
+    size_t known = record.passes.size();
+    llvm::Error error = runSlot(
+        plugins, slot, *model.module, record.passes, [&](StringRef pipeline) {
           if (request.printPipeline)
             printPipeline(getName(slot), pipeline);
         });
@@ -441,7 +452,9 @@ private:
       return fail(ModelAtFault, llvm::toString(std::move(error)));
     progress.clear();
     if (!request.quiet)
-      llvm::errs() << printPasses(ArrayRef(passes).drop_front(known));
+      llvm::errs() << printPasses(ArrayRef(record.passes).drop_front(known));
+    if (slot == Slot::BeforeCodegen)
+      record.keepWeights(known);
     return Done;
   }
 
@@ -607,6 +620,7 @@ private:
                        }};
     if (Fault fault = calibrateModel(job, run))
       return fail(fault);
+    record.setCalibration(calibration, run);
     progress.clear();
     if (!request.quiet)
       llvm::errs() << llvm::formatv(
@@ -654,8 +668,8 @@ private:
   void expect(int64_t bytes) override { progress.expect(bytes); }
   void advance(int64_t bytes, double readSeconds, double evenSeconds) override {
     progress.add(bytes);
-    reading += readSeconds;
-    evening += evenSeconds;
+    record.reading += readSeconds;
+    record.evening += evenSeconds;
   }
   const ColumnScale *recall(StringRef first) override {
     return place.getJournal().findScale(first);
@@ -683,7 +697,7 @@ private:
       }
     if (auto lm = model.module->lookupSymbol<func::FuncOp>("lm"))
       describeLanguageModel(lm);
-    auto placed = placeWeights(*model.module);
+    auto placed = record.place(*model.module);
     if (!placed)
       return fail(ModelAtFault, llvm::toString(placed.takeError()));
     weightFile = std::move(*placed);
@@ -746,18 +760,8 @@ private:
           "{3:f1} MB, were done\n",
           weightFile.reusedTensors, weightFile.weights.size(),
           mega(weightFile.reusedBytes), mega(weightFile.dataBytes));
-    if (!request.timing && !request.verbose)
-      return Done;
-    const WorkSeconds &seconds = weightFile.seconds;
-    std::pair<const char *, double> parts[] = {
-        {"columns: reading", reading},
-        {"columns: evening", evening},
-        {"weights: reading", seconds.reading},
-        {"weights: method", seconds.compressing},
-        {"weights: errors", seconds.checking},
-        {"weights: writing", seconds.writing}};
-    for (auto [name, time] : parts)
-      llvm::errs() << llvm::formatv("llmc:   {0,-20} {1,8:f3} s\n", name, time);
+    if (request.timing || request.verbose)
+      llvm::errs() << record.printTimes(weightFile.seconds);
     return Done;
   }
 
@@ -846,10 +850,10 @@ private:
                        recipe.name,
                        target.cpu,
                        buildLedger(weightFile),
-                       plugins.listForReport(),
-                       std::move(passes)};
+                       plugins.listForReport()};
+    record.finish(contents.ledger, weightFile);
     if (!recipe.quantize.empty() && !request.quiet)
-      llvm::errs() << printTable(contents.ledger);
+      llvm::errs() << printLedger(contents.ledger);
     if (llvm::Error error = writeBundle(place, contents, weightFile))
       return fail(MachineAtFault, llvm::toString(std::move(error)));
     if (llvm::Error error = place.publish())

@@ -4,73 +4,10 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Plugin/Slots.h"
-#include "llmc/Weights/WeightStore.h"
-#include "mlir/Pass/PassInstrumentation.h"
-
-#include <chrono>
+#include "llmc/Codegen/PassWatch.h"
 
 using namespace mlir;
 using namespace llmc;
-using Clock = std::chrono::steady_clock;
-
-/// Of all weights that a module declares.
-static int64_t countBytes(ModuleOp module) {
-  int64_t bytes = 0;
-  for (auto weight : module.getOps<nn::WeightOp>()) {
-    if (auto packed = dyn_cast<pack::TensorType>(weight.getType()))
-      bytes += packed.getBytes();
-    else if (auto tensor = dyn_cast<RankedTensorType>(weight.getType()))
-      bytes += getTensorBytes(tensor).value_or(0);
-  }
-  return bytes;
-}
-
-namespace {
-
-/// Notes the time of every pass and what became of the weights. Passes that only
-/// bring others to their functions have no argument and are left out.
-class PassWatch : public PassInstrumentation {
-public:
-  PassWatch(ModuleOp module, PassLine prototype)
-      : module(module), prototype(std::move(prototype)) {}
-
-  void runBeforePass(Pass *pass, Operation *) override {
-    if (!pass->getArgument().empty())
-      running.push_back({Clock::now(), countBytes(module)});
-  }
-  void runAfterPass(Pass *pass, Operation *) override {
-    if (pass->getArgument().empty())
-      return;
-    auto [begin, bytes] = running.pop_back_val();
-    std::chrono::duration<double> seconds = Clock::now() - begin;
-    auto line = llvm::find_if(lines, [&](const PassLine &line) {
-      return line.pass == pass->getArgument();
-    });
-    if (line == lines.end()) {
-      lines.push_back(prototype);
-      line = std::prev(lines.end());
-      line->pass = pass->getArgument();
-      line->bytesBefore = bytes;
-    }
-    line->seconds += seconds.count();
-    line->bytesAfter = countBytes(module);
-  }
-  void runAfterPassFailed(Pass *pass, Operation *) override {
-    // The innermost one is told first.
-    if (failed.empty())
-      failed = pass->getArgument();
-  }
-
-  std::vector<PassLine> lines;
-  std::string failed;
-
-private:
-  ModuleOp module;
-  PassLine prototype;
-  SmallVector<std::pair<Clock::time_point, int64_t>> running;
-};
-
-} // namespace
 
 llvm::Error
 llmc::runSlot(const PluginSet &plugins, Slot slot, ModuleOp module,
@@ -82,10 +19,10 @@ llmc::runSlot(const PluginSet &plugins, Slot slot, ModuleOp module,
         continue;
       PassManager manager(module.getContext(), ModuleOp::getOperationName(),
                           OpPassManager::Nesting::Implicit);
-      auto watch = std::make_unique<PassWatch>(
-          module, PassLine{entry.slot, "", plugin.file});
-      PassWatch &seen = *watch;
-      manager.addInstrumentation(std::move(watch));
+      PassLine prototype{entry.slot, "", plugin.file};
+      PassRecord record;
+      manager.addInstrumentation(
+          std::make_unique<PassWatch>(module, &prototype, record));
       // It was read when the plugin was loaded.
       if (failed(parsePassPipeline(entry.pipeline, manager)))
         return llvm::createStringError("cannot read '" + entry.pipeline +
@@ -96,10 +33,10 @@ llmc::runSlot(const PluginSet &plugins, Slot slot, ModuleOp module,
       begins(text);
       if (failed(manager.run(module)))
         return llvm::createStringError(
-            (seen.failed.empty() ? "pipeline '" + entry.pipeline
-                                 : "pass '" + seen.failed) +
+            (record.failedPass.empty() ? "pipeline '" + entry.pipeline
+                                       : "pass '" + record.failedPass) +
             "' of plugin '" + plugin.file + "' failed in slot " + entry.slot);
-      llvm::append_range(lines, seen.lines);
+      llvm::append_range(lines, std::move(record.lines));
     }
   return llvm::Error::success();
 }

@@ -193,6 +193,53 @@ void printColumns(raw_ostream &out, bool sum) {
   out << (sum ? "</tr>\n" : "<th>note</th></tr>\n");
 }
 
+/// The heads of columns, then a line for each pass.
+void printPassRows(raw_ostream &out, ArrayRef<PassLine> passes) {
+  out << "<div class=\"wide\"><table>\n<tr><th>after</th><th>step</th>";
+  for (StringRef name : {"seconds", "seconds later", "tensors", "MB",
+                         "bits: linear", "table", "all", "error: linear",
+                         "table"})
+    out << "<th class=\"n\">" << name << "</th>";
+  out << "</tr>\n";
+  auto cell = [&](bool known, const Twine &text) {
+    out << "<td class=\"n\">" << (known ? text.str() : "") << "</td>";
+  };
+  for (const PassLine &pass : passes) {
+    WeightTotals::Sum all = pass.after.getAll();
+    out << "<tr><td class=\"w\">" << escape(pass.getName());
+    if (!pass.plugin.empty())
+      out << " of " << escape(pass.plugin);
+    out << "</td><td>" << escape(pass.pass.empty() ? "" : pass.step) << "</td>";
+    cell(true, formatv("{0:f3}", pass.seconds).str());
+    cell(pass.laterSeconds > 0, formatv("{0:f3}", pass.laterSeconds).str());
+    cell(true, Twine(all.tensors));
+    cell(true, formatv("{0:f3}", toMega(all.bytes)).str());
+    for (const WeightTotals::Sum &sum :
+         {pass.after[TensorRole::Linear], pass.after[TensorRole::Table], all})
+      cell(sum.weights, formatv("{0:f2}", sum.getBits()).str());
+    for (double error : {pass.linearError, pass.tableError})
+      cell(error >= 0, formatv("{0:f3} %", 100 * error).str());
+    out << "</tr>\n";
+  }
+  out << "</table></div>\n";
+}
+
+void printPassSection(raw_ostream &out, ArrayRef<PassLine> passes) {
+  out << "<h2>What passes did</h2>\n";
+  std::vector<PassLine> selected = selectPasses(passes);
+  printPassRows(out, selected);
+  out << "<p class=\"sub\">Passes that changed the bytes of the weights, asked "
+         "for rounding or took more than 5 % of the time. A weight with a method "
+         "counts as the bytes of its format from the pass on that gave it the "
+         "method, and is rounded when weights are written: seconds later, beside "
+         "the making of code.</p>\n";
+  if (selected.size() == passes.size())
+    return;
+  out << "<details><summary>All passes</summary>\n";
+  printPassRows(out, passes);
+  out << "</details>\n";
+}
+
 /// What colors mean.
 void printLegend(raw_ostream &out,
                  const std::map<std::string, unsigned> &colors) {
@@ -249,9 +296,11 @@ std::string llmc::toHtml(const Ledger &ledger) {
          "over "
          "the squares of the original. Seconds: to read, compress and "
          "check, summed over threads.</p>\n";
+  if (ledger.calibration)
+    out << "<p>The model was " << escape(describe(*ledger.calibration))
+        << ".</p>\n";
   if (!ledger.passes.empty())
-    out << "<h2>Passes of plugins</h2>\n<pre>"
-        << escape(printPasses(ledger.passes)) << "</pre>\n";
+    printPassSection(out, ledger.passes);
 
   std::vector<Layer> layers = collectLayers(ledger);
   BarPlot size("Size by layer", "MB");

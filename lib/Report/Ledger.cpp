@@ -15,18 +15,6 @@
 using namespace llvm;
 using namespace llmc;
 
-StringRef llmc::getName(TensorRole role) {
-  switch (role) {
-  case TensorRole::Linear:
-    return "linear";
-  case TensorRole::Table:
-    return "table";
-  case TensorRole::Other:
-    return "other";
-  }
-  llvm_unreachable("no such role");
-}
-
 int64_t llmc::getLayer(StringRef name) {
   while (!name.empty()) {
     auto [part, rest] = name.split('.');
@@ -110,15 +98,22 @@ std::string llmc::printTable(const Ledger &ledger) {
   return text;
 }
 
-std::string llmc::printPasses(ArrayRef<PassLine> passes) {
-  std::string text;
-  for (const PassLine &pass : passes) {
-    text += formatv("{0}: pass {1} of '{2}', {3:f3} s", pass.slot, pass.pass,
-                    pass.plugin, pass.seconds);
-    if (pass.bytesBefore != pass.bytesAfter)
-      text += formatv(", weights {0:f2} -> {1:f2} MB", toMega(pass.bytesBefore),
-                      toMega(pass.bytesAfter));
-    text += "\n";
+std::string llmc::describe(const CalibrationLine &calibration) {
+  std::string text =
+      formatv("calibrated on {0:N} tokens of '{1}' in {2} window{3}, {4:f2} s",
+              calibration.tokens, calibration.text, calibration.windows,
+              calibration.windows == 1 ? "" : "s", calibration.seconds);
+  const char *between = ": ";
+  for (const auto &[method, count] : calibration.methods) {
+    text += formatv("{0}statistics of inputs for the method {1} of {2} {3}",
+                    between, method, count,
+                    count == 1 ? "matrix" : "matrices");
+    between = ", ";
+  }
+  for (const auto &[format, count] : calibration.activations) {
+    text += formatv("{0}inputs in {1} for {2} {3}", between, format, count,
+                    count == 1 ? "matrix" : "matrices");
+    between = ", ";
   }
   return text;
 }
@@ -136,6 +131,23 @@ static json::Object toObject(const LedgerLine &line) {
   if (!line.note.empty())
     object["note"] = line.note;
   return object;
+}
+
+static json::Object toObject(const CalibrationLine &line) {
+  auto toCounts = [](const std::map<std::string, int64_t> &counts) {
+    json::Object object;
+    for (const auto &[name, count] : counts)
+      object[name] = count;
+    return object;
+  };
+  return json::Object{{"text", line.text},
+                      {"hash", line.hash},
+                      {"windows", line.windows},
+                      {"length", line.length},
+                      {"tokens", line.tokens},
+                      {"seconds", line.seconds},
+                      {"methods", toCounts(line.methods)},
+                      {"activations", toCounts(line.activations)}};
 }
 
 json::Value llmc::toJson(const Ledger &ledger) {
@@ -164,14 +176,11 @@ json::Value llmc::toJson(const Ledger &ledger) {
                       {"tensors", std::move(tensors)}};
   if (!ledger.plugins.empty())
     object["plugins"] = json::Array(ledger.plugins);
+  if (ledger.calibration)
+    object["calibration"] = toObject(*ledger.calibration);
   json::Array passes;
   for (const PassLine &pass : ledger.passes)
-    passes.push_back(json::Object{{"slot", pass.slot},
-                                  {"pass", pass.pass},
-                                  {"plugin", pass.plugin},
-                                  {"seconds", pass.seconds},
-                                  {"bytes_before", pass.bytesBefore},
-                                  {"bytes", pass.bytesAfter}});
+    passes.push_back(toJson(pass));
   if (!passes.empty())
     object["passes"] = std::move(passes);
   return object;

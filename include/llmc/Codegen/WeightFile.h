@@ -56,6 +56,8 @@ struct PlacedWeight {
   /// What inputs of products with a compressed weight are, "i16"; empty for i8
   /// that nobody asked about. With the reason where they were measured.
   std::string activations;
+  /// Whether a calibration was to choose them.
+  bool measured = false;
   /// `pack.statistics` of these inputs, or null.
   mlir::Attribute statistics;
   /// Why a matrix is not compressed; empty where nobody would ask.
@@ -80,6 +82,8 @@ struct PlacedWeight {
 /// Seconds that parts of the work took, as a clock on the wall sees them.
 struct WorkSeconds {
   double reading = 0, compressing = 0, checking = 0, writing = 0;
+  /// Of tensors that no method makes.
+  double copying = 0;
 
   /// Adds `part` of another one.
   void add(const WorkSeconds &other, double part = 1);

@@ -146,6 +146,10 @@ struct PackedLayout {
   int64_t getRecordOffset(int64_t index) const {
     return headBytes + index * record.bytes;
   }
+  /// The same without what fills up behind the last tile.
+  int64_t getUsedBytes() const {
+    return right || sparse || order ? bytes : tiles * tileBytes;
+  }
   /// Stored bits for each weight, with all scales and all that fills up.
   double getBitsPerWeight() const;
 };

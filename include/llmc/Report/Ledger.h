@@ -3,31 +3,18 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // One line for every stored tensor: what it was, what it is, what that cost, and
-// why it was left alone if it was. The compiler prints the sums as a table and
-// writes all of it as report.json and report.html.
+// why it was left alone if it was; and one for every pass. The compiler prints the
+// sums as a table and writes all of it as report.json and report.html.
 //
 //===----------------------------------------------------------------------===//
 #ifndef LLMC_REPORT_LEDGER_H
 #define LLMC_REPORT_LEDGER_H
 
-#include "llvm/Support/JSON.h"
-#include <string>
-#include <vector>
+#include "llmc/Report/PassLine.h"
+#include <map>
+#include <optional>
 
 namespace llmc {
-
-/// What the code does with a tensor.
-enum class TensorRole : uint8_t {
-  /// The matrix of a linear layer.
-  Linear,
-  /// A matrix of which rows are read by index, also where it is the matrix of a
-  /// linear layer, too.
-  Table,
-  /// Norms, biases, scales of columns and everything else.
-  Other
-};
-
-llvm::StringRef getName(TensorRole role);
 
 struct LedgerLine {
   std::string name;
@@ -57,13 +44,18 @@ struct LedgerLine {
   }
 };
 
-/// A pass that a plugin had run in a slot: how long it took, on all functions
-/// together, and the bytes of all weights before and after, as the module
-/// declares them.
-struct PassLine {
-  std::string slot, pass, plugin;
+/// A run of the model over a text, and what it was for.
+struct CalibrationLine {
+  /// The name of the file without its folder, and the XXH3-128 of its bytes.
+  std::string text, hash;
+  /// Windows that were read, the most tokens of one, and tokens in all.
+  int64_t windows = 0, length = 0, tokens = 0;
+  /// Of compiling the model with taps, and of running it.
   double seconds = 0;
-  int64_t bytesBefore = 0, bytesAfter = 0;
+  /// Matrices whose method was given the statistics of their inputs, by method.
+  std::map<std::string, int64_t> methods = {};
+  /// Matrices whose inputs were left to measurement, by what was chosen.
+  std::map<std::string, int64_t> activations = {};
 };
 
 struct Ledger {
@@ -72,7 +64,9 @@ struct Ledger {
   /// The plugins that were loaded: "example 1.0, HASH", by which the bytes of
   /// the file are known.
   std::vector<std::string> plugins = {};
+  /// In the order of their runs.
   std::vector<PassLine> passes = {};
+  std::optional<CalibrationLine> calibration = {};
 
   /// Lines of one role, format and method as one: errors are those of all their
   /// numbers together, weighted by count. Then a line with the sum of all, of
@@ -82,15 +76,12 @@ struct Ledger {
 
 /// The sums for a terminal, lines with a newline at their end.
 std::string printTable(const Ledger &ledger);
-/// A line for each pass.
-std::string printPasses(llvm::ArrayRef<PassLine> passes);
+/// What a calibration was for, as one sentence without its end.
+std::string describe(const CalibrationLine &calibration);
 /// Everything.
 llvm::json::Value toJson(const Ledger &ledger);
 /// A page that needs no other file: sums, plots by layer, and all lines.
 std::string toHtml(const Ledger &ledger);
-
-/// Bytes or weights in millions.
-inline double toMega(int64_t value) { return static_cast<double>(value) / 1e6; }
 
 /// The number of a layer in the name of a weight: the first component that is a
 /// number. -1 where there is none.

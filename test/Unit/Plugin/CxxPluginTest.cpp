@@ -185,10 +185,10 @@ TEST_F(CxxPlugin, RunsInSlots) {
   EXPECT_EQ(lines[0].pass, "running-nothing");
   EXPECT_EQ(lines[1].pass, "cse");
   EXPECT_EQ(lines[1].plugin, path);
-  EXPECT_EQ(lines[1].bytesAfter, 128);
-  EXPECT_EQ(lines[2].slot, "after-fuse");
-  EXPECT_EQ(lines[2].bytesBefore, 128);
-  EXPECT_EQ(lines[2].bytesAfter, 0);
+  EXPECT_EQ(lines[1].after.getAll().bytes, 128);
+  EXPECT_EQ(lines[2].step, "after-fuse");
+  EXPECT_EQ(lines[2].before.getAll().bytes, 128);
+  EXPECT_EQ(lines[2].after.getAll().bytes, 0);
   EXPECT_EQ(run(Slot::Compress), "pass 'running-fail' of plugin '" + path +
                                      "' failed in slot compress");
   EXPECT_TRUE(said.empty());

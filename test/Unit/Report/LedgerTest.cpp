@@ -39,6 +39,160 @@ static Ledger makeLedger() {
   return ledger;
 }
 
+/// Import, a pass that gives methods, one that does nothing, and a long one.
+static std::vector<PassLine> makePasses() {
+  auto total = [](int64_t linear, int64_t table) {
+    WeightTotals totals;
+    totals[TensorRole::Linear] = {3, 5000, linear};
+    totals[TensorRole::Table] = {1, 1000, table};
+    totals[TensorRole::Other] = {1, 10, 40};
+    return totals;
+  };
+  PassLine import{"import", "", ""}, idle{"fuse", "a-idle", ""},
+      gives{"choose methods", "llmc-assign-methods", ""},
+      slow{"compress", "a-<slow>", "p&q.so"};
+  import.after = idle.before = idle.after = gives.before = total(20000, 4000);
+  gives.after = slow.before = slow.after = total(6000, 1000);
+  import.seconds = 0.5;
+  idle.seconds = 0.05;
+  idle.anchor = "func.func";
+  gives.seconds = 0.25;
+  gives.laterSeconds = 1;
+  gives.asked = {"layers.0.q", "layers.1.q"};
+  gives.linearError = 0.125;
+  gives.tableError = 0.0625;
+  slow.seconds = 0.2;
+  return {import, idle, gives, slow};
+}
+
+TEST(Ledger, PassesThatMatter) {
+  std::vector<PassLine> passes = makePasses();
+  auto names = [&] {
+    std::vector<std::string> names;
+    for (const PassLine &pass : selectPasses(passes))
+      names.push_back(pass.getName().str());
+    return names;
+  };
+  EXPECT_EQ(names(), (std::vector<std::string>{"import", "llmc-assign-methods",
+                                               "a-<slow>"}));
+  // 0.09 of 1.94 seconds are less than 5 %.
+  passes[3].seconds = 0.09;
+  EXPECT_EQ(names(),
+            (std::vector<std::string>{"import", "llmc-assign-methods"}));
+  // One byte is enough.
+  ++passes[3].after[TensorRole::Other].bytes;
+  EXPECT_EQ(names().back(), "a-<slow>");
+  EXPECT_TRUE(selectPasses({}).empty());
+}
+
+TEST(Ledger, PassesAsTable) {
+  EXPECT_EQ(printPassTable({}), "");
+  std::vector<PassLine> passes = makePasses();
+  // Of millions of weights.
+  for (PassLine &pass : passes)
+    for (WeightTotals::Sum &sum : pass.after.roles) {
+      sum.weights *= 1000;
+      sum.bytes *= 1000;
+    }
+  passes[0].after[TensorRole::Table] = {};
+  EXPECT_EQ(
+      printPassTable(passes),
+      "after                     seconds  tensors          MB    bits: linear"
+      "   table     all     error\n"
+      "import                       0.50        4       20.04           32.00"
+      "           32.00\n"
+      "a-idle                       0.05        5       24.04           32.00"
+      "   32.00   32.00\n"
+      "llmc-assign-methods          1.25        5        7.04            9.60"
+      "    8.00    9.37   12.50 %\n"
+      "a-<slow>                     0.20        5        7.04            9.60"
+      "    8.00    9.37\n");
+}
+
+TEST(Ledger, PassesAsJson) {
+  Ledger ledger = makeLedger();
+  EXPECT_FALSE(toJson(ledger).getAsObject()->get("passes"));
+  ledger.passes = makePasses();
+  json::Value value = toJson(ledger);
+  const json::Array &passes = *value.getAsObject()->getArray("passes");
+  ASSERT_EQ(passes.size(), 4u);
+  const json::Object &import = *passes[0].getAsObject();
+  EXPECT_EQ(import.getString("step"), "import");
+  EXPECT_EQ(import.getInteger("bytes_before"), 0);
+  EXPECT_EQ(import.getInteger("bytes"), 24040);
+  for (const char *name : {"pass", "plugin", "anchor", "methods_given",
+                           "later_seconds", "relative_error"})
+    EXPECT_FALSE(import.get(name)) << name;
+  EXPECT_EQ(passes[1].getAsObject()->getString("anchor"), "func.func");
+  const json::Object &gives = *passes[2].getAsObject();
+  EXPECT_EQ(gives.getString("pass"), "llmc-assign-methods");
+  EXPECT_EQ(gives.getInteger("tensors"), 5);
+  EXPECT_EQ(gives.getInteger("weights"), 6010);
+  EXPECT_EQ(gives.getInteger("bytes_before"), 24040);
+  EXPECT_EQ(gives.getInteger("bytes"), 7040);
+  EXPECT_EQ(gives.getInteger("methods_given"), 2);
+  EXPECT_EQ(gives.getNumber("seconds"), 0.25);
+  EXPECT_EQ(gives.getNumber("later_seconds"), 1.0);
+  const json::Object &bits = *gives.getObject("bits");
+  EXPECT_EQ(bits.getNumber("linear"), 9.6);
+  EXPECT_EQ(bits.getNumber("table"), 8.0);
+  EXPECT_EQ(bits.getNumber("all"), 8.0 * 7040 / 6010);
+  EXPECT_EQ(gives.getObject("relative_error")->getNumber("linear"), 0.125);
+  EXPECT_EQ(gives.getObject("relative_error")->getNumber("table"), 0.0625);
+  EXPECT_EQ(passes[3].getAsObject()->getString("plugin"), "p&q.so");
+}
+
+static CalibrationLine makeCalibration() {
+  CalibrationLine line{"<b>.txt", "00ff", 8, 256, 2048, 1.25};
+  line.methods = {{"mse", 14}, {"sinq", 1}};
+  line.activations = {{"i16", 3}, {"i8", 12}};
+  return line;
+}
+
+TEST(Ledger, CalibrationAsTextAndJson) {
+  EXPECT_EQ(describe(makeCalibration()),
+            "calibrated on 2,048 tokens of '<b>.txt' in 8 windows, 1.25 s: "
+            "statistics of inputs for the method mse of 14 matrices, "
+            "statistics of inputs for the method sinq of 1 matrix, inputs in "
+            "i16 for 3 matrices, inputs in i8 for 12 matrices");
+  EXPECT_EQ(describe(CalibrationLine{"a", "", 1, 8, 8, 0}),
+            "calibrated on 8 tokens of 'a' in 1 window, 0.00 s");
+  Ledger ledger = makeLedger();
+  EXPECT_FALSE(toJson(ledger).getAsObject()->get("calibration"));
+  ledger.calibration = makeCalibration();
+  json::Value value = toJson(ledger);
+  const json::Object &line = *value.getAsObject()->getObject("calibration");
+  EXPECT_EQ(line.getString("text"), "<b>.txt");
+  EXPECT_EQ(line.getString("hash"), "00ff");
+  EXPECT_EQ(line.getInteger("windows"), 8);
+  EXPECT_EQ(line.getInteger("length"), 256);
+  EXPECT_EQ(line.getInteger("tokens"), 2048);
+  EXPECT_EQ(line.getNumber("seconds"), 1.25);
+  EXPECT_EQ(line.getObject("methods")->getInteger("mse"), 14);
+  EXPECT_EQ(line.getObject("activations")->getInteger("i8"), 12);
+}
+
+TEST(Ledger, PageTellsPassesAndCalibration) {
+  Ledger ledger = makeLedger();
+  for (const char *absent : {"What passes did", "calibrated on"})
+    EXPECT_EQ(toHtml(ledger).find(absent), std::string::npos) << absent;
+  ledger.passes = makePasses();
+  ledger.calibration = makeCalibration();
+  std::string page = toHtml(ledger);
+  StringRef passes = StringRef(page).split("What passes did").second;
+  // Once with those that matter, once with all.
+  auto [few, all] = passes.split("<details>");
+  EXPECT_TRUE(few.contains("<td class=\"n\">12.500 %</td>"));
+  EXPECT_FALSE(few.contains("a-idle"));
+  EXPECT_TRUE(all.contains("a-idle"));
+  EXPECT_TRUE(few.contains("a-&lt;slow&gt; of p&amp;q.so"));
+  EXPECT_TRUE(StringRef(page).contains("&lt;b&gt;.txt"));
+  for (const char *raw : {"<slow>", "p&q", "<b>.txt"})
+    EXPECT_EQ(page.find(raw), std::string::npos) << raw;
+  EXPECT_EQ(StringRef(page).count("<table>"),
+            StringRef(page).count("</table>"));
+}
+
 TEST(Ledger, SumsByRoleFormatAndMethod) {
   std::vector<LedgerLine> sums = makeLedger().summarize();
   ASSERT_EQ(sums.size(), 4u);
