@@ -110,7 +110,8 @@ WeightCensus WeightCensus::take(ModuleOp module) {
         weight->getAttrOfType<pack::MethodAttr>(pack::PackDialect::kMethod);
     if (method)
       census.methods[weight.getSymName()] = method;
-    TensorRole role = roles.lookup_or(weight.getSymNameAttr(), TensorRole::Other);
+    TensorRole role =
+        roles.lookup_or(weight.getSymNameAttr(), TensorRole::Other);
     // Layers may stand in functions of their own; what is packed and no table
     // belongs to one.
     if (isa<pack::TensorType>(weight.getType()))

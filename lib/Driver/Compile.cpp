@@ -443,11 +443,11 @@ private:
   /// Passes of plugins; nothing where none has joined.
   int visitSlot(Slot slot) {
     size_t known = record.passes.size();
-    llvm::Error error = runSlot(
-        plugins, slot, *model.module, record.passes, [&](StringRef pipeline) {
-          if (request.printPipeline)
-            printPipeline(getName(slot), pipeline);
-        });
+    llvm::Error error = runSlot(plugins, slot, *model.module, record.passes,
+                                [&](StringRef pipeline) {
+                                  if (request.printPipeline)
+                                    printPipeline(getName(slot), pipeline);
+                                });
     if (error)
       return fail(ModelAtFault, llvm::toString(std::move(error)));
     progress.clear();
@@ -846,11 +846,8 @@ private:
     contents.languageModel = languageModel;
     contents.files = folder.files;
     contents.objects = objects;
-    contents.ledger = {getShortName(model.file),
-                       recipe.name,
-                       target.cpu,
-                       buildLedger(weightFile),
-                       plugins.listForReport()};
+    contents.ledger = {getShortName(model.file), recipe.name, target.cpu,
+                       buildLedger(weightFile), plugins.listForReport()};
     record.finish(contents.ledger, weightFile);
     if (!recipe.quantize.empty() && !request.quiet)
       llvm::errs() << printLedger(contents.ledger);

@@ -80,8 +80,8 @@ static void countUses(CalibrationLine &line, const WeightFile &file) {
     if (!method || !weight.statistics)
       continue;
     // Numbers that are rounded by themselves have no use for them.
-    bool rounds = method.getName() == kRoundMethod &&
-                  pack::getFormat(method).isDense();
+    bool rounds =
+        method.getName() == kRoundMethod && pack::getFormat(method).isDense();
     if (!rounds && method.getName() != kKeepMethod)
       ++line.methods[weight.outcome.method.empty() ? method.getName().str()
                                                    : weight.outcome.method];
@@ -165,5 +165,8 @@ std::string llmc::printLedger(const Ledger &ledger) {
   if (!text.empty())
     text += "\n";
   text += printTable(ledger);
+  if (ledger.calibration)
+    if (std::string uses = describeUses(*ledger.calibration); !uses.empty())
+      text += "calibration: " + uses + "\n";
   return text;
 }

@@ -16,8 +16,8 @@ static bool belongsToLm(ModuleOp module, StringRef name) {
   if (name == "lm" || name.starts_with("lm_"))
     return true;
   auto function = module.lookupSymbol<func::FuncOp>(name);
-  auto of = function ? function->getAttrOfType<StringAttr>(kVariantOf)
-                     : StringAttr();
+  auto of =
+      function ? function->getAttrOfType<StringAttr>(kVariantOf) : StringAttr();
   return of && of.getValue() == "lm";
 }
 

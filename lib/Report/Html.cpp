@@ -196,9 +196,9 @@ void printColumns(raw_ostream &out, bool sum) {
 /// The heads of columns, then a line for each pass.
 void printPassRows(raw_ostream &out, ArrayRef<PassLine> passes) {
   out << "<div class=\"wide\"><table>\n<tr><th>after</th><th>step</th>";
-  for (StringRef name : {"seconds", "seconds later", "tensors", "MB",
-                         "bits: linear", "table", "all", "error: linear",
-                         "table"})
+  for (StringRef name :
+       {"seconds", "seconds later", "tensors", "MB", "bits: linear", "table",
+        "all", "error: linear", "table"})
     out << "<th class=\"n\">" << name << "</th>";
   out << "</tr>\n";
   auto cell = [&](bool known, const Twine &text) {
@@ -209,7 +209,8 @@ void printPassRows(raw_ostream &out, ArrayRef<PassLine> passes) {
     out << "<tr><td class=\"w\">" << escape(pass.getName());
     if (!pass.plugin.empty())
       out << " of " << escape(pass.plugin);
-    out << "</td><td>" << escape(pass.pass.empty() ? "" : pass.step) << "</td>";
+    out << "</td><td class=\"f\">" << escape(pass.pass.empty() ? "" : pass.step)
+        << "</td>";
     cell(true, formatv("{0:f3}", pass.seconds).str());
     cell(pass.laterSeconds > 0, formatv("{0:f3}", pass.laterSeconds).str());
     cell(true, Twine(all.tensors));
@@ -229,9 +230,11 @@ void printPassSection(raw_ostream &out, ArrayRef<PassLine> passes) {
   std::vector<PassLine> selected = selectPasses(passes);
   printPassRows(out, selected);
   out << "<p class=\"sub\">Passes that changed the bytes of the weights, asked "
-         "for rounding or took more than 5 % of the time. A weight with a method "
+         "for rounding or took more than 5 % of the time. A weight with a "
+         "method "
          "counts as the bytes of its format from the pass on that gave it the "
-         "method, and is rounded when weights are written: seconds later, beside "
+         "method, and is rounded when weights are written: seconds later, "
+         "beside "
          "the making of code.</p>\n";
   if (selected.size() == passes.size())
     return;
@@ -257,7 +260,7 @@ constexpr StringLiteral kHead = R"(<!doctype html>
 @media(prefers-color-scheme:dark){:root{--text:#dfe5ec;--page:#14181d;--dim:#9aa6b4;--line:#2c343d;--rest:#4a5561}}
 body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:var(--text);background:var(--page)}
 h1{font-size:1.5rem;margin-bottom:.2rem}h2{font-size:1.05rem;margin:1.6rem 0 .4rem}
-p.sub{margin-top:0;color:var(--dim)}
+p.sub{margin-top:0;color:var(--dim)}.wide+p.sub{margin-top:.5rem}
 table{border-collapse:collapse;width:100%;font-size:13px}
 th,td{text-align:left;padding:.25rem .5rem;border-bottom:1px solid var(--line);vertical-align:top}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}

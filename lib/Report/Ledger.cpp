@@ -103,11 +103,16 @@ std::string llmc::describe(const CalibrationLine &calibration) {
       formatv("calibrated on {0:N} tokens of '{1}' in {2} window{3}, {4:f2} s",
               calibration.tokens, calibration.text, calibration.windows,
               calibration.windows == 1 ? "" : "s", calibration.seconds);
-  const char *between = ": ";
+  std::string uses = describeUses(calibration);
+  return uses.empty() ? text : text + ": " + uses;
+}
+
+std::string llmc::describeUses(const CalibrationLine &calibration) {
+  std::string text;
+  const char *between = "";
   for (const auto &[method, count] : calibration.methods) {
-    text += formatv("{0}statistics of inputs for the method {1} of {2} {3}",
-                    between, method, count,
-                    count == 1 ? "matrix" : "matrices");
+    text += formatv("{0}statistics of inputs given to {1} for {2} {3}", between,
+                    method, count, count == 1 ? "matrix" : "matrices");
     between = ", ";
   }
   for (const auto &[format, count] : calibration.activations) {

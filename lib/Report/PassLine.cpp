@@ -78,8 +78,7 @@ std::string llmc::printPassTable(ArrayRef<PassLine> passes) {
     bits(pass.after[TensorRole::Table], 8);
     bits(all, 8);
     // One number on a terminal: the linears are what a model is made of.
-    double error =
-        pass.linearError >= 0 ? pass.linearError : pass.tableError;
+    double error = pass.linearError >= 0 ? pass.linearError : pass.tableError;
     if (error >= 0)
       out << formatv("{0,8:f2} %", 100 * error);
     out << "\n";

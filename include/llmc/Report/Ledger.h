@@ -76,8 +76,10 @@ struct Ledger {
 
 /// The sums for a terminal, lines with a newline at their end.
 std::string printTable(const Ledger &ledger);
-/// What a calibration was for, as one sentence without its end.
+/// A calibration, and what it was for, as one sentence without its end.
 std::string describe(const CalibrationLine &calibration);
+/// Only what it was for; empty where it was for nothing.
+std::string describeUses(const CalibrationLine &calibration);
 /// Everything.
 llvm::json::Value toJson(const Ledger &ledger);
 /// A page that needs no other file: sums, plots by layer, and all lines.

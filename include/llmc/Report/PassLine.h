@@ -43,9 +43,7 @@ struct WeightTotals {
   };
   std::array<Sum, 3> roles;
 
-  Sum &operator[](TensorRole role) {
-    return roles[static_cast<size_t>(role)];
-  }
+  Sum &operator[](TensorRole role) { return roles[static_cast<size_t>(role)]; }
   const Sum &operator[](TensorRole role) const {
     return roles[static_cast<size_t>(role)];
   }

@@ -152,8 +152,8 @@ static CalibrationLine makeCalibration() {
 TEST(Ledger, CalibrationAsTextAndJson) {
   EXPECT_EQ(describe(makeCalibration()),
             "calibrated on 2,048 tokens of '<b>.txt' in 8 windows, 1.25 s: "
-            "statistics of inputs for the method mse of 14 matrices, "
-            "statistics of inputs for the method sinq of 1 matrix, inputs in "
+            "statistics of inputs given to mse for 14 matrices, "
+            "statistics of inputs given to sinq for 1 matrix, inputs in "
             "i16 for 3 matrices, inputs in i8 for 12 matrices");
   EXPECT_EQ(describe(CalibrationLine{"a", "", 1, 8, 8, 0}),
             "calibrated on 8 tokens of 'a' in 1 window, 0.00 s");
