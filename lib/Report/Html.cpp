@@ -196,9 +196,8 @@ void printColumns(raw_ostream &out, bool sum) {
 /// The heads of columns, then a line for each pass.
 void printPassRows(raw_ostream &out, ArrayRef<PassLine> passes) {
   out << "<div class=\"wide\"><table>\n<tr><th>after</th><th>step</th>";
-  for (StringRef name :
-       {"seconds", "seconds later", "tensors", "MB", "bits: linear", "table",
-        "all", "error: linear", "table"})
+  for (StringRef name : {"seconds", "later", "tensors", "MB", "bits: linear",
+                         "table", "all", "error: linear", "table"})
     out << "<th class=\"n\">" << name << "</th>";
   out << "</tr>\n";
   auto cell = [&](bool known, const Twine &text) {
@@ -219,7 +218,7 @@ void printPassRows(raw_ostream &out, ArrayRef<PassLine> passes) {
          {pass.after[TensorRole::Linear], pass.after[TensorRole::Table], all})
       cell(sum.weights, formatv("{0:f2}", sum.getBits()).str());
     for (double error : {pass.linearError, pass.tableError})
-      cell(error >= 0, formatv("{0:f3} %", 100 * error).str());
+      cell(error >= 0, formatv("{0:f2} %", 100 * error).str());
     out << "</tr>\n";
   }
   out << "</table></div>\n";
@@ -230,12 +229,11 @@ void printPassSection(raw_ostream &out, ArrayRef<PassLine> passes) {
   std::vector<PassLine> selected = selectPasses(passes);
   printPassRows(out, selected);
   out << "<p class=\"sub\">Passes that changed the bytes of the weights, asked "
-         "for rounding or took more than 5 % of the time. A weight with a "
-         "method "
-         "counts as the bytes of its format from the pass on that gave it the "
-         "method, and is rounded when weights are written: seconds later, "
-         "beside "
-         "the making of code.</p>\n";
+         "for rounding or took more than 5 % of the time. From the pass on "
+         "that "
+         "gave it a method a weight counts as the bytes of its format. It is "
+         "rounded when weights are written, beside the making of code: what "
+         "that took and how far off it is stands with that pass.</p>\n";
   if (selected.size() == passes.size())
     return;
   out << "<details><summary>All passes</summary>\n";

@@ -182,7 +182,7 @@ TEST(Ledger, PageTellsPassesAndCalibration) {
   StringRef passes = StringRef(page).split("What passes did").second;
   // Once with those that matter, once with all.
   auto [few, all] = passes.split("<details>");
-  EXPECT_TRUE(few.contains("<td class=\"n\">12.500 %</td>"));
+  EXPECT_TRUE(few.contains("<td class=\"n\">12.50 %</td>"));
   EXPECT_FALSE(few.contains("a-idle"));
   EXPECT_TRUE(all.contains("a-idle"));
   EXPECT_TRUE(few.contains("a-&lt;slow&gt; of p&amp;q.so"));
