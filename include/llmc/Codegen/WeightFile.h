@@ -94,7 +94,7 @@ struct WeightFile {
   int64_t dataBytes = 0;
   /// Header and data; known after writing.
   int64_t fileBytes = 0;
-  /// What an earlier run had finished, and the time for compressed weights;
+  /// What an earlier run had finished, and where the time of this one went;
   /// known after writing.
   int64_t reusedTensors = 0, reusedBytes = 0;
   WorkSeconds seconds;
