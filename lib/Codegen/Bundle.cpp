@@ -138,6 +138,18 @@ llvm::Error llmc::writeFile(StringRef path, StringRef bytes) {
   return llvm::Error::success();
 }
 
+/// What the manifest says of a file.
+static llvm::Expected<json::Object> describeFile(StringRef path) {
+  auto file = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
+                                          /*RequiresNullTerminator=*/false);
+  if (!file)
+    return fileError("cannot read", path, file.getError());
+  StringRef bytes = (*file)->getBuffer();
+  return json::Object{{"file", llvm::sys::path::filename(path).str()},
+                      {"bytes", static_cast<int64_t>(bytes.size())},
+                      {"xxh3", hashText(bytes.data(), bytes.size())}};
+}
+
 llvm::Error llmc::writeBundle(const BundleFolder &folder,
                               BundleContents &contents,
                               const WeightFile &weights) {
@@ -154,9 +166,9 @@ llvm::Error llmc::writeBundle(const BundleFolder &folder,
   // The folder may keep them; they would only be in the way.
   for (const std::string &object : objects)
     std::ignore = fs::remove(object);
-  auto linked = llvm::MemoryBuffer::getFile(code);
-  if (!linked)
-    return fileError("cannot read", code, linked.getError());
+  auto codeFile = describeFile(code);
+  if (!codeFile)
+    return codeFile.takeError();
 
   json::Object tensors;
   for (const PlacedWeight &weight : weights.weights) {
@@ -183,11 +195,7 @@ llvm::Error llmc::writeBundle(const BundleFolder &folder,
       {"target", json::Object{{"triple", contents.triple},
                               {"cpu", contents.cpu},
                               {"features", std::move(features)}}},
-      {"code",
-       json::Object{{"file", "model.so"},
-                    {"bytes", static_cast<int64_t>((*linked)->getBufferSize())},
-                    {"xxh3", hashText((*linked)->getBufferStart(),
-                                      (*linked)->getBufferSize())}}},
+      {"code", std::move(*codeFile)},
       {"weights", json::Object{{"file", "weights.safetensors"},
                                {"bytes", weights.fileBytes},
                                {"tensors", std::move(tensors)}}},
@@ -223,11 +231,18 @@ llvm::Error llmc::writeBundle(const BundleFolder &folder,
   if (llvm::Error error =
           writeFile(folder.path("report.html"), toHtml(contents.ledger)))
     return error;
+  json::Array files;
   for (const std::string &file : contents.files) {
-    StringRef name = llvm::sys::path::filename(file);
-    if (std::error_code error = fs::copy_file(file, folder.path(name)))
+    std::string copy = folder.path(llvm::sys::path::filename(file));
+    if (std::error_code error = fs::copy_file(file, copy))
       return fileError("cannot copy", file, error);
+    auto described = describeFile(copy);
+    if (!described)
+      return described.takeError();
+    files.push_back(std::move(*described));
   }
+  if (!files.empty())
+    manifest["files"] = std::move(files);
   manifest["xxh3"] = std::string(32, '0');
   std::string text;
   llvm::raw_string_ostream(text)

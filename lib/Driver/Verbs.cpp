@@ -33,8 +33,11 @@ static const OptionSpec kTopP = {
 static const OptionSpec kSeed = {"seed", "N", "of the random numbers [0]"};
 static const char kSampling[] =
     "The same seed gives the same text. The filters apply in the order above.";
-static const OptionSpec kVerify = {
-    "verify", nullptr, "compare the hash of every weight before the start"};
+static const OptionSpec kNoVerify = {
+    "no-verify", nullptr,
+    "do not compare the hashes of weights and texts before the start, which "
+    "reads them once: for a model larger than the memory, or for texts that "
+    "were edited"};
 static const OptionSpec kMatch = {
     "match", "REGEX",
     "the recipe is only for weights in whose name this is found; the others "
@@ -189,7 +192,7 @@ const std::vector<VerbSpec> &llmc::verbs() {
         {"dim", "NAME=N", "a symbol that no input determines; may be repeated"},
         kContext,
         kThreads,
-        kVerify},
+        kNoVerify},
        "Values that are printed are cut to eight per output, and it says so.",
        runRun},
       {"generate",
@@ -213,7 +216,7 @@ const std::vector<VerbSpec> &llmc::verbs() {
         kSeed,
         kContext,
         kThreads,
-        kVerify},
+        kNoVerify},
        kSampling,
        runGenerate},
       {"chat",
@@ -232,7 +235,7 @@ const std::vector<VerbSpec> &llmc::verbs() {
         kSeed,
         kContext,
         kThreads,
-        kVerify},
+        kNoVerify},
        kSampling,
        runChat},
       {"info",
@@ -257,7 +260,7 @@ const std::vector<VerbSpec> &llmc::verbs() {
         kJson,
         kContext,
         kThreads,
-        kVerify},
+        kNoVerify},
        "Ids are made up: speed does not depend on what is said.",
        runBench},
       {"eval",
@@ -296,7 +299,7 @@ const std::vector<VerbSpec> &llmc::verbs() {
          "names folders of them"},
         kJson,
         kThreads,
-        kVerify},
+        kNoVerify},
        "Protocol window: a window scores each of its tokens that has a token "
        "before it and that no window before has scored. Protocol llama.cpp, "
        "that of its perplexity tool: whole windows that do not overlap, the "
@@ -364,7 +367,7 @@ Fault llmc::openModel(const Arguments &arguments, const std::string &folder,
   if (Fault fault = arguments.number("threads", 1, 1024, threads))
     return fault;
   llmc_model_options options = {sizeof(options), static_cast<unsigned>(threads),
-                                arguments.has("verify")};
+                                arguments.has("no-verify")};
   llmc_error *error = nullptr;
   out.reset(llmc_model_open(folder.c_str(), &options, &error));
   return out ? Fault() : takeError(error);

@@ -40,7 +40,7 @@ using SessionHandle = std::unique_ptr<llmc_session, FreeSession>;
 /// Takes the error of a C call.
 Fault takeError(llmc_error *error);
 
-/// Opens the bundle `folder` with --threads and --verify.
+/// Opens the bundle `folder` with --threads and --no-verify.
 Fault openModel(const Arguments &arguments, const std::string &folder,
                 ModelHandle &out);
 /// The same for arguments.positional[0].

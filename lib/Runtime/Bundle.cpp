@@ -6,6 +6,7 @@
 #include "llmc/Runtime/Bundle.h"
 #include "llmc/Runtime/Team.h"
 #include "llmc/Support/Hash.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/Support/CheckedArithmetic.h"
 #include "llvm/TargetParser/Host.h"
@@ -43,13 +44,19 @@ Fault llmc::readManifest(const std::string &folder, Manifest &out) {
   return fault;
 }
 
+/// What may have happened, for the end of a message.
+static constexpr const char
+    *kDamaged = "; the bundle is damaged",
+    *kIncomplete = "; the bundle is damaged or incomplete",
+    *kDamagedOrEdited = "; the bundle is damaged, or the file was edited and "
+                        "is to be taken as it is with --no-verify";
+
 static Fault checkSize(const std::string &path, const MappedFile &file,
-                       uint64_t expected) {
+                       uint64_t expected, const char *remark = kIncomplete) {
   if (file.size() == expected)
     return {};
   return Fault::input("'" + path + "' has " + std::to_string(file.size()) +
-                      " bytes, expected " + std::to_string(expected) +
-                      "; the bundle is damaged or incomplete");
+                      " bytes, expected " + std::to_string(expected) + remark);
 }
 
 Fault llmc::openWeights(const std::string &folder, const Manifest &manifest,
@@ -148,47 +155,81 @@ Fault llmc::checkIndices(const Manifest &manifest, const Weights &weights) {
   return {};
 }
 
-Fault llmc::verifyWeights(const Manifest &manifest, const Weights &weights,
-                          Team &team) {
+namespace {
+/// Bytes that must have a hash.
+struct Part {
+  /// "weight 'w'" or "'PATH'".
+  std::string name;
+  llvm::ArrayRef<uint8_t> bytes;
+  llvm::StringRef expected;
+  /// What is likely where they have another.
+  const char *remark;
+};
+
+/// Threads take the next part from a counter, since parts differ in size.
+struct Comparison {
+  explicit Comparison(const std::vector<Part> &parts) : parts(parts) {}
+
+  const std::vector<Part> &parts;
+  std::atomic<size_t> next{0};
+  std::mutex mutex;
+  /// The first part, in their order, that has another hash, and that hash.
+  size_t badPart = SIZE_MAX;
+  std::string badHash;
+
+  void run() {
+    for (size_t i;
+         (i = next.fetch_add(1, std::memory_order_relaxed)) < parts.size();) {
+      std::string hash = hashText(parts[i].bytes.data(), parts[i].bytes.size());
+      if (hash == parts[i].expected)
+        continue;
+      std::lock_guard<std::mutex> lock(mutex);
+      if (i < badPart) {
+        badPart = i;
+        badHash = hash;
+      }
+    }
+  }
+};
+} // namespace
+
+Fault llmc::verifyBundle(const std::string &folder, const Manifest &manifest,
+                         const Weights &weights, Team &team) {
+  std::vector<Part> parts;
+  std::vector<MappedFile> files(manifest.files.size());
+  for (auto [spec, file] : llvm::zip_equal(manifest.files, files)) {
+    std::string path = folder + "/" + spec.file;
+    if (Fault fault = MappedFile::open(path, file))
+      return fault;
+    if (Fault fault = checkSize(path, file, spec.bytes, kDamagedOrEdited))
+      return fault;
+    parts.push_back({"'" + path + "'",
+                     {file.data(), file.size()},
+                     spec.xxh3,
+                     kDamagedOrEdited});
+  }
   llvm::StringMap<const WeightSpec *> specs;
   for (const WeightSpec &spec : manifest.tensors)
     specs[spec.name] = &spec;
-  // Tensors differ in size, so threads take the next one from a counter.
-  struct Job {
-    const Weights &weights;
-    llvm::StringMap<const WeightSpec *> &specs;
-    std::atomic<size_t> next{0};
-    std::mutex mutex;
-    size_t badIndex;
-    std::string badHash;
-  } job{weights, specs, {}, {}, SIZE_MAX, {}};
-  auto body = [](void *arg, int64_t, int64_t) {
-    Job &job = *static_cast<Job *>(arg);
-    while (true) {
-      size_t i = job.next.fetch_add(1, std::memory_order_relaxed);
-      if (i >= job.weights.tensors.size())
-        return;
-      const StoredTensor &tensor = job.weights.tensors[i];
-      std::string hash = hashText(job.weights.file.data() +
-                                      job.weights.dataOffset + tensor.begin,
-                                  tensor.end - tensor.begin);
-      if (hash == job.specs.lookup(tensor.name)->xxh3)
-        continue;
-      std::lock_guard<std::mutex> lock(job.mutex);
-      if (i < job.badIndex) {
-        job.badIndex = i;
-        job.badHash = hash;
-      }
-    }
-  };
-  team.parallelFor(body, &job, team.size(), team.size());
-  if (job.badIndex == SIZE_MAX)
+  const uint8_t *data = weights.file.data() + weights.dataOffset;
+  for (const StoredTensor &tensor : weights.tensors)
+    parts.push_back({"weight '" + tensor.name + "'",
+                     {data + tensor.begin, data + tensor.end},
+                     specs.lookup(tensor.name)->xxh3,
+                     kDamaged});
+  // The largest first, so that no thread begins it when the others are done.
+  llvm::stable_sort(parts, [](const Part &a, const Part &b) {
+    return a.bytes.size() > b.bytes.size();
+  });
+  Comparison comparison(parts);
+  team.parallelFor([](void *arg, int64_t,
+                      int64_t) { static_cast<Comparison *>(arg)->run(); },
+                   &comparison, team.size(), team.size());
+  if (comparison.badPart == SIZE_MAX)
     return {};
-  const StoredTensor &tensor = weights.tensors[job.badIndex];
-  return Fault::input("weight '" + tensor.name + "' has the hash " +
-                      job.badHash + ", expected " +
-                      specs.lookup(tensor.name)->xxh3 +
-                      "; the bundle is damaged");
+  const Part &bad = parts[comparison.badPart];
+  return Fault::input(bad.name + " has the hash " + comparison.badHash +
+                      ", expected " + bad.expected.str() + bad.remark);
 }
 
 Fault llmc::checkCode(const std::string &folder, const Manifest &manifest) {

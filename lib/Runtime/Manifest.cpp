@@ -435,6 +435,16 @@ Fault llmc::parseManifest(StringRef text, Manifest &out) {
          tensor.get("numbers") ? in.number(tensor, "numbers", at + ".", 1) : 0,
          readIndices(in, tensor.get("indices"), at)});
   }
+  if (const json::Value *files = root.get("files"))
+    for (auto [i, value] : llvm::enumerate(in.array(files, "files"))) {
+      std::string at = "files[" + std::to_string(i) + "]";
+      const json::Object &file = in.object(&value, at);
+      at += ".";
+      FileSpec &spec = out.files.emplace_back();
+      spec.file = in.fileName(file, at);
+      spec.bytes = in.number(file, "bytes", at, 0);
+      spec.xxh3 = in.hash(file, at);
+    }
   auto &entries = in.array(root.get("entries"), "entries");
   for (size_t i = 0; i != entries.size() && !in.fault; ++i) {
     EntrySpec entry =

@@ -82,8 +82,9 @@ static Fault openModel(llmc_model &model, const char *folder,
   model.weightBytes = weights.file.size() - weights.dataOffset;
   model.team = std::make_unique<Team>(options.threads ? options.threads
                                                       : defaultThreadCount());
-  if (options.verify)
-    if (Fault fault = verifyWeights(model.manifest, weights, *model.team))
+  if (!options.no_verify)
+    if (Fault fault =
+            verifyBundle(model.folder, model.manifest, weights, *model.team))
       return fault;
   if (Fault fault = checkIndices(model.manifest, weights))
     return fault;

@@ -12,7 +12,7 @@ F32 = 1  # LLMC_F32
 
 
 class ModelOptions(ctypes.Structure):
-    _fields_ = [("size", c_size_t), ("threads", c_uint), ("verify", c_int)]
+    _fields_ = [("size", c_size_t), ("threads", c_uint), ("no_verify", c_int)]
 
 
 class Tensor(ctypes.Structure):

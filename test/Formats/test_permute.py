@@ -42,7 +42,7 @@ class Permute(WholeModels):
 
     def test_a_column_that_is_there_twice_is_found(self):
         bundle = self.bundle("other", "method: rtn, format: i4g32.p")
-        good = llmc("generate", bundle, *RUN, "--verify").splitlines()[0]
+        good = llmc("generate", bundle, *RUN).splitlines()[0]
         weights, manifest = bundle / "weights.safetensors", bundle / "manifest.json"
         data = weights.read_bytes()
         start = 8 + int.from_bytes(data[:8], "little")
@@ -58,7 +58,7 @@ class Permute(WholeModels):
         for column, expected in ((stored[1], f"has column {stored[1]} twice in its order; the bundle is damaged"),
                                  (100, "has a number for column 100, expected one below 100; the bundle is damaged")):
             weights.write_bytes(data[:at] + column.to_bytes(2, "little") + data[at + 2:])
-            self.assertIn(f"weight '{name}' {expected}", llmc("generate", bundle, *RUN, code=1))
+            self.assertIn(f"weight '{name}' {expected}", llmc("generate", bundle, *RUN, "--no-verify", code=1))
         weights.write_bytes(data)
         self.assertEqual(llmc("generate", bundle, *RUN).splitlines()[0], good)
         whole.pop("xxh3")

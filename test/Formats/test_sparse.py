@@ -47,7 +47,7 @@ class Sparse(WholeModels):
 
     def test_columns_that_are_not_there_are_not_read(self):
         bundle = self.bundle("added", "method: rtn, format: i4g32.sp40")
-        good = llmc("generate", bundle, *RUN, "--verify").splitlines()[0]
+        good = llmc("generate", bundle, *RUN).splitlines()[0]
         weights, manifest = bundle / "weights.safetensors", bundle / "manifest.json"
         data = weights.read_bytes()
         start = 8 + int.from_bytes(data[:8], "little")
@@ -60,11 +60,11 @@ class Sparse(WholeModels):
         for block, place in ((0, 0), (indices["blocks"] - 1, indices["count"] - 1)):
             at = start + indices["begin"] + block * indices["distance"] + 2 * place
             weights.write_bytes(data[:at] + (100).to_bytes(2, "little") + data[at + 2:])
-            text = llmc("generate", bundle, *RUN, code=1)
+            text = llmc("generate", bundle, *RUN, "--no-verify", code=1)
             self.assertIn(f"weight '{name}' has a number for column 100, expected one below 100; the bundle is damaged", text)
             weights.write_bytes(data[:at] + (99).to_bytes(2, "little") + data[at + 2:])
-            llmc("generate", bundle, *RUN)
-            self.assertIn(name, llmc("generate", bundle, *RUN, "--verify", code=1))
+            llmc("generate", bundle, *RUN, "--no-verify")
+            self.assertIn(name, llmc("generate", bundle, *RUN, code=1))
         weights.write_bytes(data)
         self.assertEqual(llmc("generate", bundle, *RUN).splitlines()[0], good)
 

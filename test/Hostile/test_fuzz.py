@@ -182,7 +182,7 @@ class Fuzz(HostileCase):
         self.bundles("manifest.json", mutate_json, "generate", "--ids", "1,5,9", "--max-tokens", "3", "--threads", "1")
 
     def test_weights(self):
-        self.bundles("weights.safetensors", mutate, "generate", "--ids", "1,5,9", "--max-tokens", "3", "--verify", "--threads", "1")
+        self.bundles("weights.safetensors", mutate, "generate", "--ids", "1,5,9", "--max-tokens", "3", "--threads", "1")
 
     def test_code(self):
         self.bundles("model.so", mutate, "generate", "--ids", "1,5,9", "--max-tokens", "3", "--threads", "1")

@@ -36,9 +36,10 @@ Fault openWeights(const std::string &folder, const Manifest &manifest,
 /// column that its matrix has not.
 Fault checkIndices(const Manifest &manifest, const Weights &weights);
 
-/// Compares the hash of every tensor, on all threads of `team`.
-Fault verifyWeights(const Manifest &manifest, const Weights &weights,
-                    Team &team);
+/// Compares the hash of every weight and of the texts of the model, on all
+/// threads of `team`: reads all of them once.
+Fault verifyBundle(const std::string &folder, const Manifest &manifest,
+                   const Weights &weights, Team &team);
 
 /// Compares size and hash of the code.
 Fault checkCode(const std::string &folder, const Manifest &manifest);

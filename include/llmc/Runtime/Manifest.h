@@ -114,6 +114,8 @@ struct Manifest {
   std::string compiler, triple, cpu, recipe;
   std::vector<std::string> features;
   FileSpec code, weights, source;
+  /// The texts of the model: its tokenizer, its chat template.
+  std::vector<FileSpec> files;
   std::string producer;
   std::vector<WeightSpec> tensors;
   std::vector<EntrySpec> entries;

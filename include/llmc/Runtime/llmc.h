@@ -113,13 +113,14 @@ typedef struct llmc_model_options {
   /* Threads of the model, shared by its sessions, the caller counted. 0: the
    * physical cores this process may use. */
   unsigned threads;
-  /* Nonzero: compare the hash of every weight, which reads all of them. */
-  int verify;
+  /* Nonzero: leave out the hashes of the weights and of the texts beside them,
+   * whose comparison reads all of them once. */
+  int no_verify;
 } llmc_model_options;
 
-/* Opens the bundle in folder `dir`. The manifest, the sizes of the files, the
- * hash of the code, the features of this CPU and the order of the weights are
- * checked before any code is loaded. Weights are mapped, not read. */
+/* Opens the bundle in folder `dir`. The manifest, the sizes and hashes of the
+ * files, the features of this CPU and the order of the weights are checked
+ * before any code is loaded. Weights are mapped, not copied. */
 LLMC_API llmc_model *llmc_model_open(const char *dir,
                                      const llmc_model_options *options,
                                      llmc_error **error);

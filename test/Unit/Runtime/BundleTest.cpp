@@ -17,10 +17,10 @@ using testing::TempDir;
 
 /// Opens, expects the model at fault, and `part` in the message.
 static void expectRefusal(ToyBundle &bundle, const std::string &part,
-                          bool verify = false) {
+                          bool noVerify = false) {
   bundle.write();
   llmc_status status;
-  std::string text = openError(bundle, status, verify);
+  std::string text = openError(bundle, status, noVerify);
   EXPECT_EQ(status, LLMC_BAD_INPUT) << text;
   EXPECT_NE(text.find(part), std::string::npos)
       << "expected \"" << part << "\" in \"" << text << "\"";
@@ -29,6 +29,7 @@ static void expectRefusal(ToyBundle &bundle, const std::string &part,
 TEST(Bundle, OpensWhenWhole) {
   ToyBundle bundle;
   llmc_status status;
+  EXPECT_EQ(openError(bundle, status), "opened");
   EXPECT_EQ(openError(bundle, status, true), "opened");
 }
 
@@ -78,13 +79,105 @@ TEST(Bundle, RefusesCutFiles) {
   expectRefusal(empty, "manifest.json: ");
 }
 
-TEST(Bundle, FindsChangedWeightsWhenAsked) {
+TEST(Bundle, FindsChangedWeightsUnlessAskedNotTo) {
   ToyBundle bundle;
   bundle.weights.back() ^= 1;
+  expectRefusal(bundle, "weight 'w' has the hash ");
+  llmc_status status;
+  EXPECT_EQ(openError(bundle, status, true), "opened");
+}
+
+/// Puts weights of these sizes behind the toy's own; where each begins.
+static std::vector<size_t> addWeights(ToyBundle &bundle,
+                                      const std::vector<size_t> &sizes) {
+  std::string header =
+      R"({"w":{"dtype":"F32","shape":[16],"data_offsets":[0,64]})";
+  std::string data = bundle.weights.substr(bundle.weights.size() - 64), specs;
+  std::vector<size_t> places;
+  for (size_t size : sizes) {
+    std::string name = "w" + std::to_string(places.size());
+    places.push_back(data.size());
+    for (size_t i = 0; i != size; ++i)
+      data += static_cast<char>(31 * i + size);
+    std::string end = std::to_string(data.size());
+    header += ",\"" + name + R"(":{"dtype":"U8","shape":[)" +
+              std::to_string(size) + R"(],"data_offsets":[)" +
+              std::to_string(places.back()) + "," + end + "]}";
+    specs += "\"" + name + R"(": {"xxh3": ")" +
+             hashText(data.data() + places.back(), size) + R"("}, )";
+    data.resize((data.size() + 63) / 64 * 64);
+  }
+  std::string before = std::to_string(bundle.weights.size());
+  bundle.setHeader(header + "}", 0);
+  for (size_t &place : places)
+    place += bundle.weights.size();
+  bundle.weights += data;
+  bundle.edit("\"bytes\": " + before,
+              "\"bytes\": " + std::to_string(bundle.weights.size()));
+  bundle.edit("\"tensors\": {", "\"tensors\": {" + specs);
+  return places;
+}
+
+TEST(Bundle, FindsAnyChangedByteOfAnyWeight) {
+  // XXH3 has other ways for 0, 1 to 16, 17 to 128, 129 to 240 and more bytes,
+  // and works in blocks of 1024.
+  std::vector<size_t> sizes = {0,   1,    16,   17,   128,  129,    240,
+                               241, 1023, 1024, 1025, 2048, 300000, 5};
+  ToyBundle bundle;
+  std::vector<size_t> places = addWeights(bundle, sizes);
   bundle.write();
   llmc_status status;
   EXPECT_EQ(openError(bundle, status), "opened");
-  expectRefusal(bundle, "weight 'w' has the hash ", true);
+  for (size_t i = 0; i != sizes.size(); ++i)
+    for (size_t at : {size_t(0), sizes[i] / 2, sizes[i] - 1}) {
+      if (!sizes[i])
+        continue;
+      char &byte = bundle.weights[places[i] + at];
+      byte ^= 16;
+      expectRefusal(bundle,
+                    "weight 'w" + std::to_string(i) + "' has the hash ");
+      byte ^= 16;
+    }
+  // What fills up to the next weight is none.
+  bundle.weights[places[1] + 1] ^= 1;
+  bundle.write();
+  EXPECT_EQ(openError(bundle, status), "opened");
+}
+
+TEST(Bundle, NamesTheSameOfSeveralChangedWeights) {
+  ToyBundle bundle;
+  std::vector<size_t> places =
+      addWeights(bundle, std::vector<size_t>(100, 1000));
+  for (size_t place : places)
+    bundle.weights[place] ^= 1;
+  for (int round = 0; round != 20; ++round)
+    expectRefusal(bundle, "weight 'w0' has the hash ");
+}
+
+TEST(Bundle, FindsChangedTexts) {
+  const std::string text = R"({"version": "1.0"})";
+  ToyBundle bundle;
+  bundle.addText("tokenizer.json", text);
+  bundle.write();
+  llmc_status status;
+  EXPECT_EQ(openError(bundle, status), "opened");
+  std::string path = bundle.folder + "/tokenizer.json";
+  for (size_t i = 0; i != text.size(); ++i) {
+    std::string changed = text;
+    changed[i] ^= 4;
+    writeFile(path, changed);
+    expectRefusal(bundle, "tokenizer.json' has the hash ");
+    EXPECT_EQ(openError(bundle, status, true), "opened");
+  }
+  writeFile(path, text + "\n");
+  expectRefusal(bundle, "tokenizer.json' has 19 bytes, expected 18");
+  writeFile(path, "");
+  expectRefusal(bundle, "tokenizer.json' has 0 bytes, expected 18");
+  unlink(path.c_str());
+  expectRefusal(bundle, "tokenizer.json': No such file");
+  EXPECT_EQ(openError(bundle, status, true), "opened");
+  bundle.edit("\"tokenizer.json\"", "\"../tokenizer.json\"");
+  expectRefusal(bundle, "expected files[0].file to be the name", true);
 }
 
 TEST(Bundle, RefusesAnotherProcessor) {

@@ -9,8 +9,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 using namespace llmc;
 
@@ -92,9 +92,8 @@ void ToyBundle::fill() {
 ToyBundle::~ToyBundle() {
   if (stays)
     return;
-  for (const char *name : {"manifest.json", "model.so", "weights.safetensors"})
-    unlink((folder + "/" + name).c_str());
-  rmdir(folder.c_str());
+  std::error_code code;
+  std::filesystem::remove_all(folder, code);
 }
 
 void ToyBundle::setHeader(std::string header, size_t dataBytes) {
@@ -103,6 +102,14 @@ void ToyBundle::setHeader(std::string header, size_t dataBytes) {
   weights.assign(reinterpret_cast<char *>(&length), 8);
   weights += header;
   weights.append(dataBytes, '\0');
+}
+
+void ToyBundle::addText(const std::string &name, const std::string &content) {
+  writeFile(folder + "/" + name, content);
+  edit("\"entries\": [", R"("files": [{"file": ")" + name + R"(", "bytes": )" +
+                             std::to_string(content.size()) + R"(, "xxh3": ")" +
+                             hashText(content.data(), content.size()) + R"("}],
+  "entries": [)");
 }
 
 void ToyBundle::edit(const std::string &from, const std::string &to) {
@@ -116,8 +123,8 @@ void ToyBundle::write() {
 }
 
 std::string llmc::openError(const ToyBundle &bundle, llmc_status &status,
-                            bool verify) {
-  llmc_model_options options = {sizeof(options), 2, verify};
+                            bool noVerify) {
+  llmc_model_options options = {sizeof(options), 2, noVerify};
   llmc_error *error = nullptr;
   llmc_model *model = llmc_model_open(bundle.folder.c_str(), &options, &error);
   if (model) {

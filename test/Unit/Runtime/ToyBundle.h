@@ -24,6 +24,8 @@ public:
   void write();
   /// Replaces the first occurrence of `from` in the manifest.
   void edit(const std::string &from, const std::string &to);
+  /// Writes a text beside the weights and tells the manifest of it.
+  void addText(const std::string &name, const std::string &content);
   /// Sets the header of the weights, padded so that data begins at 64.
   void setHeader(std::string header, size_t dataBytes);
 
@@ -36,7 +38,7 @@ private:
 
 /// Opens the bundle and expects an error; its status and text.
 std::string openError(const ToyBundle &bundle, llmc_status &status,
-                      bool verify = false);
+                      bool noVerify = false);
 
 /// The whole content of a file.
 std::string readFile(const std::string &path);
