@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 using namespace llmc;
-using testing::TempDir;
 
 /// Opens, expects the model at fault, and `part` in the message.
 static void expectRefusal(ToyBundle &bundle, const std::string &part,
