@@ -74,7 +74,15 @@ llvm::Expected<std::string> BundleFolder::settle(llvm::StringRef place) {
   return name;
 }
 
-llvm::Error BundleFolder::begin(llvm::StringRef place, llvm::StringRef key) {
+/// The name of the folder that becomes `final`.
+static std::string getPartialName(llvm::StringRef final) {
+  llvm::SmallString<256> hidden(path::parent_path(final));
+  path::append(hidden, "." + path::filename(final) + ".llmc-partial");
+  return hidden.str().str();
+}
+
+llvm::Error BundleFolder::begin(llvm::StringRef place, llvm::StringRef key,
+                                llvm::StringRef data) {
   auto settled = settle(place);
   if (!settled)
     return settled.takeError();
@@ -83,18 +91,16 @@ llvm::Error BundleFolder::begin(llvm::StringRef place, llvm::StringRef key) {
   if (!parent.empty())
     if (std::error_code code = fs::create_directories(parent))
       return fileError("cannot create", parent, code);
-  llvm::SmallString<256> hidden(parent);
-  path::append(hidden, "." + path::filename(final) + ".llmc-partial");
   // A signal waits until the folder is made, so that it is removed again.
   watchSignals();
   std::lock_guard<std::mutex> guard(naming);
-  partial = hidden.str().str();
+  partial = getPartialName(final);
   if (llvm::Error error = lock()) {
     // The folder is not ours.
     partial.clear();
     return error;
   }
-  return openJournal(key);
+  return openJournal(key, data);
 }
 
 llvm::Error BundleFolder::beginInside(const BundleFolder &outer,
@@ -105,24 +111,19 @@ llvm::Error BundleFolder::beginInside(const BundleFolder &outer,
   return llvm::Error::success();
 }
 
-/// What an unfinished bundle keeps.
-static constexpr llvm::StringLiteral kJournal = "journal",
-                                     kWeights = "weights.safetensors";
+static constexpr llvm::StringLiteral kJournal = "journal";
 
-llvm::Error BundleFolder::openJournal(llvm::StringRef key) {
-  bool known = false;
-  if (!key.empty()) {
-    auto opened = journal.open(path(kJournal), key);
-    if (!opened)
-      return opened.takeError();
-    known = *opened;
-  }
+llvm::Error BundleFolder::openJournal(llvm::StringRef key,
+                                      llvm::StringRef data) {
+  auto known = journal.open(path(kJournal), key);
+  if (!known)
+    return known.takeError();
   // What else an earlier run left, or all of it if it was another run.
   std::error_code code;
   for (fs::directory_iterator at(partial, code), end; at != end && !code;
        at.increment(code)) {
     llvm::StringRef left = at->path(), name = path::filename(left);
-    if (!key.empty() && (name == kJournal || (known && name == kWeights)))
+    if (name == kJournal || (*known && name == data))
       continue;
     if (fs::is_directory(left))
       std::ignore = fs::remove_directories(left);
@@ -200,6 +201,33 @@ llvm::Error BundleFolder::publish() {
   }
   stopWatching();
   return llvm::Error::success();
+}
+
+llvm::Error BundleFolder::publish(llvm::ArrayRef<Publication> files) {
+  std::lock_guard<std::mutex> guard(naming);
+  for (const auto &[file, name] : files) {
+    std::string from = path(file);
+    // A second name of its own to give away; where file systems have none, the
+    // only one.
+    if (&file != &files.back().first) {
+      std::string second = from + ".published";
+      if (!::link(from.c_str(), second.c_str()))
+        from = second;
+    }
+    if (std::error_code code = fs::rename(from, name))
+      return fileError("cannot create", name, code);
+  }
+  return llvm::Error::success();
+}
+
+bool BundleFolder::isPublished(llvm::StringRef place, llvm::StringRef file,
+                               llvm::StringRef name) {
+  auto settled = settle(place);
+  if (!settled) {
+    llvm::consumeError(settled.takeError());
+    return false;
+  }
+  return fs::equivalent(getPartialName(*settled) + "/" + file, name);
 }
 
 //===----------------------------------------------------------------------===//

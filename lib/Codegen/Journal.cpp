@@ -1,4 +1,4 @@
-//===- Journal.cpp - What an unfinished bundle holds already --------------===//
+//===- Journal.cpp - What an unfinished output holds already --------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -154,21 +154,21 @@ void Journal::append(json::Object object, bool isWork) {
   descriptor = -1;
 }
 
-void Journal::addTensor(const PlacedWeight &weight) {
-  bool isWork = bool(weight.method);
-  json::Object object{{"tensor", weight.name},
-                      {"offset", weight.offset},
-                      {"bytes", weight.bytes},
-                      {"xxh3", weight.hash}};
+void Journal::addTensor(StringRef name, const Tensor &tensor, bool isWork) {
+  const CompressionOutcome &outcome = tensor.outcome;
+  json::Object object{{"tensor", name},
+                      {"offset", tensor.offset},
+                      {"bytes", tensor.bytes},
+                      {"xxh3", tensor.hash}};
   if (isWork) {
     object["work"] = true;
-    object["error"] = weight.outcome.relativeError;
-    object["seconds"] = weight.outcome.seconds;
+    object["error"] = outcome.relativeError;
+    object["seconds"] = outcome.seconds;
   }
-  if (!weight.outcome.note.empty())
-    object["note"] = weight.outcome.note;
-  if (!weight.outcome.method.empty())
-    object["method"] = weight.outcome.method;
+  if (!outcome.note.empty())
+    object["note"] = outcome.note;
+  if (!outcome.method.empty())
+    object["method"] = outcome.method;
   append(std::move(object), isWork);
 }
 

@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "OutputFile.h"
+#include "llmc/Codegen/OutputFile.h"
 #include "llmc/Codegen/BundleFolder.h"
 #include "llmc/Support/Hash.h"
 
@@ -36,8 +36,8 @@ llvm::Error OutputFile::fail(const llvm::Twine &what, int code) const {
   return llvm::createStringError(
       error, "no space for '" + path + "': it needs " +
                  llvm::formatv("{0:f1} MB", static_cast<double>(size) / 1e6) +
-                 " in the folder of the bundle" + free + ": " +
-                 error.message());
+                 " in its folder" + free + ": " + error.message() +
+                 "; make room there, or give another place with -o");
 }
 
 llvm::Error OutputFile::open(llvm::StringRef name, int64_t bytes) {

@@ -19,7 +19,7 @@ static constexpr int64_t kTaskBytes = 1 << 20;
 
 llvm::Error llmc::writeQuantized(PlacedWeight &weight, const MethodSet &methods,
                                  const WeightStore &store, ParallelFor parallel,
-                                 const OutputFile &output, int64_t place,
+                                 const TensorFile &output,
                                  WorkSeconds &seconds) {
   auto type = cast<pack::TensorType>(weight.type);
   auto method = dyn_cast_or_null<pack::MethodAttr>(weight.method);
@@ -45,7 +45,7 @@ llvm::Error llmc::writeQuantized(PlacedWeight &weight, const MethodSet &methods,
     int64_t from = begin * layout->tileBytes, to = end * layout->tileBytes;
     return output.write(
         packed.slice(from, (end == layout->tiles ? layout->bytes : to) - from),
-        place + from);
+        weight.offset + from);
   };
   if (llvm::Error error = forParts(parallel, layout->tiles,
                                    kTaskBytes / layout->tileBytes, part))

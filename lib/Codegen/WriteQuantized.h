@@ -6,7 +6,7 @@
 #ifndef LLMC_CODEGEN_WRITEQUANTIZED_H
 #define LLMC_CODEGEN_WRITEQUANTIZED_H
 
-#include "OutputFile.h"
+#include "llmc/Codegen/TensorFile.h"
 #include "llmc/Codegen/WeightFile.h"
 #include "llmc/Support/ParallelFor.h"
 
@@ -16,13 +16,12 @@ class MethodSet;
 class WeightStore;
 
 /// Reads a weight of a quantized type, compresses it with its method, packs it
-/// and writes it at `place` of the file. Holds the matrix in f32 with its codes
+/// and writes it at its offset in the file. Holds the matrix in f32 with its codes
 /// and scales while it works, and then these with the packed bytes. Fills in the
 /// weight's `outcome` and `hash`, and adds to `seconds`.
 llvm::Error writeQuantized(PlacedWeight &weight, const MethodSet &methods,
                            const WeightStore &store, ParallelFor parallel,
-                           const OutputFile &output, int64_t place,
-                           WorkSeconds &seconds);
+                           const TensorFile &output, WorkSeconds &seconds);
 
 } // namespace llmc
 

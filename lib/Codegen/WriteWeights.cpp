@@ -4,7 +4,6 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Codegen/WriteWeights.h"
-#include "OutputFile.h"
 #include "WriteQuantized.h"
 #include "llmc/Codegen/Conventions.h"
 #include "llmc/Dialect/NN/NNOps.h"
@@ -14,7 +13,6 @@
 
 #include "llvm/Support/ThreadPool.h"
 #include <chrono>
-#include <future>
 #include <map>
 
 using namespace mlir;
@@ -25,9 +23,6 @@ using namespace llmc;
 static constexpr int64_t kTaskBytes = 4 << 20;
 /// Numbers of the largest matrix that is compressed beside others.
 static constexpr int64_t kSmallNumbers = 1 << 20;
-/// Bytes after which the disk is to have them, and pages of the model's files
-/// are given back.
-static constexpr int64_t kSyncBytes = 256 << 20;
 
 /// Rows of a source in f32 or the element type of `storage`, `count` of them
 /// padded with zeros, column by column: [columns][count].
@@ -80,16 +75,13 @@ public:
          unsigned threads, Journal &journal, const std::atomic<bool> &stopped,
          llvm::function_ref<void(int64_t)> written)
       : file(file), methods(methods), store(store), threads(threads),
-        journal(journal), stopped(stopped), written(written),
+        stopped(stopped), written(written), output(journal, store),
         finished(file.weights.size()) {}
 
   llvm::Error run(StringRef path) {
     std::string header = buildWeightHeader(file);
-    start = static_cast<int64_t>(header.size());
-    file.fileBytes = start + file.dataBytes;
-    if (llvm::Error error = output.open(path, file.fileBytes))
-      return error;
-    if (llvm::Error error = output.write({header.data(), header.size()}, 0))
+    file.fileBytes = static_cast<int64_t>(header.size()) + file.dataBytes;
+    if (llvm::Error error = output.open(path, header, file.dataBytes))
       return error;
     {
       llvm::DefaultThreadPool pool(llvm::hardware_concurrency(threads));
@@ -104,8 +96,8 @@ public:
       file.seconds.copying = wall.count();
     }
     compress();
-    if (syncing.valid())
-      syncing.wait();
+    if (!file.weights.empty())
+      report(file.weights.front(), output.wait());
     llvm::Error error = llvm::Error::success();
     for (auto &[offset, what] : failures)
       error = llvm::joinErrors(
@@ -143,18 +135,18 @@ private:
   void findFinished(llvm::DefaultThreadPool &pool) {
     std::atomic<int64_t> tensors = 0, bytes = 0;
     for (auto [i, weight] : llvm::enumerate(file.weights)) {
-      const Journal::Tensor *known = journal.findTensor(weight.name);
-      if (!known || known->offset != weight.offset ||
-          known->bytes != weight.bytes)
+      const Journal::Tensor *known =
+          output.findClaim(weight.name, weight.offset, weight.bytes);
+      if (!known)
         continue;
       pool.async([this, known, &weight = weight, &done = finished[i], &tensors,
                   &bytes] {
-        auto hash = output.hash(start + weight.offset, weight.bytes);
-        if (!hash)
-          return report(weight, hash.takeError());
-        if (*hash != known->hash)
+        auto fits = output.check(*known);
+        if (!fits)
+          return report(weight, fits.takeError());
+        if (!*fits)
           return;
-        weight.hash = *hash;
+        weight.hash = known->hash;
         weight.outcome = known->outcome;
         done = 1;
         ++tensors;
@@ -169,20 +161,10 @@ private:
 
   /// Of a tensor whose bytes and hash are there.
   void finish(const PlacedWeight &weight) {
-    journal.addTensor(weight);
-    std::lock_guard<std::mutex> guard(mutex);
-    unsynced += weight.bytes;
-    using namespace std::chrono_literals;
-    if (unsynced < kSyncBytes ||
-        (syncing.valid() && syncing.wait_for(0s) != std::future_status::ready))
-      return;
-    unsynced = 0;
-    store.dropPages();
-    // First what the lines speak of, then the lines.
-    syncing = std::async(std::launch::async, [this] {
-      report(file.weights.front(), output.sync());
-      journal.sync();
-    });
+    report(weight, output.finish(weight.name,
+                                 {weight.offset, weight.bytes, weight.hash,
+                                  weight.outcome},
+                                 bool(weight.method)));
   }
 
   /// Writes what is stored as it is, in tasks; the last one finishes it.
@@ -206,7 +188,7 @@ private:
         // What is not all there stays unfinished.
         if (!fine || --*left)
           return;
-        auto hash = output.hash(start + weight.offset, weight.bytes);
+        auto hash = output.hash(weight.offset, weight.bytes);
         if (!hash)
           return report(weight, hash.takeError());
         weight.hash = *hash;
@@ -230,7 +212,7 @@ private:
           return error;
     }
     written(static_cast<int64_t>(bytes.size()));
-    return output.write(bytes, start + weight.offset + begin * rowBytes);
+    return output.write(bytes, weight.offset + begin * rowBytes);
   }
 
   /// Every matrix is tried, so that all that is wrong is said at once; where the
@@ -264,8 +246,8 @@ private:
     WorkSeconds seconds;
     if (!goesOn())
       return seconds;
-    llvm::Error error = writeQuantized(weight, methods, store, parallel, output,
-                                       start + weight.offset, seconds);
+    llvm::Error error =
+        writeQuantized(weight, methods, store, parallel, output, seconds);
     if (error) {
       report(weight, std::move(error));
       return seconds;
@@ -279,20 +261,15 @@ private:
   const MethodSet &methods;
   const WeightStore &store;
   unsigned threads;
-  Journal &journal;
   const std::atomic<bool> &stopped;
   llvm::function_ref<void(int64_t)> written;
-  OutputFile output;
-  /// Where the data section begins.
-  int64_t start = 0;
+  TensorFile output;
   /// By weight; bytes and not bits, since threads set them.
   std::vector<char> finished;
   std::mutex mutex;
   std::atomic<bool> machineFailed = false;
   /// By offset of the weight.
   std::map<int64_t, std::pair<std::string, std::error_code>> failures;
-  int64_t unsynced = 0;
-  std::future<void> syncing;
 };
 
 } // namespace

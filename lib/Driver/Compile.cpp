@@ -593,13 +593,16 @@ private:
                       countThreads(),
                       expect,
                       done};
-    auto lines = request.emit == "gguf" ? exportGguf(job) : exportOnnx(job);
+    auto result = request.emit == "gguf" ? exportGguf(job) : exportOnnx(job);
     warnOfFaults();
-    if (!lines)
-      return fail(lines.takeError());
+    if (!result)
+      return fail(result.takeError());
     progress.clear();
+    const ExportedTensors &count = result->tensors;
+    tellOfReuse(count.reusedTensors, count.tensors, count.reusedBytes,
+                count.bytes);
     if (!request.quiet)
-      llvm::errs() << printTable({model.file, recipe.name, "", *lines});
+      llvm::errs() << printTable({model.file, recipe.name, "", result->lines});
     return Done;
   }
 
@@ -634,19 +637,19 @@ private:
 
   /// From here on there is work that may be kept.
   int beginFolder() {
-    if (isExport()) {
-      // A folder of that name is never made: its files are renamed out of it.
-      if (llvm::Error error = place.begin(request.output + ".parts", ""))
-        return fail(MachineAtFault, llvm::toString(std::move(error)));
-      return Done;
-    }
-    std::string output = request.emit == "bundle"
+    std::string output = isExport() ? BundleFolder::getPlace(request.output)
+                         : request.emit == "bundle"
                              ? request.output
                              : getBundleOfProgram(request.output);
-    std::string key = computeRunKey(*model.module, *model.weights, target,
-                                    plugins.describeFiles() + calibrationKey);
-    if (llvm::Error error = place.begin(output, key))
-      return fail(ModelAtFault, llvm::toString(std::move(error)));
+    std::string others = plugins.describeFiles() + calibrationKey;
+    if (isExport())
+      others += request.emit + " " + request.style + "\n";
+    std::string key =
+        computeRunKey(*model.module, *model.weights, target, others);
+    if (llvm::Error error = place.begin(
+            output, key, isExport() ? kExportedData : "weights.safetensors"))
+      return isExport() ? fail(std::move(error))
+                        : fail(ModelAtFault, llvm::toString(std::move(error)));
     return Done;
   }
 
@@ -744,6 +747,16 @@ private:
                            });
   }
 
+  /// What an earlier run had done.
+  void tellOfReuse(int64_t done, int64_t tensors, int64_t doneBytes,
+                   int64_t bytes) {
+    if (done && !request.quiet)
+      llvm::errs() << llvm::formatv(
+          "llmc: went on from an earlier run: {0} of {1} tensors, {2:f1} of "
+          "{3:f1} MB, were done\n",
+          done, tensors, toMega(doneBytes), toMega(bytes));
+  }
+
   /// What came of writing weights, what an earlier run had done, and where the
   /// time went.
   int tellOfWeights(llvm::Error error) {
@@ -753,13 +766,8 @@ private:
     progress.clear();
     if (request.quiet)
       return Done;
-    auto mega = [](int64_t bytes) { return static_cast<double>(bytes) / 1e6; };
-    if (weightFile.reusedTensors)
-      llvm::errs() << llvm::formatv(
-          "llmc: went on from an earlier run: {0} of {1} tensors, {2:f1} of "
-          "{3:f1} MB, were done\n",
-          weightFile.reusedTensors, weightFile.weights.size(),
-          mega(weightFile.reusedBytes), mega(weightFile.dataBytes));
+    tellOfReuse(weightFile.reusedTensors, weightFile.weights.size(),
+                weightFile.reusedBytes, weightFile.dataBytes);
     if (request.timing || request.verbose)
       llvm::errs() << record.printTimes(weightFile.seconds);
     return Done;

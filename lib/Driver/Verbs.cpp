@@ -173,7 +173,8 @@ const std::vector<VerbSpec> &llmc::verbs() {
        "and "
        "tensors of an ONNX file that the recipe leaves alone keep their bytes. "
        "GGUF files are written for models of the architecture Llama, with the "
-       "tokenizer that lies beside the model.",
+       "tokenizer that lies beside the model. What is stopped goes on where it "
+       "was when the same command is given again.",
        runCompress},
       {"run",
        "run a model on arrays",

@@ -1,54 +1,98 @@
-//===- DataFile.cpp - The file of external data ---------------------------===//
+//===- DataFile.cpp - A file of tensors, laid out and then filled ---------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 #include "DataFile.h"
 
-#include "llmc/Codegen/BundleFolder.h"
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace llmc;
+using llvm::ArrayRef;
 using llvm::Error;
 using llvm::StringRef;
 
-DataFile::~DataFile() {
-  // An error that nobody asked for must not end the program.
-  if (stream) {
-    stream->close();
-    stream->clear_error();
-  }
-}
-
-Error DataFile::open(StringRef path) {
-  name = path.str();
-  std::error_code code;
-  stream = std::make_unique<llvm::raw_fd_ostream>(path, code,
-                                                  llvm::sys::fs::OF_None);
-  if (!code)
-    return Error::success();
-  stream.reset();
-  return fileError("cannot create", name, code);
-}
-
-void DataFile::write(StringRef bytes) {
-  *stream << bytes;
-  size += bytes.size();
-}
-
-onnx::Place DataFile::append(llvm::ArrayRef<char> bytes) {
+size_t DataFile::beginEntry(std::vector<std::string> names) {
   uint64_t begin = llvm::alignTo(size, alignment);
-  stream->write_zeros(begin - size);
-  size = begin;
-  write({bytes.data(), bytes.size()});
-  return {begin, bytes.size()};
+  entries.push_back({std::move(names), begin, begin});
+  return entries.size() - 1;
 }
 
-Error DataFile::close() {
-  stream->close();
-  std::error_code code = stream->error();
-  stream->clear_error();
-  stream.reset();
-  return code ? fileError("cannot write", name, code) : Error::success();
+onnx::Place DataFile::place(uint64_t bytes) {
+  uint64_t begin = llvm::alignTo(size, alignment);
+  size = entries.back().end = begin + bytes;
+  return {begin, bytes};
+}
+
+uint64_t DataFile::getPaddedEnd(uint64_t end) const {
+  return std::max(end, std::min(llvm::alignTo(end, alignment), size));
+}
+
+Error DataFile::open(StringRef head, bool isPadded) {
+  if (isPadded)
+    size = llvm::alignTo(size, alignment);
+  return file.open(request.place.path(kExportedData), head,
+                   static_cast<int64_t>(size));
+}
+
+Error DataFile::write(onnx::Place place, ArrayRef<char> bytes) {
+  if (bytes.size() != place.size)
+    return llvm::createStringError("expected a tensor of " +
+                                   llvm::Twine(place.size) + " bytes but got " +
+                                   llvm::Twine(bytes.size()));
+  if (Error error = file.write(bytes, static_cast<int64_t>(place.offset)))
+    return error;
+  // An earlier run may have left anything there.
+  uint64_t end = place.offset + place.size;
+  std::vector<char> zeros(getPaddedEnd(end) - end);
+  return file.write(zeros, static_cast<int64_t>(end));
+}
+
+Error DataFile::finish(size_t index, ArrayRef<CompressionOutcome> outcomes) {
+  const Entry &entry = entries[index];
+  Journal::Tensor tensor;
+  tensor.offset = static_cast<int64_t>(entry.begin);
+  tensor.bytes = countBytes(entry);
+  auto hash = file.hash(tensor.offset, tensor.bytes);
+  if (!hash)
+    return hash.takeError();
+  tensor.hash = *hash;
+  for (auto [i, name] : llvm::enumerate(entry.names)) {
+    if (!outcomes.empty())
+      tensor.outcome = outcomes[i];
+    if (Error error = file.finish(name, tensor, !outcomes.empty()))
+      return error;
+  }
+  return Error::success();
+}
+
+llvm::Expected<bool>
+DataFile::takeOver(size_t index, std::vector<CompressionOutcome> &outcomes) {
+  const Entry &entry = entries[index];
+  int64_t offset = static_cast<int64_t>(entry.begin), bytes = countBytes(entry);
+  const Journal::Tensor *first = nullptr;
+  outcomes.clear();
+  for (const std::string &name : entry.names) {
+    const Journal::Tensor *claim = file.findClaim(name, offset, bytes);
+    if (!claim || (first && claim->hash != first->hash))
+      return false;
+    first = claim;
+    outcomes.push_back(claim->outcome);
+  }
+  auto fits = file.check(*first);
+  if (fits && *fits) {
+    reusedTensors += static_cast<int64_t>(entry.names.size());
+    reusedBytes += bytes;
+  }
+  return fits;
+}
+
+ExportedTensors DataFile::count() const {
+  ExportedTensors all;
+  for (const Entry &entry : entries)
+    all.tensors += static_cast<int64_t>(entry.names.size());
+  all.bytes = static_cast<int64_t>(size);
+  all.reusedTensors = reusedTensors;
+  all.reusedBytes = reusedBytes;
+  return all;
 }

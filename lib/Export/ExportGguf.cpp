@@ -30,7 +30,7 @@ using llvm::Expected;
 
 namespace {
 
-/// A tensor to write.
+/// A tensor to write, and its place.
 struct Item {
   GgufTensor tensor;
   nn::WeightOp weight;
@@ -39,14 +39,17 @@ struct Item {
   /// Heads whose halves become neighbors; 0: rows stay.
   int64_t heads = 0;
   TensorRole role = TensorRole::Other;
+  size_t entry = 0;
+  onnx::Place place = {};
 };
 
 class Writer {
 public:
   Writer(const ExportRequest &request, const LlamaModel &model)
-      : request(request), model(model), workers(request.threads) {}
+      : request(request), model(model), workers(request.threads),
+        data(kGgufAlignment, request) {}
 
-  Expected<std::vector<LedgerLine>> run();
+  Expected<ExportResult> run();
 
 private:
   Error list();
@@ -55,11 +58,15 @@ private:
   Error addLinear(const Twine &name, const LlamaLinear &linear,
                   int64_t heads = 0);
   Error addMetadata(GgufHead &head);
-  Expected<std::vector<char>> read(Item &item);
+  Error write(const Item &item);
+  Error writeNumbers(const Item &item);
+  Error writeCompressed(const Item &item, pack::MethodAttr method,
+                        CompressionOutcome &outcome);
 
   const ExportRequest &request;
   const LlamaModel &model;
   Workers workers;
+  DataFile data;
   std::vector<Item> items;
   std::vector<LedgerLine> lines;
 };
@@ -201,73 +208,97 @@ Error Writer::addMetadata(GgufHead &head) {
 /// half by turns.
 static std::vector<int64_t> orderRows(int64_t rows, int64_t heads) {
   std::vector<int64_t> order(rows);
-  int64_t size = heads ? rows / heads : 0;
+  int64_t size = rows / heads;
   for (int64_t row = 0; row < rows; ++row)
-    order[row] =
-        heads ? row / size * size + row % size / 2 + row % 2 * (size / 2) : row;
+    order[row] = row / size * size + row % size / 2 + row % 2 * (size / 2);
   return order;
 }
 
+/// Without heads rows stay as they are.
 template <typename Values>
-static void reorder(Values &values, ArrayRef<int64_t> order) {
+static void reorder(Values &values, int64_t rows, int64_t heads) {
+  if (!heads)
+    return;
+  std::vector<int64_t> order = orderRows(rows, heads);
   int64_t width = values.size() / order.size();
   Values old = values;
   for (auto [to, from] : llvm::enumerate(order))
     std::copy_n(old.begin() + from * width, width, values.begin() + to * width);
 }
 
-Expected<std::vector<char>> Writer::read(Item &item) {
+Error Writer::writeNumbers(const Item &item) {
+  auto values = readMatrix(*request.model.weights,
+                           nn::WeightOp(item.weight).getSource(), workers);
+  if (!values)
+    return values.takeError();
+  reorder(*values, item.tensor.shape[0], item.heads);
+  return data.write(item.place, {reinterpret_cast<const char *>(values->data()),
+                                 values->size() * sizeof(float)});
+}
+
+Error Writer::writeCompressed(const Item &item, pack::MethodAttr method,
+                              CompressionOutcome &outcome) {
   ArrayRef<int64_t> shape = item.tensor.shape;
-  std::vector<int64_t> order = orderRows(shape[0], item.heads);
-  StringRef name = item.weight.getSymName();
-  const WeightStore &store = *request.model.weights;
+  nn::WeightOp weight = item.weight;
+  auto matrix = compressWeight(
+      weight.getSymName(), weight.getSource(), shape[0], shape[1], method,
+      request.methods, *request.model.weights, workers, outcome,
+      /*seconds=*/nullptr, weight->getAttr(pack::kStatistics));
+  if (!matrix)
+    return matrix.takeError();
+  reorder(matrix->codes, shape[0], item.heads);
+  for (ChainValues &chain : matrix->chains) {
+    if (!chain.reals.empty())
+      reorder(chain.reals, shape[0], item.heads);
+    if (!chain.codes.empty())
+      reorder(chain.codes, shape[0], item.heads);
+  }
+  if (!item.blocks)
+    return data.write(item.place,
+                      {reinterpret_cast<const char *>(matrix->codes.data()),
+                       matrix->codes.size()});
+  auto blocks = writeGgml(*item.blocks, *matrix);
+  if (!blocks)
+    return createStringError("weight '" + weight.getSymName() +
+                             "': " + llvm::toString(blocks.takeError()));
+  return data.write(item.place, *blocks);
+}
+
+/// With a line of the ledger.
+Error Writer::write(const Item &item) {
+  nn::WeightOp weight = item.weight;
   LedgerLine line;
-  line.name = name.str();
+  line.name = weight.getSymName().str();
   line.role = item.role;
-  line.weights = llvm::product_of(shape);
+  line.weights = llvm::product_of(item.tensor.shape);
   line.bytesBefore = line.weights * sizeof(float);
   line.bytesAfter = static_cast<int64_t>(item.tensor.bytes);
   line.format = "f32";
-  std::vector<char> bytes;
-  if (pack::MethodAttr method = getMethod(item.weight)) {
-    CompressionOutcome outcome;
-    auto matrix = compressWeight(
-        name, item.weight.getSource(), shape[0], shape[1], method,
-        request.methods, store, workers, outcome,
-        /*seconds=*/nullptr, item.weight->getAttr(pack::kStatistics));
-    if (!matrix)
-      return matrix.takeError();
-    reorder(matrix->codes, order);
-    for (ChainValues &chain : matrix->chains) {
-      if (!chain.reals.empty())
-        reorder(chain.reals, order);
-      if (!chain.codes.empty())
-        reorder(chain.codes, order);
-    }
-    describe(line, method, outcome);
-    if (item.blocks) {
-      auto blocks = writeGgml(*item.blocks, *matrix);
-      if (!blocks)
-        return createStringError("weight '" + name +
-                                 "': " + llvm::toString(blocks.takeError()));
-      bytes = std::move(*blocks);
-      line.format = item.blocks->name.str();
-    } else {
-      bytes.assign(matrix->codes.begin(), matrix->codes.end());
-    }
-  } else {
-    auto values = readMatrix(store, item.weight.getSource(), workers);
-    if (!values)
-      return values.takeError();
-    reorder(*values, order);
-    bytes.resize(values->size() * sizeof(float));
-    std::memcpy(bytes.data(), values->data(), bytes.size());
+  pack::MethodAttr method = getMethod(weight);
+  std::vector<CompressionOutcome> outcomes;
+  auto isDone = data.takeOver(item.entry, outcomes);
+  if (!isDone)
+    return isDone.takeError();
+  if (!*isDone) {
+    outcomes.assign(method ? 1 : 0, {});
+    if (Error error = method ? writeCompressed(item, method, outcomes.front())
+                             : writeNumbers(item))
+      return error;
+    if (Error error = data.finish(item.entry, outcomes))
+      return error;
   }
+  if (method) {
+    describe(line, method, outcomes.front());
+    if (item.blocks)
+      line.format = item.blocks->name.str();
+  }
+  if (request.done)
+    request.done(line.bytesBefore);
   lines.push_back(std::move(line));
-  return bytes;
+  return Error::success();
 }
 
-Expected<std::vector<LedgerLine>> Writer::run() {
+Expected<ExportResult> Writer::run() {
   if (Error error = list())
     return std::move(error);
   GgufHead head;
@@ -275,36 +306,29 @@ Expected<std::vector<LedgerLine>> Writer::run() {
     return std::move(error);
   std::vector<GgufTensor> tensors;
   int64_t total = 0;
-  for (const Item &item : items) {
+  for (Item &item : items) {
+    item.entry = data.beginEntry({item.tensor.name});
+    item.place = data.place(item.tensor.bytes);
     tensors.push_back(item.tensor);
     total += llvm::product_of(item.tensor.shape) * sizeof(float);
   }
+  // What reads the file may expect the last tensor to be padded, too.
+  if (Error error = data.open(head.build(tensors), /*isPadded=*/true))
+    return std::move(error);
   if (request.expect)
     request.expect(total);
-  DataFile file(kGgufAlignment);
-  std::string partial = request.place.path("model");
-  if (Error error = file.open(partial))
+  for (const Item &item : items)
+    if (Error error = write(item))
+      return std::move(error);
+  if (Error error = data.close())
     return std::move(error);
-  file.write(head.build(tensors));
-  for (Item &item : items) {
-    auto bytes = read(item);
-    if (!bytes)
-      return bytes.takeError();
-    file.append(*bytes);
-    if (request.done)
-      request.done(lines.back().bytesBefore);
-  }
-  // What reads the file may expect the last tensor to be padded, too.
-  file.append({});
-  if (Error error = file.close())
+  if (Error error =
+          request.place.publish({{kExportedData, request.output.str()}}))
     return std::move(error);
-  if (std::error_code code = llvm::sys::fs::rename(partial, request.output))
-    return fileError("cannot create", request.output, code);
-  return std::move(lines);
+  return ExportResult{std::move(lines), data.count()};
 }
 
-Expected<std::vector<LedgerLine>>
-llmc::exportGguf(const ExportRequest &request) {
+Expected<ExportResult> llmc::exportGguf(const ExportRequest &request) {
   auto llama = findLlama(*request.model.module, *request.model.weights);
   if (!llama)
     return createStringError("a GGUF file is written for models of the "

@@ -2,29 +2,19 @@
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// First all nodes are settled, so that what cannot be written is known before
-// anything is compressed; then tensors go to the data file one by one; then the
-// model is written.
+// First all nodes are settled and all tensors placed, so that what cannot be
+// written is known before anything is compressed, and how much space both files
+// take; then tensors go to the data file one by one; then the model is written.
 //
 //===----------------------------------------------------------------------===//
-#include "DataFile.h"
 #include "LeaveOut.h"
-#include "OnnxKept.h"
-#include "OnnxPlan.h"
-#include "llmc/Codegen/CompressWeight.h"
+#include "OnnxTensors.h"
 #include "llmc/Dialect/Pack/PackFormats.h"
 #include "llmc/Export/Export.h"
 #include "llmc/Export/OnnxCodes.h"
-#include "llmc/Recipes/Recipe.h"
-#include "llmc/Weights/ReadMatrix.h"
-#include "llmc/Weights/StoredFormat.h"
 
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MathExtras.h"
-#include "llvm/Support/Path.h"
-
-#include <cstring>
-#include <optional>
 
 using namespace mlir;
 using namespace llmc;
@@ -32,11 +22,7 @@ using llvm::createStringError;
 using llvm::Error;
 using llvm::Expected;
 namespace fs = llvm::sys::fs;
-namespace path = llvm::sys::path;
-using onnx::Place;
 
-/// What ONNX Runtime maps without copying begins at a page.
-constexpr uint64_t kAlignment = 4096;
 /// Block sizes that the kernels of MatMulNBits have.
 constexpr int64_t kMinBlock = 16, kMaxBlock = 256;
 /// The first versions of the operator set with blocks and four bits, and with
@@ -46,107 +32,60 @@ constexpr int64_t kBlockedOpset = 21, kTwoBitOpset = 25, kHalfOpset = 6,
 
 namespace {
 
-/// How the codes of a matrix are written.
-struct Coding {
-  int64_t rows = 0, columns = 0, bits = 0, block = 0;
-  bool hasZeros = false;
-
-  /// Whether a row has one scale.
-  bool isRow() const { return block >= columns; }
-};
-
-/// Names of the operands of a DequantizeLinear.
-struct Dequantized {
-  std::string codes, scales, zeros;
-  /// They are [columns][rows].
-  bool transposed = false;
-};
-
-/// A matrix and what is written of it.
-struct Export : Coding {
-  PlannedMatrix matrix;
-  /// Names of the new tensors; those of codes where they are needed.
-  std::string linear, gather, scales, zeros;
-  /// By holder.
-  std::vector<Dequantized> dequantized;
-  /// The element type of tensors of numbers, each named by its holder; 0: there
-  /// are codes.
-  int32_t element = 0;
-  std::vector<std::string> numbers;
-};
-
-/// A matrix whose nodes hold it no longer.
-struct Kept : Coding {
-  KeptMatrix matrix;
-  Dequantized dequantized;
-  /// Its values, as it is stored and as [columns][rows].
-  std::string value, turned;
-};
-
 class Writer {
 public:
   Writer(const ExportRequest &request, onnx::OnnxFile &file)
       : request(request), file(file), graph(file.getGraph()),
-        store(*request.model.weights), data(kAlignment),
-        workers(request.threads),
-        style(request.style.value_or(OnnxStyle::NBits)) {}
+        style(request.style.value_or(OnnxStyle::NBits)),
+        tensors(request, file, style) {}
 
-  Expected<std::vector<LedgerLine>> run(std::vector<PlannedMatrix> matrices,
-                                        std::vector<KeptMatrix> keptMatrices);
+  Expected<ExportResult> run(std::vector<PlannedMatrix> matrices,
+                             std::vector<KeptMatrix> keptMatrices);
 
 private:
-  Error settle(Export &item);
-  Error settleBlocks(Export &item);
-  Error settleDequantized(Export &item);
-  Error settleNumbers(Export &item, const FormatDescription &format);
-  Error settleKept(Kept &item);
-  Error replaceKept(const Kept &item, const KeptReader &reader);
-  void dropOld(ArrayRef<Kept> items);
+  Error settle(ExportedMatrix &item);
+  Error settleBlocks(ExportedMatrix &item);
+  Error settleDequantized(ExportedMatrix &item);
+  Error settleNumbers(ExportedMatrix &item, const FormatDescription &format);
+  Error settleKept(MovedMatrix &item);
+  Error replaceKept(const MovedMatrix &item, const KeptReader &reader);
+  void dropOld(ArrayRef<MovedMatrix> items);
   std::string lackOfOpset(int64_t bits) const;
-  Dequantized dequantize(const Coding &coding, const Twine &codes,
-                         const Twine &base, const std::string &value,
-                         bool transposed);
+  DequantizedNames dequantize(const OnnxCoding &coding, const Twine &codes,
+                              const Twine &base, const std::string &value,
+                              bool transposed);
   std::string identify(const Twine &name);
-  Error replaceLinear(Export &item, const Reader &reader);
-  void replaceGather(Export &item, const Reader &reader,
+  Error replaceLinear(ExportedMatrix &item, const Reader &reader);
+  void replaceGather(ExportedMatrix &item, const Reader &reader,
                      const std::string &identity);
-  std::string scaleInput(const Export &item, const std::string &input,
+  std::string scaleInput(const ExportedMatrix &item, const std::string &input,
                          std::vector<std::string> &nodes);
-  Error copyExternal();
-  Error write(Export &item);
-  Error writeNumbers(Export &item);
-  Expected<QuantizedMatrix> compress(const CompressedWeight &part);
-  void shareBytes(const Export &item, int64_t bytes);
-  Error writeKept(const Kept &item);
-  int64_t writeDequantized(const Dequantized &names, const Coding &coding,
-                           const OnnxCodes &matrix);
-  Place add(const std::string &name, int32_t type, ArrayRef<int64_t> dims,
-            ArrayRef<char> bytes);
+  Error reserve(OutputFile &model);
+  Error writeModel(const OutputFile &model);
 
   const ExportRequest &request;
   onnx::OnnxFile &file;
   const onnx::Graph &graph;
-  const WeightStore &store;
-  DataFile data;
-  Workers workers;
   OnnxStyle style;
-  std::string location;
+  OnnxTensors tensors;
+  /// The model with its changes.
+  std::vector<StringRef> pieces;
   /// Scaled inputs, by input and scale; tensors of scales, by scale.
   std::map<std::pair<std::string, const void *>, std::string> scaled;
   llvm::DenseMap<Attribute, std::string> scaleNames;
   std::vector<std::pair<std::string, Attribute>> scaleTensors;
-  std::vector<LedgerLine> lines;
 };
 
 } // namespace
 
-static const std::string &nameOf(const Export &item) {
+static const std::string &nameOf(const ExportedMatrix &item) {
   return item.matrix.parts.front().name;
 }
 
 /// What the names of new tensors begin with: the weight, or the old tensor where
 /// it holds several.
-static std::string getBase(const Export &item, const onnx::Graph &graph) {
+static std::string getBase(const ExportedMatrix &item,
+                           const onnx::Graph &graph) {
   const PlannedMatrix &matrix = item.matrix;
   std::string name =
       matrix.parts.size() == 1
@@ -155,7 +94,7 @@ static std::string getBase(const Export &item, const onnx::Graph &graph) {
   return name + "_Q" + std::to_string(item.bits);
 }
 
-static Error refuse(const Export &item, const Twine &why) {
+static Error refuse(const ExportedMatrix &item, const Twine &why) {
   return createStringError("weight '" + nameOf(item) + "': " + why +
                            leaveOut(nameOf(item)));
 }
@@ -164,7 +103,7 @@ static Error refuse(const Export &item, const Twine &why) {
 // Nodes
 //===----------------------------------------------------------------------===//
 
-Error Writer::settle(Export &item) {
+Error Writer::settle(ExportedMatrix &item) {
   FormatDescription format = pack::getFormat(item.matrix.parts.front().method);
   if (format.isDense())
     return settleNumbers(item, format);
@@ -195,7 +134,8 @@ std::string Writer::identify(const Twine &name) {
 
 /// The operand times the scale of columns: computed once for all matrices of
 /// that input.
-std::string Writer::scaleInput(const Export &item, const std::string &input,
+std::string Writer::scaleInput(const ExportedMatrix &item,
+                               const std::string &input,
                                std::vector<std::string> &nodes) {
   Attribute scale = item.matrix.getColumnScale();
   if (!scale)
@@ -214,7 +154,7 @@ std::string Writer::scaleInput(const Export &item, const std::string &input,
   return value;
 }
 
-Error Writer::replaceLinear(Export &item, const Reader &reader) {
+Error Writer::replaceLinear(ExportedMatrix &item, const Reader &reader) {
   const onnx::Node &node = graph.nodes[reader.node];
   auto identity = file.getIdentity(reader.node);
   if (!identity)
@@ -248,7 +188,7 @@ Error Writer::replaceLinear(Export &item, const Reader &reader) {
   return Error::success();
 }
 
-void Writer::replaceGather(Export &item, const Reader &reader,
+void Writer::replaceGather(ExportedMatrix &item, const Reader &reader,
                            const std::string &identity) {
   const onnx::Node &node = graph.nodes[reader.node];
   if (item.gather.empty())
@@ -266,7 +206,7 @@ void Writer::replaceGather(Export &item, const Reader &reader,
                                     identity)});
 }
 
-Error Writer::settleBlocks(Export &item) {
+Error Writer::settleBlocks(ExportedMatrix &item) {
   int64_t columns = item.matrix.columns;
   // A row of one scale is a block of the next power of two.
   if (item.block >= columns)
@@ -331,11 +271,11 @@ std::string Writer::lackOfOpset(int64_t bits) const {
 }
 
 /// Adds the node that makes `value` of tensors with these names.
-Dequantized Writer::dequantize(const Coding &coding, const Twine &codes,
-                               const Twine &base, const std::string &value,
-                               bool transposed) {
-  Dequantized names{file.makeName(codes), file.makeName(base + "_scales"), "",
-                    transposed};
+DequantizedNames Writer::dequantize(const OnnxCoding &coding,
+                                    const Twine &codes, const Twine &base,
+                                    const std::string &value, bool transposed) {
+  DequantizedNames names{file.makeName(codes), file.makeName(base + "_scales"),
+                         "", transposed};
   std::vector<std::string> inputs{names.codes, names.scales};
   if (coding.hasZeros) {
     names.zeros = file.makeName(base + "_zero_points");
@@ -352,7 +292,7 @@ Dequantized Writer::dequantize(const Coding &coding, const Twine &codes,
   return names;
 }
 
-Error Writer::settleDequantized(Export &item) {
+Error Writer::settleDequantized(ExportedMatrix &item) {
   if (std::string lack = lackOfOpset(item.bits); !lack.empty())
     return refuse(item, lack + "use --style nbits");
   std::string base = getBase(item, graph);
@@ -381,7 +321,8 @@ Error Writer::settleDequantized(Export &item) {
 }
 
 /// Readers stay: a node makes f32 of the numbers before them.
-Error Writer::settleNumbers(Export &item, const FormatDescription &format) {
+Error Writer::settleNumbers(ExportedMatrix &item,
+                            const FormatDescription &format) {
   item.rows = item.matrix.rows;
   item.columns = item.matrix.columns;
   item.element = format.dense == RealType::F32   ? onnx::kFloat
@@ -409,13 +350,7 @@ Error Writer::settleNumbers(Export &item, const FormatDescription &format) {
 // Nodes that hold codes
 //===----------------------------------------------------------------------===//
 
-/// The operand with the codes.
-static const std::string &getCodes(const onnx::Node &node,
-                                   KeptReader::Kind kind) {
-  return node.inputs[kind == KeptReader::Kind::Linear ? 1 : 0];
-}
-
-Error Writer::settleKept(Kept &item) {
+Error Writer::settleKept(MovedMatrix &item) {
   const KeptMatrix &matrix = item.matrix;
   item.rows = matrix.rows;
   item.columns = matrix.columns;
@@ -454,7 +389,7 @@ Error Writer::settleKept(Kept &item) {
 
 /// Puts nodes of the standard into the place of one. They compute in f32, as the
 /// matrix is, and round once.
-Error Writer::replaceKept(const Kept &item, const KeptReader &reader) {
+Error Writer::replaceKept(const MovedMatrix &item, const KeptReader &reader) {
   const onnx::Node &node = graph.nodes[reader.node];
   const std::string &output = node.outputs[0];
   auto identity = file.getIdentity(reader.node);
@@ -523,9 +458,9 @@ static bool isStillRead(KeptReader::Kind kind, size_t place) {
 }
 
 /// Drops what only replaced nodes read: tensors, and nodes that shape them.
-void Writer::dropOld(ArrayRef<Kept> items) {
+void Writer::dropOld(ArrayRef<MovedMatrix> items) {
   llvm::DenseMap<size_t, KeptReader::Kind> replaced;
-  for (const Kept &item : items)
+  for (const MovedMatrix &item : items)
     for (const KeptReader &reader : item.matrix.readers)
       replaced[reader.node] = reader.kind;
   llvm::DenseSet<size_t> gone;
@@ -569,275 +504,101 @@ void Writer::dropOld(ArrayRef<Kept> items) {
 }
 
 //===----------------------------------------------------------------------===//
-// Tensors
+// Writing
 //===----------------------------------------------------------------------===//
 
-Place Writer::add(const std::string &name, int32_t type, ArrayRef<int64_t> dims,
-                  ArrayRef<char> bytes) {
-  Place place = data.append(bytes);
-  file.addInitializer(onnx::buildTensor(name, type, dims, location, place));
-  return place;
-}
+/// Bytes that are written at once where pieces of the model are small.
+constexpr size_t kBufferBytes = 1 << 20;
+/// The file of the model in the folder of the request.
+constexpr StringRef kModel = "model";
 
-/// External tensors that stay come along, since their file may be far away.
-Error Writer::copyExternal() {
-  for (auto [i, tensor] : llvm::enumerate(graph.initializers)) {
-    if (tensor.place != onnx::Tensor::Place::External || file.isDropped(i))
-      continue;
-    auto bytes = store.getBytes(tensor.name);
-    if (!bytes)
-      return bytes.takeError();
-    file.replaceInitializer(i, onnx::buildTensor(tensor.name, tensor.type,
-                                                 tensor.dims, location,
-                                                 data.append(*bytes)));
-  }
-  return Error::success();
-}
-
-/// The operands of a DequantizeLinear; returns their bytes.
-int64_t Writer::writeDequantized(const Dequantized &names, const Coding &coding,
-                                 const OnnxCodes &matrix) {
-  int64_t rows = coding.rows, columns = coding.columns, bits = coding.bits,
-          groups = matrix.getGroups();
-  // Codes count from 0 where they have zero points, except in bytes.
-  bool isSigned = !coding.hasZeros || bits == 8, flip = names.transposed;
-  int32_t type = bits == 8   ? onnx::kInt8
-                 : bits == 4 ? (isSigned ? onnx::kInt4 : onnx::kUint4)
-                             : (isSigned ? onnx::kInt2 : onnx::kUint2);
-  auto dims = [&](int64_t count) {
-    return flip ? SmallVector<int64_t>{count, rows}
-                : SmallVector<int64_t>{rows, count};
-  };
-  SmallVector<int64_t> ofScales =
-      coding.isRow() ? SmallVector<int64_t>{rows} : dims(groups);
-  uint64_t bytes =
-      add(names.codes, type, dims(columns),
-          packTensor(matrix.codes, rows, columns, bits, isSigned, flip))
-          .size +
-      add(names.scales, onnx::kFloat, ofScales,
-          packScales(matrix.scales, rows, groups, flip))
-          .size;
-  if (coding.hasZeros)
-    bytes += add(names.zeros, type, ofScales,
-                 packTensor(matrix.zeros, rows, groups, bits, isSigned, flip))
-                 .size;
-  return static_cast<int64_t>(bytes);
-}
-
-Error Writer::writeKept(const Kept &item) {
-  const KeptReader &first = item.matrix.readers.front();
-  const onnx::Node &node = graph.nodes[first.node];
-  auto matrix = readStored(store, item.matrix.source);
-  if (!matrix)
-    return matrix.takeError();
-  auto codes = toOnnxCodes(*matrix);
-  if (!codes)
-    return createStringError(describe(node) + ": " +
-                             llvm::toString(codes.takeError()));
-  LedgerLine line;
-  line.name = getCodes(node, first.kind);
-  bool isTable =
-      llvm::any_of(item.matrix.readers, [](const KeptReader &reader) {
-        return reader.kind == KeptReader::Kind::Gather;
-      });
-  line.role = isTable ? TensorRole::Table : TensorRole::Linear;
-  line.weights = item.rows * item.columns;
-  line.bytesBefore = line.weights * sizeof(float);
-  line.bytesAfter = writeDequantized(item.dequantized, item, *codes);
-  line.format = item.matrix.format.name;
-  line.method = kKeepMethod.str();
-  line.note = "kept as it comes";
-  if (request.done)
-    request.done(line.bytesBefore);
-  lines.push_back(std::move(line));
-  return Error::success();
-}
-
-/// With a line of the ledger.
-Expected<QuantizedMatrix> Writer::compress(const CompressedWeight &part) {
-  CompressionOutcome outcome;
-  auto matrix =
-      compressWeight(part.name, part.source, part.rows, part.columns,
-                     part.method, request.methods, store, workers, outcome,
-                     /*seconds=*/nullptr, part.statistics);
-  if (!matrix)
-    return matrix.takeError();
-  LedgerLine line;
-  line.name = part.name;
-  line.role = part.role;
-  line.weights = part.rows * part.columns;
-  line.bytesBefore = line.weights * sizeof(float);
-  describe(line, part.method, outcome);
-  lines.push_back(std::move(line));
-  if (request.done)
-    request.done(lines.back().bytesBefore);
-  return matrix;
-}
-
-/// Parts share the bytes by their rows.
-void Writer::shareBytes(const Export &item, int64_t bytes) {
-  for (LedgerLine &part :
-       llvm::MutableArrayRef(lines).take_back(item.matrix.parts.size()))
-    part.bytesAfter = bytes / item.rows * (part.weights / item.columns);
-}
-
-Error Writer::writeNumbers(Export &item) {
-  int64_t rows = item.rows, columns = item.columns,
-          width = item.element == onnx::kFloat ? 4 : 2;
-  std::vector<char> whole;
-  for (const CompressedWeight &part : item.matrix.parts) {
-    auto matrix = compress(part);
-    if (!matrix)
-      return matrix.takeError();
-    whole.insert(whole.end(), matrix->codes.begin(), matrix->codes.end());
-  }
-  // Holders of one orientation have one copy.
-  std::optional<Place> places[2];
+/// Reserves the space of both files.
+Error Writer::reserve(OutputFile &model) {
+  pieces = file.build();
   int64_t bytes = 0;
-  for (auto [holder, name] :
-       llvm::zip_equal(item.matrix.holders, item.numbers)) {
-    SmallVector<int64_t> dims{rows, columns};
-    if (holder.transposed)
-      std::swap(dims[0], dims[1]);
-    std::optional<Place> &place = places[holder.transposed];
-    if (place) {
-      file.addInitializer(
-          onnx::buildTensor(name, item.element, dims, location, *place));
-      continue;
-    }
-    std::vector<char> turned(holder.transposed ? whole.size() : 0);
-    if (holder.transposed)
-      for (int64_t r = 0; r < rows; ++r)
-        for (int64_t k = 0; k < columns; ++k)
-          std::memcpy(turned.data() + (k * rows + r) * width,
-                      whole.data() + (r * columns + k) * width, width);
-    place = add(name, item.element, dims, holder.transposed ? turned : whole);
-    bytes += static_cast<int64_t>(place->size);
-  }
-  shareBytes(item, bytes);
-  return Error::success();
+  for (StringRef piece : pieces)
+    bytes += static_cast<int64_t>(piece.size());
+  if (Error error = model.open(request.place.path(kModel), bytes))
+    return error;
+  return tensors.isEmpty() ? Error::success() : tensors.open();
 }
 
-Error Writer::write(Export &item) {
-  if (item.element)
-    return writeNumbers(item);
-  OnnxCodes whole;
-  for (const CompressedWeight &part : item.matrix.parts) {
-    auto matrix = compress(part);
-    if (!matrix)
-      return matrix.takeError();
-    auto codes = toOnnxCodes(*matrix);
-    if (!codes)
-      return createStringError("weight '" + part.name +
-                               "': " + llvm::toString(codes.takeError()) +
-                               leaveOut(part.name));
-    if (whole.rows)
-      appendRows(whole, *codes);
-    else
-      whole = std::move(*codes);
-  }
-  whole.block = item.block;
-  int64_t rows = whole.rows, columns = whole.columns,
-          groups = whole.getGroups(), bytes = 0;
-  if (style == OnnxStyle::NBits) {
-    std::vector<char> blocks = packMatMulNBits(whole);
-    int64_t width = item.block * item.bits / 8;
-    Place place;
-    if (!item.linear.empty())
-      place = add(item.linear, onnx::kUint8, {rows, groups, width}, blocks);
-    if (!item.gather.empty()) {
-      SmallVector<int64_t> dims{rows, columns * item.bits / 8};
-      // Without padding both are the same bytes, which the file has once.
-      if (!item.linear.empty() && columns % item.block == 0)
-        file.addInitializer(onnx::buildTensor(item.gather, onnx::kUint8, dims,
-                                              location, place));
-      else
-        place = add(item.gather, onnx::kUint8, dims, packGather(whole));
+Error Writer::writeModel(const OutputFile &model) {
+  std::vector<char> buffer;
+  int64_t at = 0;
+  auto write = [&](ArrayRef<char> bytes) {
+    Error error = model.write(bytes, at);
+    at += static_cast<int64_t>(bytes.size());
+    return error;
+  };
+  auto flush = [&] {
+    Error error = write(buffer);
+    buffer.clear();
+    return error;
+  };
+  for (StringRef piece : pieces) {
+    if (buffer.size() + piece.size() > kBufferBytes)
+      if (Error error = flush())
+        return error;
+    if (piece.size() > kBufferBytes) {
+      if (Error error = write({piece.data(), piece.size()}))
+        return error;
+    } else {
+      buffer.insert(buffer.end(), piece.begin(), piece.end());
     }
-    add(item.scales, onnx::kFloat, {rows, groups},
-        packScales(whole.scales, rows, groups, false));
-    bytes = static_cast<int64_t>(place.size) + rows * groups * 4;
-    if (item.hasZeros) {
-      std::vector<char> zeros = packZeros(whole);
-      int64_t size = static_cast<int64_t>(zeros.size());
-      add(item.zeros, onnx::kUint8, {rows, size / rows}, zeros);
-      bytes += size;
-    }
-  } else {
-    for (const Dequantized &names : item.dequantized)
-      bytes += writeDequantized(names, item, whole);
   }
-  shareBytes(item, bytes);
-  return Error::success();
+  return flush();
 }
 
-Expected<std::vector<LedgerLine>>
-Writer::run(std::vector<PlannedMatrix> matrices,
-            std::vector<KeptMatrix> keptMatrices) {
-  location = (path::filename(request.output) + ".data").str();
-  std::vector<Export> items;
-  std::vector<Kept> kept;
-  for (KeptMatrix &matrix : keptMatrices) {
-    kept.emplace_back();
-    kept.back().matrix = std::move(matrix);
-  }
-  for (PlannedMatrix &matrix : matrices) {
-    items.emplace_back();
-    items.back().matrix = std::move(matrix);
-  }
-  for (Export &item : items)
+Expected<ExportResult> Writer::run(std::vector<PlannedMatrix> matrices,
+                                   std::vector<KeptMatrix> keptMatrices) {
+  std::vector<ExportedMatrix> items;
+  std::vector<MovedMatrix> moved;
+  for (KeptMatrix &matrix : keptMatrices)
+    moved.emplace_back().matrix = std::move(matrix);
+  for (PlannedMatrix &matrix : matrices)
+    items.emplace_back().matrix = std::move(matrix);
+  for (ExportedMatrix &item : items)
     if (Error error = settle(item))
       return std::move(error);
-  for (Kept &item : kept)
+  for (MovedMatrix &item : moved)
     if (Error error = settleKept(item))
       return std::move(error);
-  dropOld(kept);
-  if (Error error = data.open(request.place.path("data")))
+  dropOld(moved);
+  if (Error error = tensors.placeCopies(scaleTensors))
     return std::move(error);
-  if (Error error = copyExternal())
-    return std::move(error);
-  for (const auto &[name, scale] : scaleTensors) {
-    auto values = readMatrix(store, scale, workers);
-    if (!values)
-      return values.takeError();
-    int64_t count = static_cast<int64_t>(values->size());
-    add(name, onnx::kFloat, {count}, packScales(*values, 1, count, false));
-  }
-  if (request.expect) {
-    int64_t total = 0;
-    for (const Export &item : items)
-      total += item.rows * item.columns * sizeof(float);
-    for (const Kept &item : kept)
-      total += item.rows * item.columns * sizeof(float);
-    request.expect(total);
-  }
-  for (Export &item : items)
-    if (Error error = write(item))
-      return std::move(error);
-  for (const Kept &item : kept)
-    if (Error error = writeKept(item))
-      return std::move(error);
-  bool hasData = !data.isEmpty();
-  if (Error error = data.close())
-    return std::move(error);
-  DataFile model(1);
-  if (Error error = model.open(request.place.path("model")))
-    return std::move(error);
-  for (StringRef piece : file.build())
-    model.write(piece);
-  if (Error error = model.close())
-    return std::move(error);
-  auto move = [&](StringRef from, const Twine &to) -> Error {
-    if (std::error_code code = fs::rename(request.place.path(from), to))
-      return fileError("cannot create", to.str(), code);
-    return Error::success();
+  int64_t total = 0;
+  auto place = [&](auto &item) {
+    tensors.place(item);
+    total += item.rows * item.columns * sizeof(float);
   };
-  if (hasData)
-    if (Error error = move("data", request.output + ".data"))
-      return std::move(error);
-  if (Error error = move("model", request.output))
+  llvm::for_each(items, place);
+  llvm::for_each(moved, place);
+  OutputFile model;
+  if (Error error = reserve(model))
     return std::move(error);
-  return std::move(lines);
+  if (request.expect)
+    request.expect(total);
+  if (Error error = tensors.writeCopies())
+    return std::move(error);
+  for (const ExportedMatrix &item : items)
+    if (Error error = tensors.write(item))
+      return std::move(error);
+  for (const MovedMatrix &item : moved)
+    if (Error error = tensors.write(item))
+      return std::move(error);
+  if (Error error = writeModel(model))
+    return std::move(error);
+  auto result = tensors.close();
+  if (!result)
+    return result.takeError();
+  SmallVector<BundleFolder::Publication> files;
+  if (!tensors.isEmpty())
+    files.push_back({kExportedData, (request.output + ".data").str()});
+  files.push_back({kModel, request.output.str()});
+  if (Error error = request.place.publish(files))
+    return std::move(error);
+  return result;
 }
 
 //===----------------------------------------------------------------------===//
@@ -861,14 +622,14 @@ Error llmc::checkOutput(const ImportedModel &model, StringRef output,
       return createStringError("'" + name +
                                "' is a folder; give a file with "
                                "-o");
-    if (!replace)
+    if (!replace && !BundleFolder::isPublished(BundleFolder::getPlace(output),
+                                               kExportedData, name))
       return createStringError("'" + name + "' exists; --force replaces it");
   }
   return Error::success();
 }
 
-Expected<std::vector<LedgerLine>>
-llmc::exportOnnx(const ExportRequest &request) {
+Expected<ExportResult> llmc::exportOnnx(const ExportRequest &request) {
   auto file = onnx::OnnxFile::read(
       request.model.weights->getFile(request.model.fileNumber).bytes());
   if (!file)

@@ -191,38 +191,6 @@ class Resume(HostileCase):
         self.assertEqual(child.returncode, 0)
         self.assertEqual(contents(self.bundle), self.reference)
 
-    def test_killed_while_a_file_is_written(self):
-        """`compress` does not go on, but what it leaves is cleared away, and an older file stays whole."""
-        output = self.out / "small.onnx"
-        command = ["compress", self.model, "-o", output, "--recipe", self.model / "onnx.yaml"]
-        (self.model / "onnx.yaml").write_text("quantize:\n  - {method: mse, format: i8g32.f32, candidates: 200}\n")
-        read = lambda: {p.name: p.read_bytes() for p in self.out.iterdir() if not p.name.startswith(".")}
-        self.assertEqual(run(*command).code, 0)
-        whole = read()
-        self.assertEqual(whole.keys(), {"small.onnx", "small.onnx.data"})
-        killed = 0
-        for moment in range(40):
-            for path in self.out.iterdir() if moment % 2 else ():
-                path.unlink()
-            child = subprocess.Popen([LLMC, *command, "--force", "--threads", "1"], stderr=subprocess.DEVNULL)
-            deadline = time.monotonic() + 0.02 * moment
-            while child.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.002)
-            child.kill()
-            child.wait()
-            killed += child.returncode != 0
-            # Files that were there are whole; of new ones those that are.
-            if moment % 2:
-                self.assertLessEqual(read().items(), whole.items())
-            else:
-                self.assertEqual(read(), whole)
-            if child.returncode == 0:
-                break
-            self.assertEqual(run(*command, "--force").code, 0)
-            self.assertEqual(read(), whole)
-            self.assertEqual(sorted(p.name for p in self.out.iterdir()), sorted(whole))
-        self.assertGreater(killed, 3)
-
     def test_disk_that_is_full(self):
         # A file system of its own, which needs a name space of its own.
         if subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode:

@@ -25,7 +25,7 @@ llvm::Error writeFile(llvm::StringRef path, llvm::StringRef bytes);
 
 /// The folder of a bundle under construction, `.NAME.llmc-partial` beside NAME. It
 /// takes the final name in one step when all is written; an older bundle stays
-/// until that moment.
+/// until that moment. Files for other tools are made in such a folder, too.
 ///
 /// What ends the work earlier leaves it or removes it. It stays, for the same run
 /// to go on from, after SIGKILL; and after SIGINT, SIGTERM, SIGHUP and errors of
@@ -43,10 +43,11 @@ public:
   static llvm::Expected<std::string> settle(llvm::StringRef place);
 
   /// Refuses what `settle` does, and a place that another llmc is writing. `key`
-  /// stands for all that the weights depend on; without one nothing is kept for a
-  /// later run. To be called before threads are made: they must not take the
-  /// signals.
-  llvm::Error begin(llvm::StringRef place, llvm::StringRef key);
+  /// stands for all that the weights depend on. `data` is the name of the file
+  /// that has the tensors of the journal. To be called before threads are made:
+  /// they must not take the signals.
+  llvm::Error begin(llvm::StringRef place, llvm::StringRef key,
+                    llvm::StringRef data);
 
   /// Makes a folder of that name inside of another one that is written, for a
   /// bundle that only serves to make the other: it goes when this does, and with
@@ -64,9 +65,23 @@ public:
   /// Gives the folder its final name.
   llvm::Error publish();
 
+  /// The place to begin at for a file.
+  static std::string getPlace(llvm::StringRef file) {
+    return (file + ".parts").str();
+  }
+  /// A file of the folder and the name that it gets.
+  using Publication = std::pair<llvm::StringRef, std::string>;
+  /// Gives files their final names, in this order; what stood there is replaced.
+  /// Signals wait until all have them. A run that is killed between two keeps the
+  /// files, under both names, and `isPublished` tells.
+  llvm::Error publish(llvm::ArrayRef<Publication> files);
+  /// Whether `name` is `file` of what a run to `place` left unfinished.
+  static bool isPublished(llvm::StringRef place, llvm::StringRef file,
+                          llvm::StringRef name);
+
 private:
   llvm::Error lock();
-  llvm::Error openJournal(llvm::StringRef key);
+  llvm::Error openJournal(llvm::StringRef key, llvm::StringRef data);
   void watchSignals();
   void stopWatching();
 

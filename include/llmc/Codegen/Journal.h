@@ -1,8 +1,9 @@
-//===- Journal.h - What an unfinished bundle holds already -----*- C++ -*-===//
+//===- Journal.h - What an unfinished output holds already -----*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// A text file in the folder of an unfinished bundle. Each line is the XXH3-128
+// A text file in the folder of an unfinished bundle, or of another file with
+// tensors. Each line is the XXH3-128
 // of the rest of the line, a space, and a JSON object; the first one holds the
 // key of the run. A line is written, by one call, after the bytes that it speaks
 // of. It is a claim and no proof: whoever uses it compares the hash of a tensor
@@ -48,7 +49,7 @@ public:
 
   /// Adds a line. From any thread. Where that is not possible the journal ends:
   /// a later run has more to do, and nothing else is lost.
-  void addTensor(const PlacedWeight &weight);
+  void addTensor(llvm::StringRef name, const Tensor &tensor, bool isWork);
   void addScale(llvm::StringRef name, const ColumnScale &scale);
   /// Waits until the lines so far have reached the disk.
   void sync();

@@ -47,25 +47,41 @@ struct ExportRequest {
   llvm::function_ref<void(int64_t)> expect, done;
 };
 
-/// Refuses to write over the model itself, and over any file unless `replace`.
+/// The tensors of a file, by the names of weights, and bytes of them; and those
+/// of both that an earlier run had finished.
+struct ExportedTensors {
+  int64_t tensors = 0, bytes = 0, reusedTensors = 0, reusedBytes = 0;
+};
+
+struct ExportResult {
+  std::vector<LedgerLine> lines;
+  ExportedTensors tensors;
+};
+
+/// The file in the folder of an export that has the tensors of its journal.
+constexpr llvm::StringLiteral kExportedData = "data";
+
+/// Refuses to write over the model itself, and over any file unless `replace` or
+/// unless it is the half of what an earlier run to the same output began to
+/// publish.
 llvm::Error checkOutput(const ImportedModel &model, llvm::StringRef output,
                         bool replace);
 
 /// Writes the ONNX file `output`, and `output`.data with compressed tensors and
 /// all that was external before. Nodes and tensors that the recipe leaves alone
-/// keep their bytes. Both files appear when they are complete. Fails, naming the
-/// weight and what would do, where a weight cannot be written with the very
+/// keep their bytes. Both files appear when they are complete. Their space is
+/// reserved before anything is compressed, and tensors that an earlier run
+/// finished, by the journal of the request's folder, are taken over. Fails, naming
+/// the weight and what would do, where a weight cannot be written with the very
 /// values that the recipe gives it. Returns a line for each compressed weight.
-llvm::Expected<std::vector<LedgerLine>>
-exportOnnx(const ExportRequest &request);
+llvm::Expected<ExportResult> exportOnnx(const ExportRequest &request);
 
 /// Writes the GGUF file `output`, with the tokenizer that lies beside the model.
 /// The module must have the entry @lm of a model of the architecture Llama, by
 /// its structure. Compressed weights become blocks of the format that their
-/// recipe names, all others f32. Fails as exportOnnx does. Returns a line for
-/// each tensor.
-llvm::Expected<std::vector<LedgerLine>>
-exportGguf(const ExportRequest &request);
+/// recipe names, all others f32. Reserves space, goes on and fails as exportOnnx
+/// does. Returns a line for each tensor.
+llvm::Expected<ExportResult> exportGguf(const ExportRequest &request);
 
 } // namespace llmc
 
