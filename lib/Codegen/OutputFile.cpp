@@ -23,9 +23,19 @@ OutputFile::~OutputFile() {
     ::close(descriptor);
 }
 
-/// A full disk is told with the need and what there is.
+/// A full disk is told with the need and what there is, and a limit on files
+/// with the need.
 llvm::Error OutputFile::fail(const llvm::Twine &what, int code) const {
   std::error_code error(code, std::generic_category());
+  std::string need =
+      "no space for '" + path + "': it needs " +
+      llvm::formatv("{0:f1} MB", static_cast<double>(size) / 1e6).str();
+  if (code == EFBIG)
+    return llvm::createStringError(
+        error, need +
+                   ", and no file there may be so large: " + error.message() +
+                   "; raise the limit (ulimit -f), or give another place with "
+                   "-o");
   if (code != ENOSPC && code != EDQUOT)
     return fileError(what, path, error);
   llvm::StringRef folder = llvm::sys::path::parent_path(path);
@@ -34,9 +44,7 @@ llvm::Error OutputFile::fail(const llvm::Twine &what, int code) const {
     free = llvm::formatv(" and {0:f1} MB are free",
                          static_cast<double>(space->available) / 1e6);
   return llvm::createStringError(
-      error, "no space for '" + path + "': it needs " +
-                 llvm::formatv("{0:f1} MB", static_cast<double>(size) / 1e6) +
-                 " in its folder" + free + ": " + error.message() +
+      error, need + " in its folder" + free + ": " + error.message() +
                  "; make room there, or give another place with -o");
 }
 

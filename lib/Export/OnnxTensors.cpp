@@ -165,6 +165,7 @@ void OnnxTensors::addBlocks(ExportedMatrix &item) {
 
 void OnnxTensors::place(ExportedMatrix &item) {
   std::vector<std::string> names;
+  names.reserve(item.matrix.parts.size());
   for (const CompressedWeight &part : item.matrix.parts)
     names.push_back(part.name);
   item.data.entry = data.beginEntry(std::move(names));
