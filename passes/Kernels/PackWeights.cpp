@@ -104,11 +104,16 @@ struct PackWeights : llmc::impl::PackWeightsPassBase<PackWeights> {
 
   void pack(SymbolTable &symbols, nn::WeightOp weight, ArrayRef<nn::GetOp> gets,
             pack::TensorType type) {
-    bool dense = false, packed = false;
+    bool dense = false, packed = false, multiplied = false;
     for (nn::GetOp get : gets)
-      for (OpOperand &use : get->getUses())
+      for (OpOperand &use : get->getUses()) {
         (readsPacked(use) ? packed : dense) = true;
-    if (!packed)
+        multiplied |= isa<nn::LinearOp>(use.getOwner());
+      }
+    // Rows of numbers that are there as they are need no second copy.
+    auto format = dyn_cast<pack::DenseAttr>(Attribute(type.getFormat()));
+    bool rounded = !format || !format.getStorage().isF32();
+    if (!packed || (dense && !multiplied && !rounded))
       return;
     nn::WeightOp target = weight;
     if (dense) {

@@ -17,8 +17,8 @@ def PackWeightsPass : Pass<"llmc-pack-weights", "::mlir::ModuleOp"> {
     which `nn.gather` takes rows (axis 0), becomes packed, and these ops become
     `pack.linear` and `pack.gather`. All uses of one weight share one packed
     tensor. A weight that is also used otherwise keeps its dense form beside the
-    packed one, which is then called NAME.packed. Where the weight has a
-    `pack.method`, the packed tensor has that method's format, and products with it
+    packed one, which is then called NAME.packed; if only rows are taken from it,
+    and in f32, it stays as it is. Where the weight has a `pack.method`, the packed tensor has that method's format, and products with it
     the `pack.activations` of the weight. Refuses nothing:
     what is not such a matrix stays. A module pass, since weights are symbols of
     the module.

@@ -17,6 +17,10 @@ nn.weight @embed : tensor<8x4xf32> from #nn.key<"e" : tensor<8x4xf32>>
 // CHECK: nn.weight @both : tensor<8x4xf32>
 // CHECK: nn.weight @both.packed : !pack.tensor<8x4, #pack.dense<f32>, #pack.rows<16>> from #nn.key<"b" : tensor<8x4xf32>>
 nn.weight @both : tensor<8x4xf32> from #nn.key<"b" : tensor<8x4xf32>>
+// CHECK: nn.weight @rows : tensor<8x4xf32>
+// CHECK-NOT: @rows.packed
+// V4: nn.weight @rows.packed : !pack.tensor<8x4, #pack.dense<bf16>
+nn.weight @rows : tensor<8x4xf32> from #nn.key<"o" : tensor<8x4xf32>>
 // CHECK: nn.weight @input : tensor<2x4xf32>
 nn.weight @input : tensor<2x4xf32> from #nn.key<"i" : tensor<2x4xf32>>
 // CHECK: nn.weight @integers : tensor<8x4xi64>
@@ -62,6 +66,19 @@ func.func @used_otherwise(%x: tensor<?x4xf32>) -> (tensor<?x8xf32>, tensor<8x4xf
   // CHECK: nn.neg %[[W]]
   %1 = nn.neg %w : (tensor<8x4xf32>) -> tensor<8x4xf32>
   return %0, %1 : tensor<?x8xf32>, tensor<8x4xf32>
+}
+
+// Rows of f32 are taken from what is there as it is anyway.
+// CHECK-LABEL: func.func @gathered
+// V4-LABEL: func.func @gathered
+func.func @gathered(%i: tensor<?xi64>) -> (tensor<?x4xf32>, tensor<8x4xf32>) {
+  // CHECK: %[[W:.*]] = nn.get @rows : tensor<8x4xf32>
+  // CHECK: nn.gather %[[W]],
+  // V4: pack.gather
+  %w = nn.get @rows : tensor<8x4xf32>
+  %0 = nn.gather %w, %i {axis = 0 : i64} : (tensor<8x4xf32>, tensor<?xi64>) -> tensor<?x4xf32>
+  %1 = nn.neg %w : (tensor<8x4xf32>) -> tensor<8x4xf32>
+  return %0, %1 : tensor<?x4xf32>, tensor<8x4xf32>
 }
 
 // CHECK-LABEL: func.func @stays
