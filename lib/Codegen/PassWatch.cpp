@@ -29,8 +29,7 @@ static TensorRole join(TensorRole one, TensorRole other) {
   return TensorRole::Other;
 }
 
-/// What the code does with a value that is a weight, or made of one alone.
-static TensorRole findRole(Value value, unsigned way = 0) {
+static TensorRole findRole(Value value, unsigned way) {
   TensorRole role = TensorRole::Other;
   for (OpOperand &use : value.getUses()) {
     Operation *user = use.getOwner();
@@ -54,6 +53,8 @@ static TensorRole findRole(Value value, unsigned way = 0) {
   }
   return role;
 }
+
+TensorRole llmc::findRole(Value weight) { return ::findRole(weight, 0); }
 
 static WeightTotals::Sum count(Type declared, pack::MethodAttr method) {
   WeightTotals::Sum sum;

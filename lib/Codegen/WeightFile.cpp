@@ -6,6 +6,7 @@
 #include "llmc/Codegen/WeightFile.h"
 #include "llmc/Codegen/CompressWeight.h"
 #include "llmc/Codegen/Conventions.h"
+#include "llmc/Codegen/PassWatch.h"
 #include "llmc/Dialect/NN/NNOps.h"
 #include "llmc/Dialect/Pack/Measured.h"
 #include "llmc/Dialect/Pack/PackFormats.h"
@@ -135,7 +136,7 @@ llvm::Expected<WeightFile> llmc::placeWeights(ModuleOp module) {
   llvm::DenseSet<StringRef> tables;
   module.walk([&](nn::GetOp get) {
     used.insert(get.getWeight());
-    if (llvm::any_of(get->getUsers(), llvm::IsaPred<pack::GatherOp>))
+    if (findRole(get.getResult()) == TensorRole::Table)
       tables.insert(get.getWeight());
   });
   for (auto op : llvm::make_early_inc_range(module.getOps<nn::WeightOp>()))
@@ -150,9 +151,10 @@ llvm::Expected<WeightFile> llmc::placeWeights(ModuleOp module) {
       return weight.takeError();
     // Linear layers may stand in functions of their own; what is packed and no
     // table belongs to one.
-    if (isa<pack::TensorType>(weight->type))
-      weight->role =
-          tables.contains(name) ? TensorRole::Table : TensorRole::Linear;
+    if (tables.contains(name))
+      weight->role = TensorRole::Table;
+    else if (isa<pack::TensorType>(weight->type))
+      weight->role = TensorRole::Linear;
     weight->offset = file.dataBytes;
     op->setAttr(kOffset,
                 IntegerAttr::get(IntegerType::get(module.getContext(), 64),

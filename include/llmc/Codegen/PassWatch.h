@@ -15,16 +15,18 @@
 
 namespace llmc {
 
+/// What the code does with a value that is a weight, by the ops that read it, also
+/// behind ops that only move or convert its numbers.
+TensorRole findRole(mlir::Value weight);
+
 /// The weights that a module declares.
 struct WeightCensus {
   WeightTotals totals;
   /// By name; only weights that have one.
   llvm::StringMap<mlir::Attribute> methods;
 
-  /// Reads all functions. A weight has the role of the ops that read it, also
-  /// behind ops that only move or convert its numbers; one that has a method or is
-  /// packed counts as the bytes of its format, before it is packed in tiles of 16
-  /// rows.
+  /// Reads all functions. A weight that has a method or is packed counts as the
+  /// bytes of its format, before it is packed in tiles of 16 rows.
   static WeightCensus take(mlir::ModuleOp module);
 };
 
