@@ -27,13 +27,6 @@ using namespace llmc::test;
 
 namespace {
 
-class KernelTest : public KernelFixture {
-protected:
-  int64_t blockRows() {
-    return llvm::cantFail(Target::resolve(GetParam())).blockRows();
-  }
-};
-
 struct Packed {
   Packed(const std::string &format, int64_t rows, int64_t columns,
          int64_t blockRows, Buffer &values)
@@ -68,6 +61,16 @@ struct Packed {
   std::vector<char> bytes;
   int64_t offset;
   std::vector<float> decoded;
+};
+
+class KernelTest : public KernelFixture {
+protected:
+  int64_t blockRows() {
+    return llvm::cantFail(Target::resolve(GetParam())).blockRows();
+  }
+  /// Rows `ids` of a matrix of that many columns.
+  void gather(Packed &weight, std::vector<int64_t> ids, int64_t columns,
+              Buffer &y);
 };
 
 std::string linearModule(const Packed &weight, int64_t n, int64_t k,
@@ -182,27 +185,34 @@ TEST_P(KernelTest, LinearTakesSlicesOfRows) {
     }
 }
 
-TEST_P(KernelTest, GatherReadsRowsAndClamps) {
+void KernelTest::gather(Packed &weight, std::vector<int64_t> ids,
+                        int64_t columns, Buffer &y) {
   std::string raw = kRaw;
+  auto jit = compile(llvm::formatv(
+      R"(func.func @run(%i: memref<{2}xi64>, %rw: {0}, %y: memref<{2}x{3}xf32>, %begin: index, %end: index) {{
+  %w = builtin.unrealized_conversion_cast %rw : {0} to {1}
+  kern.gather ins(%w, %i : {1}, memref<{2}xi64>) outs(%y : memref<{2}x{3}xf32>)
+  return
+})",
+      raw, weight.text, ids.size(), columns));
+  ASSERT_TRUE(jit);
+  auto run =
+      reinterpret_cast<void (*)(int64_t *, char *, float *, int64_t, int64_t)>(
+          jit->lookup("run"));
+  run(ids.data(), weight.data(), y.data(), 0, kAll);
+}
+
+TEST_P(KernelTest, GatherReadsRowsAndClamps) {
   for (std::string format : {"f32", "bf16", "f16"}) {
     int64_t n = 70, k = 13;
     Buffer values(n * k);
     fillRandom(values, 1);
     Packed weight(format, n, k, blockRows(), values);
-    auto jit = compile(llvm::formatv(
-        R"(func.func @run(%i: memref<9xi64>, %rw: {0}, %y: memref<9x13xf32>, %begin: index, %end: index) {{
-  %w = builtin.unrealized_conversion_cast %rw : {0} to {1}
-  kern.gather ins(%w, %i : {1}, memref<9xi64>) outs(%y : memref<9x13xf32>)
-  return
-})",
-        raw, weight.text));
-    ASSERT_TRUE(jit);
     int64_t ids[] = {0, 69, 31, 32, -1, 70, -71, INT64_MAX, INT64_MIN};
     int64_t rows[] = {0, 69, 31, 32, 69, 69, 0, 69, 0};
     Buffer y(9 * k, -1);
-    auto run = reinterpret_cast<void (*)(int64_t *, char *, float *, int64_t,
-                                         int64_t)>(jit->lookup("run"));
-    run(ids, weight.data(), y.data(), 0, kAll);
+    ASSERT_NO_FATAL_FAILURE(
+        gather(weight, {std::begin(ids), std::end(ids)}, k, y));
     for (int64_t i = 0; i < 9; ++i)
       for (int64_t c = 0; c < k; ++c)
         EXPECT_EQ(y[i * k + c], weight.decoded[rows[i] * k + c])
@@ -214,26 +224,14 @@ TEST_P(KernelTest, GatherReadsRowsAndClamps) {
 /// With an instruction for it, and without one.
 TEST_P(KernelTest, EveryNumberOfHalfPrecisionIsRead) {
   constexpr int64_t n = 512, k = 128;
-  std::string raw = kRaw;
   Buffer values(n * k);
   for (int64_t i = 0; i < n * k; ++i)
     values[i] = f16ToFloat(static_cast<uint16_t>(i));
   Packed weight("f16", n, k, blockRows(), values);
-  auto jit = compile(llvm::formatv(
-      R"(func.func @run(%i: memref<512xi64>, %rw: {0}, %y: memref<512x128xf32>, %begin: index, %end: index) {{
-  %w = builtin.unrealized_conversion_cast %rw : {0} to {1}
-  kern.gather ins(%w, %i : {1}, memref<512xi64>) outs(%y : memref<512x128xf32>)
-  return
-})",
-      raw, weight.text));
-  ASSERT_TRUE(jit);
   std::vector<int64_t> ids(n);
   std::iota(ids.begin(), ids.end(), 0);
   Buffer y(n * k, -1);
-  auto run =
-      reinterpret_cast<void (*)(int64_t *, char *, float *, int64_t, int64_t)>(
-          jit->lookup("run"));
-  run(ids.data(), weight.data(), y.data(), 0, kAll);
+  ASSERT_NO_FATAL_FAILURE(gather(weight, ids, k, y));
   for (int64_t i = 0; i < n * k; ++i) {
     int64_t exponent = i >> 10 & 31, fraction = i & 1023;
     double sign = i >> 15 ? -1 : 1;
