@@ -148,8 +148,8 @@ llvm::Error llmc::writeLibrary(const BundleFolder &place, StringRef output,
   if (llvm::Error error =
           writeFile(header, buildModelHeader(entries, weights, prefix)))
     return error;
-  if (llvm::Error error = moveFile(place.path("weights.safetensors"),
-                                   beside(output, ".safetensors")))
+  if (llvm::Error error =
+          moveFile(place.path(kWeightsFile), beside(output, ".safetensors")))
     return error;
   if (llvm::Error error = moveFile(header, beside(output, ".h")))
     return error;
@@ -171,6 +171,6 @@ llvm::Error llmc::writeProgram(StringRef runner, StringRef output) {
     code = fs::rename(partial, output);
   if (!code)
     return llvm::Error::success();
-  fs::remove(partial);
+  std::ignore = fs::remove(partial);
   return fileError("cannot create", output, code);
 }

@@ -213,10 +213,9 @@ private:
       return objects.takeError();
     contents.objects = *objects;
     MethodSet none;
-    if (llvm::Error error =
-            writeWeightFile(weights, none, *job.model.weights,
-                            place.path("weights.safetensors"), job.threads,
-                            place.getJournal(), stopped, [](int64_t) {}))
+    if (llvm::Error error = writeWeightFile(
+            weights, none, *job.model.weights, place.path(kWeightsFile),
+            job.threads, place.getJournal(), stopped, [](int64_t) {}))
       return error;
     return writeBundle(place, contents, weights);
   }

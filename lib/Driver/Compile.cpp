@@ -646,8 +646,8 @@ private:
       others += request.emit + " " + request.style + "\n";
     std::string key =
         computeRunKey(*model.module, *model.weights, target, others);
-    if (llvm::Error error = place.begin(
-            output, key, isExport() ? kExportedData : "weights.safetensors"))
+    if (llvm::Error error =
+            place.begin(output, key, isExport() ? kExportedData : kWeightsFile))
       return isExport() ? fail(std::move(error))
                         : fail(ModelAtFault, llvm::toString(std::move(error)));
     return Done;
@@ -740,7 +740,7 @@ private:
 
   llvm::Error writeWeights() {
     return writeWeightFile(weightFile, plugins.getMethods(), *model.weights,
-                           place.path("weights.safetensors"), countThreads(),
+                           place.path(kWeightsFile), countThreads(),
                            place.getJournal(), stopped, [&](int64_t bytes) {
                              weightBytes += bytes;
                              progress.add(bytes);

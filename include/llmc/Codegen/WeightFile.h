@@ -79,6 +79,9 @@ struct PlacedWeight {
   int64_t countNumbers() const;
 };
 
+/// The file of a bundle that has its weights.
+constexpr llvm::StringLiteral kWeightsFile = "weights.safetensors";
+
 /// Seconds that parts of the work took, as a clock on the wall sees them.
 struct WorkSeconds {
   double reading = 0, compressing = 0, checking = 0, writing = 0;
