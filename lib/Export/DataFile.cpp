@@ -48,8 +48,23 @@ Error DataFile::write(onnx::Place place, ArrayRef<char> bytes) {
   return file.write(zeros, static_cast<int64_t>(end));
 }
 
-Error DataFile::finish(size_t index, ArrayRef<CompressionOutcome> outcomes) {
+Error DataFile::complete(size_t index,
+                         std::vector<CompressionOutcome> &outcomes,
+                         llvm::function_ref<Error()> make) {
   const Entry &entry = entries[index];
+  auto isDone = takeOver(entry, outcomes);
+  if (!isDone)
+    return isDone.takeError();
+  if (*isDone)
+    return Error::success();
+  outcomes.clear();
+  if (Error error = make())
+    return error;
+  return finish(entry, outcomes);
+}
+
+Error DataFile::finish(const Entry &entry,
+                       ArrayRef<CompressionOutcome> outcomes) {
   Journal::Tensor tensor;
   tensor.offset = static_cast<int64_t>(entry.begin);
   tensor.bytes = countBytes(entry);
@@ -67,8 +82,8 @@ Error DataFile::finish(size_t index, ArrayRef<CompressionOutcome> outcomes) {
 }
 
 llvm::Expected<bool>
-DataFile::takeOver(size_t index, std::vector<CompressionOutcome> &outcomes) {
-  const Entry &entry = entries[index];
+DataFile::takeOver(const Entry &entry,
+                   std::vector<CompressionOutcome> &outcomes) {
   int64_t offset = static_cast<int64_t>(entry.begin), bytes = countBytes(entry);
   const Journal::Tensor *first = nullptr;
   outcomes.clear();

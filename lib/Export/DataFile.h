@@ -43,13 +43,11 @@ public:
   llvm::Error open(llvm::StringRef head = "", bool isPadded = false);
   /// Writes a tensor, and zeros up to the next one.
   llvm::Error write(onnx::Place place, llvm::ArrayRef<char> bytes);
-  /// Tells the journal that all tensors of an entry are written, and what came
-  /// of each name; nothing of copies.
-  llvm::Error finish(size_t entry,
-                     llvm::ArrayRef<CompressionOutcome> outcomes = {});
-  /// Whether an earlier run finished the entry; then, what came of each name.
-  llvm::Expected<bool> takeOver(size_t entry,
-                                std::vector<CompressionOutcome> &outcomes);
+  /// Takes an entry over from an earlier run that finished it; else has `make`
+  /// write all its tensors, and tells the journal. `outcomes` is what came of each
+  /// name: `make` fills it in, and leaves it empty for what is only copied.
+  llvm::Error complete(size_t entry, std::vector<CompressionOutcome> &outcomes,
+                       llvm::function_ref<llvm::Error()> make);
   llvm::Error close() { return file.wait(); }
 
   /// By names of entries, and bytes with what fills up.
@@ -60,6 +58,12 @@ private:
     std::vector<std::string> names;
     uint64_t begin = 0, end = 0;
   };
+  /// Whether an earlier run finished the entry; then, what came of each name.
+  llvm::Expected<bool> takeOver(const Entry &entry,
+                                std::vector<CompressionOutcome> &outcomes);
+  /// Tells the journal of an entry that is written.
+  llvm::Error finish(const Entry &entry,
+                     llvm::ArrayRef<CompressionOutcome> outcomes);
   /// Where what fills up behind a tensor ends.
   uint64_t getPaddedEnd(uint64_t end) const;
   int64_t countBytes(const Entry &entry) const {

@@ -276,17 +276,14 @@ Error Writer::write(const Item &item) {
   line.format = "f32";
   pack::MethodAttr method = getMethod(weight);
   std::vector<CompressionOutcome> outcomes;
-  auto isDone = data.takeOver(item.entry, outcomes);
-  if (!isDone)
-    return isDone.takeError();
-  if (!*isDone) {
-    outcomes.assign(method ? 1 : 0, {});
-    if (Error error = method ? writeCompressed(item, method, outcomes.front())
-                             : writeNumbers(item))
-      return error;
-    if (Error error = data.finish(item.entry, outcomes))
-      return error;
-  }
+  auto make = [&] {
+    if (!method)
+      return writeNumbers(item);
+    outcomes.emplace_back();
+    return writeCompressed(item, method, outcomes.front());
+  };
+  if (Error error = data.complete(item.entry, outcomes, make))
+    return error;
   if (method) {
     describe(line, method, outcomes.front());
     if (item.blocks)

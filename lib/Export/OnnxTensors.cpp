@@ -97,8 +97,7 @@ void OnnxTensors::addDequantized(OnnxEntry &entry,
                                  const OnnxCoding &coding) {
   int64_t rows = coding.rows, columns = coding.columns, bits = coding.bits,
           groups = coding.countGroups();
-  // Codes count from 0 where they have zero points, except in bytes.
-  bool isSigned = !coding.hasZeros || bits == 8, flip = names.transposed;
+  bool isSigned = coding.isSigned(), flip = names.transposed;
   int32_t type = bits == 8   ? onnx::kInt8
                  : bits == 4 ? (isSigned ? onnx::kInt4 : onnx::kUint4)
                              : (isSigned ? onnx::kInt2 : onnx::kUint2);
@@ -119,7 +118,7 @@ void OnnxTensors::addDequantized(OnnxEntry &entry,
 
 /// Holders of one orientation have one copy.
 void OnnxTensors::addNumbers(ExportedMatrix &item) {
-  int64_t width = item.element == onnx::kFloat ? 4 : 2;
+  int64_t width = item.getNumberBytes();
   std::optional<Place> places[2];
   for (auto [holder, name] :
        llvm::zip_equal(item.matrix.holders, item.numbers)) {
@@ -187,33 +186,26 @@ void OnnxTensors::place(MovedMatrix &item) {
 // Content
 //===----------------------------------------------------------------------===//
 
+Error OnnxTensors::write(const Copy &copy) {
+  if (copy.scale) {
+    auto values = readMatrix(store, copy.scale, workers);
+    if (!values)
+      return values.takeError();
+    return data.write(copy.place,
+                      packScales(*values, 1, values->size(), false));
+  }
+  auto stored = store.getBytes(copy.key);
+  if (!stored)
+    return stored.takeError();
+  return data.write(copy.place, *stored);
+}
+
 Error OnnxTensors::writeCopies() {
   std::vector<CompressionOutcome> outcomes;
-  for (const Copy &copy : copies) {
-    auto isDone = data.takeOver(copy.entry, outcomes);
-    if (!isDone)
-      return isDone.takeError();
-    if (*isDone)
-      continue;
-    std::vector<char> scales;
-    ArrayRef<char> bytes;
-    if (copy.scale) {
-      auto values = readMatrix(store, copy.scale, workers);
-      if (!values)
-        return values.takeError();
-      scales = packScales(*values, 1, values->size(), false);
-      bytes = scales;
-    } else {
-      auto stored = store.getBytes(copy.key);
-      if (!stored)
-        return stored.takeError();
-      bytes = *stored;
-    }
-    if (Error error = data.write(copy.place, bytes))
+  for (const Copy &copy : copies)
+    if (Error error =
+            data.complete(copy.entry, outcomes, [&] { return write(copy); }))
       return error;
-    if (Error error = data.finish(copy.entry))
-      return error;
-  }
   return Error::success();
 }
 
@@ -221,7 +213,7 @@ Error OnnxTensors::writeCodes(const OnnxEntry &entry, const OnnxCoding &coding,
                               const OnnxCodes &matrix) {
   int64_t rows = coding.rows, columns = coding.columns, bits = coding.bits,
           groups = matrix.getGroups();
-  bool isSigned = !coding.hasZeros || bits == 8;
+  bool isSigned = coding.isSigned();
   for (const OnnxTensor &tensor : entry.tensors) {
     bool flip = tensor.transposed;
     std::vector<char> bytes;
@@ -256,7 +248,7 @@ Error OnnxTensors::writeCodes(const OnnxEntry &entry, const OnnxCoding &coding,
 Error OnnxTensors::writeNumbers(const ExportedMatrix &item,
                                 ArrayRef<char> numbers) {
   int64_t rows = item.rows, columns = item.columns,
-          width = item.element == onnx::kFloat ? 4 : 2;
+          width = item.getNumberBytes();
   for (const OnnxTensor &tensor : item.data.tensors) {
     std::vector<char> turned(tensor.transposed ? numbers.size() : 0);
     if (tensor.transposed)
@@ -317,16 +309,12 @@ void OnnxTensors::tell(LedgerLine line) {
 
 Error OnnxTensors::write(const ExportedMatrix &item) {
   std::vector<CompressionOutcome> outcomes;
-  auto isDone = data.takeOver(item.data.entry, outcomes);
-  if (!isDone)
-    return isDone.takeError();
-  if (!*isDone) {
+  auto make = [&] {
     outcomes.assign(item.matrix.parts.size(), {});
-    if (Error error = compress(item, outcomes))
-      return error;
-    if (Error error = data.finish(item.data.entry, outcomes))
-      return error;
-  }
+    return compress(item, outcomes);
+  };
+  if (Error error = data.complete(item.data.entry, outcomes, make))
+    return error;
   int64_t bytes = item.data.countBytes();
   for (auto [part, outcome] : llvm::zip_equal(item.matrix.parts, outcomes)) {
     LedgerLine line;
@@ -344,11 +332,7 @@ Error OnnxTensors::write(const ExportedMatrix &item) {
 Error OnnxTensors::write(const MovedMatrix &item) {
   const KeptReader &first = item.matrix.readers.front();
   const onnx::Node &node = graph.nodes[first.node];
-  std::vector<CompressionOutcome> outcomes;
-  auto isDone = data.takeOver(item.data.entry, outcomes);
-  if (!isDone)
-    return isDone.takeError();
-  if (!*isDone) {
+  auto make = [&]() -> Error {
     auto matrix = readStored(store, item.matrix.source);
     if (!matrix)
       return matrix.takeError();
@@ -356,11 +340,11 @@ Error OnnxTensors::write(const MovedMatrix &item) {
     if (!codes)
       return createStringError(describe(node) + ": " +
                                llvm::toString(codes.takeError()));
-    if (Error error = writeCodes(item.data, item, *codes))
-      return error;
-    if (Error error = data.finish(item.data.entry))
-      return error;
-  }
+    return writeCodes(item.data, item, *codes);
+  };
+  std::vector<CompressionOutcome> outcomes;
+  if (Error error = data.complete(item.data.entry, outcomes, make))
+    return error;
   LedgerLine line;
   line.name = getCodes(node, first.kind);
   bool isTable =

@@ -24,6 +24,8 @@ struct OnnxCoding {
 
   /// Whether a row has one scale.
   bool isRow() const { return block >= columns; }
+  /// Codes count from 0 where they have zero points, except in bytes.
+  bool isSigned() const { return !hasZeros || bits == 8; }
   int64_t countGroups() const { return llvm::divideCeil(columns, block); }
 };
 
@@ -74,6 +76,8 @@ struct ExportedMatrix : OnnxCoding {
   int32_t element = 0;
   std::vector<std::string> numbers;
   OnnxEntry data;
+
+  int64_t getNumberBytes() const { return element == onnx::kFloat ? 4 : 2; }
 };
 
 /// A matrix whose nodes hold it no longer.
@@ -119,6 +123,7 @@ private:
     std::string key;
     mlir::Attribute scale;
   };
+  llvm::Error write(const Copy &copy);
   onnx::Place add(OnnxEntry &entry, OnnxTensor::Part part, bool transposed,
                   const std::string &name, int32_t type,
                   llvm::ArrayRef<int64_t> dims, int64_t bytes);
